@@ -1,0 +1,9 @@
+"""Losses: pure functions of arrays.
+
+Glossary of shapes: b batch, n tokens or negatives, d feature, k prototypes or classes,
+h w c image, v views, p pixels of a patch.
+"""
+
+from __future__ import annotations
+
+__all__: list[str] = []
