@@ -1,0 +1,157 @@
+"""Schedules: functions of the step, for learning rate, momentum and temperature.
+
+A schedule that drives a learning rate is a multiplier of it, with peak 1, so that the
+rate itself stays one number in a config.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import jax.numpy as jnp
+from jaxtyping import Array
+
+__all__ = ["Schedule", "constant", "cosine", "step_decay", "warmup_cosine"]
+
+Schedule = Callable[..., "Array | float"]
+
+
+def constant(*, value: float = 1.0) -> Schedule:
+    """The same value at every step.
+
+    Args:
+      value: the value.
+
+    Returns:
+      `step -> value`.
+
+    Example:
+      >>> constant(value=0.9)(100)
+      0.9
+    """
+    return lambda step: value
+
+
+def cosine(*, start: float, end: float, steps: int) -> Schedule:
+    """Half a cosine from `start` to `end`, then `end`.
+
+    With `end=1` this is the teacher's momentum of BYOL: 1 - (1 - start) (cos + 1) / 2.
+
+    Args:
+      start: value at step 0.
+      end: value at `steps` and after.
+      steps: length in steps, at least 1.
+
+    Returns:
+      `step -> value`.
+
+    Raises:
+      ValueError: if `steps` is less than 1.
+
+    Example:
+      >>> [round(float(cosine(start=0.99, end=1.0, steps=10)(s)), 4) for s in (0, 5, 10)]
+      [0.99, 0.995, 1.0]
+
+    References:
+      Grill et al., Bootstrap Your Own Latent, 2020, arXiv:2006.07733, section 3.2.
+    """
+    _at_least_one("steps", steps)
+
+    def schedule(step):
+        done = jnp.clip(step / steps, 0.0, 1.0)
+        return end + (start - end) * (1 + jnp.cos(jnp.pi * done)) / 2
+
+    return schedule
+
+
+def warmup_cosine(
+    *, steps: int, warmup: int = 0, start: float = 0.0, end: float = 0.0
+) -> Schedule:
+    """Linear from `start` to 1 over `warmup` steps, then a cosine to `end` at `steps`.
+
+    Args:
+      steps: length in steps, the warm-up included.
+      warmup: length of the warm-up in steps; the peak is reached at this step.
+      start: value at step 0, where there is a warm-up.
+      end: value at `steps` and after.
+
+    Returns:
+      `step -> multiplier`, with peak 1.
+
+    Raises:
+      ValueError: if `steps` is less than 1 or the warm-up does not end before it.
+
+    Example:
+      >>> schedule = warmup_cosine(steps=20, warmup=10)
+      >>> [round(float(schedule(s)), 3) for s in (0, 5, 10, 15, 20)]
+      [0.0, 0.5, 1.0, 0.5, 0.0]
+
+    References:
+      Chen et al., A Simple Framework for Contrastive Learning, 2020, arXiv:2002.05709,
+      section 2.2.
+    """
+    _at_least_one("steps", steps)
+    if not 0 <= warmup < steps:
+        raise ValueError(
+            f"warmup must be at least 0 and less than steps={steps}; got {warmup}"
+        )
+    tail = cosine(start=1.0, end=end, steps=steps - warmup)
+
+    def schedule(step):
+        if warmup == 0:
+            return tail(step)
+        rise = start + (1 - start) * step / warmup
+        return jnp.where(step < warmup, rise, tail(step - warmup))
+
+    return schedule
+
+
+def step_decay(
+    *,
+    boundaries: Sequence[int],
+    factor: float | None = None,
+    values: Sequence[float] | None = None,
+    warmup: int = 0,
+) -> Schedule:
+    """A staircase: 1, then lower at each boundary.
+
+    Args:
+      boundaries: steps at which the value changes, ascending.
+      factor: multiplies the value at each boundary; or
+      values: the value after each boundary, one per boundary.
+      warmup: steps of linear rise from 0.
+
+    Returns:
+      `step -> multiplier`, with peak 1.
+
+    Raises:
+      ValueError: if not exactly one of `factor` and `values` is given, if their lengths
+        differ or the boundaries do not ascend.
+
+    Example:
+      >>> schedule = step_decay(boundaries=(10, 20), factor=0.1)
+      >>> [round(float(schedule(s)), 3) for s in (0, 9, 10, 20)]
+      [1.0, 1.0, 0.1, 0.01]
+    """
+    if (factor is None) == (values is None):
+        raise ValueError(f"give factor or values, not both; got {factor} and {values}")
+    if list(boundaries) != sorted(set(boundaries)):
+        raise ValueError(f"boundaries must ascend; got {tuple(boundaries)}")
+    if values is None:
+        assert factor is not None
+        values = [factor ** (i + 1) for i in range(len(boundaries))]
+    if len(values) != len(boundaries):
+        raise ValueError(f"{len(boundaries)} boundaries need as many values; got {values}")
+    stairs = jnp.asarray([1.0, *values])
+    edges = jnp.asarray(list(boundaries))
+
+    def schedule(step):
+        value = stairs[jnp.searchsorted(edges, step, side="right")]
+        return value if warmup == 0 else value * jnp.clip(step / warmup, 0.0, 1.0)
+
+    return schedule
+
+
+def _at_least_one(name: str, value: int) -> None:
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1; got {value}")

@@ -1,0 +1,178 @@
+"""The mesh, and where every array of a state lives on it.
+
+Methods know nothing of devices: under `jit` with a global view, `z @ z.T` over a sharded
+batch is the all-gather and batch norm over it is synchronised. The mesh has two axes,
+both of which split the batch: over "data" the state is replicated, over "fsdp" a layout
+may split it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+
+import jax
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+__all__ = [
+    "batch_sharding",
+    "by_rule",
+    "fsdp",
+    "layout",
+    "make_mesh",
+    "replicated",
+    "start",
+]
+
+Rule = Callable[[str, tuple[int, ...], Mesh], PartitionSpec]
+
+
+def start(
+    *, coordinator: str | None = None, processes: int = 0, process_id: int = -1
+) -> None:
+    """Joins the other processes of a run; to be called before anything touches a device.
+
+    Args:
+      coordinator: `host:port` of process 0; "auto" lets JAX find the cluster (TPU pods,
+        SLURM, Open MPI, Kubernetes); None is a run of one process.
+      processes: how many processes there are, for an explicit coordinator.
+      process_id: the number of this one.
+    """
+    if coordinator is None:
+        return
+    if coordinator == "auto":
+        jax.distributed.initialize()
+    else:
+        jax.distributed.initialize(coordinator, processes, process_id)
+
+
+def make_mesh(
+    *, data: int = -1, fsdp: int = 1, devices: Sequence[jax.Device] | None = None
+) -> Mesh:
+    """The mesh of a run, with axes "data" and "fsdp".
+
+    Args:
+      data: number of replicas; -1 takes what the devices leave.
+      fsdp: number of devices over which a fully sharded state is split.
+      devices: the devices, all by default.
+
+    Returns:
+      A mesh with automatic axes (the partitioner chooses the collectives).
+
+    Raises:
+      ValueError: if the axes do not multiply to the number of devices.
+
+    Example:
+      >>> make_mesh(devices=jax.devices()[:1]).axis_names
+      ('data', 'fsdp')
+    """
+    devices = jax.devices() if devices is None else devices
+    count = len(devices)
+    if data == -1 and fsdp > 0 and count % fsdp == 0:
+        data = count // fsdp
+    if data * fsdp != count:
+        raise ValueError(
+            f"a mesh of data={data} x fsdp={fsdp} does not fit {count} devices; "
+            f"fsdp must be one of {[n for n in range(1, count + 1) if count % n == 0]}"
+        )
+    # Explicit axes, the default, would make `z @ z.T` over a sharded batch an error.
+    return jax.make_mesh(
+        (data, fsdp), ("data", "fsdp"), (AxisType.Auto,) * 2, devices=devices
+    )
+
+
+def batch_sharding(mesh: Mesh, *, stacked: bool = False) -> NamedSharding:
+    """Where a batch lives: its first axis over all devices.
+
+    Args:
+      mesh: the mesh.
+      stacked: the batch has an axis of steps before the batch axis.
+
+    Returns:
+      The sharding of every leaf of a batch.
+    """
+    axes = ("data", "fsdp")
+    return NamedSharding(mesh, PartitionSpec(*([None] * stacked), axes))
+
+
+def replicated() -> Rule:
+    """Every array whole on every device.
+
+    Returns:
+      A rule for `layout`.
+    """
+    return lambda path, shape, mesh: PartitionSpec()
+
+
+def fsdp(*, min_size: int = 2**16) -> Rule:
+    """Fully sharded: every large array split over the "fsdp" axis.
+
+    The largest axis that the number of devices divides is split; the optimizer state
+    and the teacher follow their parameters, having the same shapes.
+
+    Args:
+      min_size: arrays of fewer elements stay whole.
+
+    Returns:
+      A rule for `layout`.
+    """
+
+    def rule(path, shape, mesh):
+        del path
+        ways = mesh.shape["fsdp"]
+        fitting = [(n, -i) for i, n in enumerate(shape) if n % ways == 0]
+        if not fitting or math.prod(shape) < min_size:
+            return PartitionSpec()
+        axis = -max(fitting)[1]
+        return PartitionSpec(*([None] * axis), "fsdp")
+
+    return rule
+
+
+def by_rule(*, rules: Sequence[tuple[str, Sequence[str | None]]]) -> Rule:
+    """A layout by name: the first pattern found in an array's path decides.
+
+    Args:
+      rules: pairs of a regular expression and the mesh axis of each array axis, for
+        example `(("extra/queue", ("data",)),)`; what none matches is replicated.
+
+    Returns:
+      A rule for `layout`.
+    """
+
+    def rule(path, shape, mesh):
+        del shape, mesh
+        for pattern, axes in rules:
+            if re.search(pattern, path):
+                return PartitionSpec(*axes)
+        return PartitionSpec()
+
+    return rule
+
+
+def layout(rule: Rule, mesh: Mesh, tree):
+    """Applies a rule to every array of a tree.
+
+    Args:
+      rule: `(path, shape, mesh) -> PartitionSpec`, as `replicated` or `fsdp` give; the
+        path is like "params/encoder/stem/kernel".
+      mesh: the mesh.
+      tree: arrays or their shapes.
+
+    Returns:
+      A tree of `NamedSharding` of the same structure.
+    """
+
+    def place(path, leaf):
+        name = "/".join(_key(p) for p in path)
+        return NamedSharding(mesh, rule(name, leaf.shape, mesh))
+
+    return jax.tree_util.tree_map_with_path(place, tree)
+
+
+def _key(entry) -> str:
+    for attribute in ("key", "name", "idx"):
+        if hasattr(entry, attribute):
+            return str(getattr(entry, attribute))
+    return str(entry)

@@ -1,0 +1,233 @@
+"""The one train step: views, then each objective in order, then `after_update`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array
+
+from sslax.core import Method, Objective, State
+from sslax.sharding import Rule, batch_sharding, layout
+
+__all__ = ["compile_init", "compile_step", "init_state", "train_step"]
+
+Views = Callable[[Array, Mapping[str, Any]], Mapping[str, Any]]
+Optimizers = Mapping[str, optax.GradientTransformation]
+
+
+def init_state(
+    method: Method, txs: Optimizers, views: Views, batch: Mapping[str, Any], key: Array
+) -> State:
+    """The state before the first step. Call it under `jit`: a teacher may alias parameters.
+
+    Args:
+      method: the method.
+      txs: an optimizer for each objective, by name.
+      views: `(key, batch) -> batch`, run on the device.
+      batch: a batch as the data gives it.
+      key: the key of the run.
+
+    Returns:
+      The state at step 0.
+    """
+    view_key, init_key = jax.random.split(key)
+    params, extra = method.init(init_key, views(view_key, batch))
+    opt = {k: txs[k].init(_group(params, o.wrt)) for k, o in method.objectives.items()}
+    return State(step=jnp.zeros([], jnp.int32), params=params, extra=extra, opt=opt)
+
+
+def train_step(
+    method: Method,
+    txs: Optimizers,
+    views: Views,
+    state: State,
+    batch: Mapping[str, Any],
+    key: Array,
+    *,
+    accumulate: int = 1,
+) -> tuple[State, dict[str, Array]]:
+    """One step: a pure function of the state, the batch and the key of the run.
+
+    All randomness is `fold_in(key, step)`, so a restored state goes on bit for bit.
+
+    Args:
+      method: the method.
+      txs: an optimizer for each objective, by name.
+      views: `(key, batch) -> batch`.
+      state: the state before.
+      batch: leaves with a leading batch axis.
+      key: the key of the run, the same at every step.
+      accumulate: micro-batches whose gradients are averaged, for separable objectives.
+
+    Returns:
+      The state after, and scalars named `objective/metric`.
+    """
+    key = jax.random.fold_in(key, state.step)
+    batch = views(jax.random.fold_in(key, 0), batch)
+    params, extra, opt, metrics = state.params, state.extra, dict(state.opt), {}
+    for i, (name, objective) in enumerate(method.objectives.items(), start=1):
+        update = functools.partial(
+            _update, objective, txs[name], accumulate, batch, jax.random.fold_in(key, i)
+        )
+        params, extra, opt[name], logs = _every(
+            objective.every, state.step, update, params, extra, opt[name]
+        )
+        metrics |= {f"{name}/{k}": v for k, v in logs.items()}
+    params, extra = method.after_update(params, extra, step=state.step)
+    return State(step=state.step + 1, params=params, extra=extra, opt=opt), metrics
+
+
+def compile_init(
+    method: Method,
+    txs: Optimizers,
+    views: Views,
+    mesh: Mesh,
+    rule: Rule,
+    batch: Mapping[str, Any],
+) -> tuple[Callable[..., State], Any]:
+    """Prepares an initialisation straight into the state's sharding.
+
+    Args:
+      method: the method.
+      txs: an optimizer for each objective, by name.
+      views: `(key, batch) -> batch`.
+      mesh: the mesh.
+      rule: the layout's rule, see `sslax.sharding`.
+      batch: a global batch, or its shapes.
+
+    Returns:
+      A compiled `(batch, key) -> state`, and the state's layout, a tree of shardings.
+    """
+    init = functools.partial(init_state, method, txs, views)
+    shapes = jax.eval_shape(init, batch, jax.random.key(0))
+    state_layout = layout(rule, mesh, shapes)
+    key = NamedSharding(mesh, PartitionSpec())
+    compiled = jax.jit(
+        init, in_shardings=(batch_sharding(mesh), key), out_shardings=state_layout
+    )
+    return compiled, state_layout
+
+
+def compile_step(
+    method: Method,
+    txs: Optimizers,
+    views: Views,
+    mesh: Mesh,
+    state_layout: Any,
+    *,
+    steps_per_call: int = 1,
+    accumulate: int = 1,
+) -> Callable[..., tuple[State, dict[str, Array]]]:
+    """The train step, sharded and compiled; it donates its state.
+
+    Args:
+      method: the method.
+      txs: an optimizer for each objective, by name.
+      views: `(key, batch) -> batch`.
+      mesh: the mesh.
+      state_layout: the state's tree of shardings, from `compile_init`.
+      steps_per_call: with n > 1, n steps in one dispatch: batches and metrics have a
+        leading axis of n. Worth it where a step is shorter than its dispatch.
+      accumulate: micro-batches of a batch whose gradients are averaged.
+
+    Returns:
+      `(state, batch, key) -> (state, metrics)`.
+
+    Raises:
+      ValueError: if a gradient is to be accumulated for a loss that is not a mean over
+        single examples.
+    """
+    coupled = [k for k, o in method.objectives.items() if not o.separable]
+    if accumulate > 1 and coupled:
+        raise ValueError(
+            f"accumulate={accumulate}, but objective {coupled[0]!r} couples the examples "
+            "of a batch (negatives or a queue): the sum over micro-batches would be "
+            "another loss. Use accumulate=1, with more devices or a smaller batch."
+        )
+    one = functools.partial(train_step, method, txs, views, accumulate=accumulate)
+
+    def many(state, batches, key):
+        return jax.lax.scan(lambda s, b: one(s, b, key), state, batches)
+
+    batch = batch_sharding(mesh, stacked=steps_per_call > 1)
+    whole = NamedSharding(mesh, PartitionSpec())
+    return jax.jit(
+        one if steps_per_call == 1 else many,
+        donate_argnums=0,
+        in_shardings=(state_layout, batch, whole),
+        out_shardings=(state_layout, whole),
+    )
+
+
+def _group(params, wrt):
+    if wrt is None:
+        return params
+    unknown = sorted(set(wrt) - set(params))
+    if unknown:
+        raise ValueError(f"wrt names {unknown}; the groups are {sorted(params)}")
+    return {k: v for k, v in params.items() if k in wrt}
+
+
+def _update(
+    objective: Objective, tx, accumulate, batch, key, step, params, extra, opt_state
+):
+    live = _group(params, objective.wrt)
+
+    def loss(live, extra, batch, key):
+        rest = {**params, **live}
+        return objective.loss(rest, extra, batch, key=key, step=step)
+
+    grad = jax.value_and_grad(loss, has_aux=True)
+    if accumulate == 1:
+        (value, aux), grads = grad(live, extra, batch, key)
+        extra, metrics = aux
+    else:
+        value, extra, metrics, grads = _accumulate(
+            grad, accumulate, live, extra, batch, key
+        )
+    updates, opt_state = tx.update(grads, opt_state, live)
+    params = {**params, **optax.apply_updates(live, updates)}
+    logs = {"loss": value, "grad_norm": optax.tree.norm(grads), **metrics}
+    return params, extra, opt_state, logs
+
+
+def _accumulate(grad, count, live, extra, batch, key):
+    """Averages value and gradient over micro-batches; `extra` passes through them."""
+
+    def split(x):
+        if x.shape[0] % count:
+            raise ValueError(
+                f"accumulate={count} does not divide the batch of {x.shape[0]}"
+            )
+        # Every count-th example: this keeps a batch that is split over devices local.
+        return jnp.moveaxis(x.reshape(-1, count, *x.shape[1:]), 1, 0)
+
+    def one(carry, inputs):
+        extra, total = carry
+        i, micro = inputs
+        (value, aux), grads = grad(live, extra, micro, jax.random.fold_in(key, i))
+        return (aux.extra, jax.tree.map(jnp.add, total, grads)), (value, aux.metrics)
+
+    zeros = jax.tree.map(jnp.zeros_like, live)
+    inputs = (jnp.arange(count), jax.tree.map(split, batch))
+    (extra, total), logs = jax.lax.scan(one, (extra, zeros), inputs)
+    value, metrics = jax.tree.map(lambda x: x.mean(axis=0), logs)
+    return value, extra, metrics, jax.tree.map(lambda g: g / count, total)
+
+
+def _every(period, step, update, *state):
+    if period == 1:
+        return update(step, *state)
+    logs = jax.eval_shape(update, step, *state)[-1]
+
+    def skip(step, *state):
+        del step
+        return *state, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), logs)
+
+    return jax.lax.cond(step % period == 0, update, skip, step, *state)
