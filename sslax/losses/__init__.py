@@ -6,4 +6,9 @@ h w c image, v views, p pixels of a patch.
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from sslax.losses._reconstruction import masked_mse, normalize_patches
+
+__all__ = [
+    "masked_mse",
+    "normalize_patches",
+]

@@ -1,4 +1,4 @@
-"""What every loss does first: raise the precision, and refuse shapes that do not fit."""
+"""What every loss does first: raise precision, refuse shapes that do not fit."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def weighted_mean(values: Array, weights: Array) -> Array:
 
 def masked_mse(
     prediction: Float[Array, "b n d"],
-    target: Float[Array, "..."],
+    target: Float[Array, "*as_prediction"],
     mask: Array,
 ) -> Float[Array, ""]:
     """Mean squared error over the removed patches of the whole batch.
