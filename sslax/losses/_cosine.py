@@ -1,0 +1,119 @@
+"""Directions: unit vectors, and the losses of methods without negatives."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from sslax.losses._numerics import (
+    SMALLEST_NORM,
+    check_same_shape,
+    inner,
+    raised,
+    reduced,
+)
+
+
+def unit(x: Float[Array, "*b d"]) -> Float[Array, "*b d"]:
+    """The direction of each vector: `x / ||x||` over the last axis.
+
+    The one normalisation of sslax. A vector shorter than 1e-12 has no direction: it
+    becomes 0 and its gradient is 0, where a plain division would give nan.
+
+    Args:
+      x: vectors, any leading axes.
+
+    Returns:
+      Vectors of length 1 (or 0), in at least float32.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> unit(jnp.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
+      [[0.6000000238418579, 0.800000011920929], [0.0, 0.0]]
+
+    References:
+      Wu et al., "Unsupervised Feature Learning via Non-Parametric Instance
+      Discrimination", 2018, arXiv:1805.01978, section 3.1.
+    """
+    (x,) = raised(x)
+    square = jnp.sum(x * x, axis=-1, keepdims=True)
+    zero = square <= SMALLEST_NORM**2
+    return jnp.where(zero, 0.0, x) / jnp.sqrt(jnp.where(zero, 1.0, square))
+
+
+def cosine_regression(
+    prediction: Float[Array, "*b d"],
+    target: Float[Array, "*b d"],
+    *,
+    reduction: str = "mean",
+) -> Float[Array, "*out"]:
+    """BYOL's regression of directions: `2 - 2 cos`, mean over the batch.
+
+    Formula: mean_i || p_i/||p_i|| - t_i/||t_i|| ||^2.
+
+    One direction only: BYOL adds the loss with the two views exchanged. The squared
+    distance keeps its digits where the vectors nearly agree, `2 - 2 cos` would not.
+
+    Args:
+      prediction: predictions of the student, any length.
+      target: projections of the teacher; the method stops their gradient.
+      reduction: "mean", or "none" for one value per vector.
+
+    Returns:
+      A scalar in [0, 4] (or values of shape `*b`). A zero vector counts as distance 1.
+
+    Raises:
+      ValueError: if the shapes differ.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> p = jnp.array([[1.0, 0.0], [0.0, 2.0]])
+      >>> t = jnp.array([[5.0, 0.0], [3.0, 0.0]])
+      >>> float(cosine_regression(p, t))
+      1.0
+
+    References:
+      Grill et al., "Bootstrap Your Own Latent", 2020, arXiv:2006.07733, equation 2.
+    """
+    check_same_shape(prediction=prediction, target=target)
+    difference = unit(prediction) - unit(target)
+    return reduced(inner(difference, difference), reduction)
+
+
+def negative_cosine(
+    prediction: Float[Array, "*b d"],
+    target: Float[Array, "*b d"],
+    *,
+    reduction: str = "mean",
+) -> Float[Array, "*out"]:
+    """SimSiam's negative cosine similarity, mean over the batch.
+
+    Formula: -mean_i p_i . t_i / (||p_i|| ||t_i||).
+
+    One direction only: SimSiam takes the mean of this and of the one with the two views
+    exchanged. Its gradient is half of the gradient of `cosine_regression`.
+
+    Args:
+      prediction: outputs of the predictor, any length.
+      target: projections of the other view; the method stops their gradient.
+      reduction: "mean", or "none" for one value per vector.
+
+    Returns:
+      A scalar in [-1, 1] (or values of shape `*b`). A zero vector counts as cosine 0.
+
+    Raises:
+      ValueError: if the shapes differ.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> p = jnp.array([[1.0, 0.0], [0.0, 2.0]])
+      >>> t = jnp.array([[5.0, 0.0], [3.0, 0.0]])
+      >>> float(negative_cosine(p, t))
+      -0.5
+
+    References:
+      Chen and He, "Exploring Simple Siamese Representation Learning", 2020,
+      arXiv:2011.10566, equation 1.
+    """
+    check_same_shape(prediction=prediction, target=target)
+    return reduced(-inner(unit(prediction), unit(target)), reduction)

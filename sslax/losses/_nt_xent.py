@@ -1,0 +1,98 @@
+"""Two views of a batch against each other: every other image is a negative."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float
+
+from sslax.losses._cosine import unit
+from sslax.losses._numerics import (
+    check_count,
+    check_positive,
+    check_rank,
+    check_same_shape,
+    dot,
+    inner,
+    over_rows,
+    reduced,
+)
+
+
+def log_odds(
+    z1: Array, z2: Array, *, temperature: ArrayLike, block_size: int | None
+) -> Array:
+    """Per anchor, the log-sum-exp of its negatives minus its positive, `[2b]`.
+
+    The anchors are the rows of z1, then those of z2, as unit vectors; the negatives of
+    an anchor are all 2b - 2 vectors of other images.
+    """
+    count = z1.shape[0]
+    z1, z2 = unit(z1), unit(z2)
+    anchors, partners = jnp.concatenate([z1, z2]), jnp.concatenate([z2, z1])
+    image = jnp.arange(2 * count) % count
+
+    def rows(pair, index):
+        anchor, partner = pair
+        own = (index % count)[:, None] == image[None, :]
+        logits = jnp.where(own, -jnp.inf, dot(anchor, anchors) / temperature)
+        return jax.nn.logsumexp(logits, axis=1) - inner(anchor, partner) / temperature
+
+    return over_rows(rows, (anchors, partners), block_size=block_size)
+
+
+def nt_xent(
+    z1: Float[Array, "b d"],
+    z2: Float[Array, "b d"],
+    *,
+    temperature: ArrayLike,
+    reduction: str = "mean",
+    block_size: int | None = None,
+) -> Float[Array, "*out"]:
+    """SimCLR's normalised, temperature-scaled cross-entropy over 2b anchors.
+
+    Formula: mean_i -log( e^{s_ip/t} / sum_{j != i} e^{s_ij/t} ), s = cosine.
+
+    Each of the 2b projections is told to find the other view of its image among the
+    2b - 1 other projections; the positive is in the denominator, the anchor is not.
+
+    Args:
+      z1: projections of the first views, any length (they are normalised here).
+      z2: projections of the second views, in the same order.
+      temperature: above 0; SimCLR uses 0.1 on ImageNet and 0.5 on CIFAR-10.
+      reduction: "mean", or "none" for one value per anchor `[2b]`, z1 first.
+      block_size: anchors in a block; the similarity matrix is then never whole in
+        memory, in either pass. None computes it at once.
+
+    Returns:
+      A scalar, at least 0 (or `[2b]`).
+
+    Raises:
+      ValueError: if shapes differ, if b < 2, or if the temperature is not positive.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> z = jnp.eye(4)
+      >>> round(float(nt_xent(z, z, temperature=1.0)), 4)
+      1.1654
+
+    Note:
+      This is the paper's mean over 2b anchors. The official code returns the sum of the
+      means of the two views, which is 2 times this number.
+
+    References:
+      Chen et al., "A Simple Framework for Contrastive Learning of Visual
+      Representations", 2020, arXiv:2002.05709, equation 1.
+    """
+    check_pair(z1, z2, temperature)
+    odds = log_odds(z1, z2, temperature=temperature, block_size=block_size)
+    return reduced(jax.nn.softplus(odds), reduction)
+
+
+def check_pair(z1: Array, z2: Array, temperature: ArrayLike) -> None:
+    """Raises ValueError unless z1 and z2 are two views of a batch of two or more."""
+    check_rank(2, z1=z1, z2=z2)
+    check_same_shape(z1=z1, z2=z2)
+    check_count(2, z1=z1)
+    check_positive(temperature=temperature)
