@@ -1,0 +1,11 @@
+"""Methods: one factory a file, each returning a `sslax.core.Method`."""
+
+from __future__ import annotations
+
+from sslax.methods._byol import byol
+from sslax.methods._mae import mae
+from sslax.methods._moco import moco
+from sslax.methods._rotation import rotation
+from sslax.methods._simclr import simclr
+
+__all__ = ["byol", "mae", "moco", "rotation", "simclr"]

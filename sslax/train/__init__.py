@@ -1,0 +1,1 @@
+"""The program: one loop for every method, checkpoints, logs and the command line."""

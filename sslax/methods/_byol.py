@@ -1,0 +1,102 @@
+"""BYOL: predict the projection of a slow teacher."""
+
+from __future__ import annotations
+
+import jax
+
+from sslax import losses, memory, models
+from sslax.core import Aux, Method, Net, Objective, chain, output_of
+from sslax.schedules import Schedule, constant
+
+__all__ = ["byol"]
+
+
+def byol(
+    encoder: Net,
+    *,
+    hidden: int = 4096,
+    dim: int = 256,
+    momentum: Schedule = constant(value=0.996),
+) -> Method:
+    """A student predicts, from one view, what its teacher projects of the other.
+
+    The teacher is the moving average of the student's encoder and projector. It runs on
+    the statistics of its own batch, and keeps running ones that are not averaged. The
+    two views pass one after the other: batch norm never mixes them.
+
+    Args:
+      encoder: images to features [b d].
+      hidden: width of projector and predictor.
+      dim: dimension of the projections.
+      momentum: `step -> ` momentum of the teacher; the paper's is
+        `schedules.cosine(start=0.996, end=1, steps=...)`.
+
+    Returns:
+      A method with groups "encoder", "projector" and "predictor", for batches of
+      `views.two_views`.
+
+    Note:
+      The teacher starts as a copy of the student; the released code starts it from
+      another seed, with the same result.
+
+    Example:
+      >>> method = byol(models.convnet(), hidden=128, dim=32)
+
+    References:
+      Grill et al., Bootstrap Your Own Latent, 2020, arXiv:2006.07733, equations 1 to 3.
+    """
+    head = models.mlp(
+        hidden=hidden, dim=dim, bias=True, last_bias=False, init="lecun"
+    )
+    teacher = chain(encoder=encoder, projector=head)
+    student = chain(encoder=encoder, projector=head, predictor=head)
+
+    def shared(tree):
+        return {k: tree[k] for k in ("encoder", "projector")}
+
+    def init(key, batch):
+        params, stats = student.init(key, batch["views"][0])
+        return params, {
+            "stats": stats,
+            "teacher": shared(params),
+            "teacher_stats": shared(stats),
+        }
+
+    def loss(params, extra, batch, *, key, step):
+        del step
+        keys = jax.random.split(key)
+        (q1, q2), stats = _each(
+            student, params, extra["stats"], batch["views"], keys[0], "predictor"
+        )
+        (z1, z2), teacher_stats = _each(
+            teacher,
+            jax.lax.stop_gradient(extra["teacher"]),
+            extra["teacher_stats"],
+            batch["views"],
+            keys[1],
+            "projector",
+        )
+        value = losses.cosine_regression(q1, z2) + losses.cosine_regression(q2, z1)
+        return value, Aux({**extra, "stats": stats, "teacher_stats": teacher_stats})
+
+    def after_update(params, extra, *, step):
+        teacher = memory.ema(extra["teacher"], shared(params), momentum=momentum(step))
+        return params, {**extra, "teacher": teacher}
+
+    return Method(
+        init=init,
+        objectives={"ssl": Objective(loss=loss, separable=True)},
+        embed=output_of(student, "encoder"),
+        after_update=after_update,
+    )
+
+
+def _each(net, params, stats, views, key, name):
+    """One view after the other, so that each has batch statistics of its own."""
+    outputs = []
+    for i, view in enumerate(views):
+        out, stats = net.apply(
+            params, stats, view, train=True, key=jax.random.fold_in(key, i)
+        )
+        outputs.append(out[name])
+    return outputs, stats

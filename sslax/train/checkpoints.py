@@ -1,0 +1,176 @@
+"""Checkpoints: asynchronous, atomic, the last few and the best, the config inside."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+from absl import logging
+from etils import epath
+
+from sslax.core import State
+
+__all__ = ["latest_step", "open_checkpoints", "restore", "restore_latest", "save"]
+
+
+def open_checkpoints(folder, *, keep: int = 3, best: str | None = None, read_only=False):
+    """Opens the checkpoints of a run.
+
+    Args:
+      folder: the folder of the run.
+      keep: how many of the newest are kept.
+      best: a metric, the larger the better, whose best checkpoint is kept as well.
+      read_only: open without making or cleaning anything.
+
+    Returns:
+      An Orbax `CheckpointManager`; close it in the end.
+    """
+    policies = ocp.checkpoint_managers
+    preserve = [policies.LatestN(keep)]
+    if best:
+        preserve.append(
+            policies.BestN(
+                get_metric_fn=lambda metrics: metrics[best],
+                n=1,
+                keep_checkpoints_without_metrics=False,
+            )
+        )
+    options = ocp.CheckpointManagerOptions(
+        preservation_policy=policies.AnyPreservationPolicy(preserve),
+        read_only=read_only,
+        create=not read_only,
+        cleanup_tmp_directories=not read_only,
+    )
+    return ocp.CheckpointManager(_folder(folder), options=options)
+
+
+def save(manager, state: State, config: Mapping[str, Any], metrics: Mapping[str, Any]):
+    """Starts to save a state under its step number; returns before it is on disk.
+
+    Args:
+      manager: from `open_checkpoints`.
+      state: the state.
+      config: the resolved config, saved beside it.
+      metrics: numbers that choose the best.
+    """
+    step = int(state.step)
+    if step in manager.all_steps():
+        return
+    manager.save(
+        step,
+        args=ocp.args.Composite(
+            state=ocp.args.StandardSave(_as_dict(state)),
+            config=ocp.args.JsonSave(json.loads(json.dumps(config))),
+        ),
+        metrics=dict(metrics),
+        force=True,
+    )
+
+
+def latest_step(manager) -> int | None:
+    """The newest step with a checkpoint.
+
+    Args:
+      manager: from `open_checkpoints`.
+
+    Returns:
+      The step, or None.
+    """
+    return max(manager.all_steps(), default=None)
+
+
+def restore(manager, step: int, target: State) -> State:
+    """Restores one checkpoint onto the devices and shardings of a target.
+
+    Args:
+      manager: from `open_checkpoints`.
+      step: which.
+      target: `jax.ShapeDtypeStruct` leaves with shardings, on any number of devices.
+
+    Returns:
+      The state.
+
+    Raises:
+      ValueError: if an array has another type than the target (Orbax would cast it
+        without a word).
+    """
+    wanted = _as_dict(target)
+    _check_dtypes(manager, step, wanted)
+    restored = manager.restore(
+        step, args=ocp.args.Composite(state=ocp.args.StandardRestore(wanted))
+    )
+    return State(**restored["state"])
+
+
+def restore_latest(manager, target: State) -> State | None:
+    """Restores the newest checkpoint that can be read.
+
+    A newest one that is damaged is moved aside, loudly, and the one before is taken.
+
+    Args:
+      manager: from `open_checkpoints`.
+      target: `jax.ShapeDtypeStruct` leaves with shardings.
+
+    Returns:
+      The state, or None where there is no checkpoint.
+
+    Raises:
+      ValueError: if there are checkpoints and none can be read.
+    """
+    steps = sorted(manager.all_steps(), reverse=True)
+    for step in steps:
+        try:
+            return restore(manager, step, target)
+        except Exception as error:
+            if step == steps[-1]:
+                raise ValueError(
+                    f"no checkpoint in {manager.directory} can be restored; the last "
+                    f"one tried, step {step}, failed with: {error}"
+                ) from error
+            logging.error(
+                "checkpoint %s of %s cannot be restored (%s); falling back to the one "
+                "before. The damaged one is kept under damaged/",
+                step,
+                manager.directory,
+                error,
+            )
+            _move_aside(manager, step)
+    return None
+
+
+def _folder(folder) -> epath.Path:
+    path = epath.Path(folder) / "checkpoints"
+    # Orbax wants absolute paths; a URL such as gs:// is one already.
+    return path if "://" in str(path) else path.resolve()
+
+
+def _as_dict(state: State) -> dict[str, Any]:
+    return {f.name: getattr(state, f.name) for f in dataclasses.fields(state)}
+
+
+def _check_dtypes(manager, step: int, wanted: dict[str, Any]) -> None:
+    metadata = manager.item_metadata(step)["state"]
+    tree = getattr(metadata, "tree", metadata)
+    stored = {
+        jax.tree_util.keystr(path, simple=True, separator="/"): leaf.dtype
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    }
+    for path, leaf in jax.tree_util.tree_leaves_with_path(wanted):
+        name = jax.tree_util.keystr(path, simple=True, separator="/")
+        if name in stored and stored[name] != leaf.dtype:
+            raise ValueError(
+                f"checkpoint {step}: {name} is {stored[name]}, the run wants {leaf.dtype}"
+            )
+
+
+def _move_aside(manager, step: int) -> None:
+    source = epath.Path(manager.directory) / str(step)
+    damaged = epath.Path(manager.directory).parent / "damaged"
+    damaged.mkdir(parents=True, exist_ok=True)
+    if jax.process_index() == 0 and source.exists():
+        source.rename(damaged / str(step))
+    manager.reload()

@@ -1,0 +1,118 @@
+"""Where numbers go: metrics.jsonl always, TensorBoard event files beside it.
+
+A writer is a pair of functions: `write(step, scalars)` and `close()`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+from etils import epath
+
+__all__ = ["Writer", "both", "jsonl", "read_jsonl", "silent", "tensorboard"]
+
+
+class Writer(NamedTuple):
+    """Where numbers go.
+
+    Attributes:
+      write: `(step, scalars)`.
+      close: `()`.
+    """
+
+    write: Callable[[int, Mapping[str, float]], None]
+    close: Callable[[], None]
+
+
+def silent() -> Writer:
+    """A writer that writes nothing: for all processes but the first.
+
+    Returns:
+      A writer.
+    """
+    return Writer(lambda step, scalars: None, lambda: None)
+
+
+def jsonl(path, *, start: int = 0) -> Writer:
+    """Appends a JSON object a row; rows after `start` belong to a run that was cut off.
+
+    Args:
+      path: the file.
+      start: the step at which the run goes on; rows of later steps are dropped.
+
+    Returns:
+      A writer.
+    """
+    path = epath.Path(path)
+    rows = [row for row in read_jsonl(path) if row["step"] <= start]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    file = path.open("a")
+
+    def write(step, scalars):
+        file.write(json.dumps({"step": step, **scalars}) + "\n")
+        file.flush()
+
+    return Writer(write, file.close)
+
+
+def read_jsonl(path) -> list[dict[str, float]]:
+    """The rows of a metrics file; a last row cut off in the middle is left out.
+
+    Args:
+      path: the file.
+
+    Returns:
+      Its rows; none if there is no file.
+    """
+    path = epath.Path(path)
+    rows = []
+    for line in path.read_text().splitlines() if path.exists() else []:
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return rows
+
+
+def tensorboard(folder) -> Writer:
+    """TensorBoard event files, by tensorboardX.
+
+    Args:
+      folder: where they go.
+
+    Returns:
+      A writer.
+    """
+    from tensorboardX import SummaryWriter  # slow to import
+
+    events = SummaryWriter(str(folder))
+
+    def write(step, scalars):
+        for name, value in scalars.items():
+            events.add_scalar(name, value, step)
+
+    return Writer(write, events.close)
+
+
+def both(*writers: Writer) -> Writer:
+    """Writes to all of several writers.
+
+    Args:
+      *writers: the writers.
+
+    Returns:
+      A writer.
+    """
+
+    def each(calls: Iterable[Callable[[], None]]) -> None:
+        for call in calls:
+            call()
+
+    return Writer(
+        lambda step, scalars: each(
+            (lambda w=w: w.write(step, scalars)) for w in writers
+        ),
+        lambda: each(w.close for w in writers),
+    )
