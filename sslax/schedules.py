@@ -111,14 +111,16 @@ def step_decay(
     boundaries: Sequence[int],
     factor: float | None = None,
     values: Sequence[float] | None = None,
+    unit: int = 1,
     warmup: int = 0,
 ) -> Schedule:
     """A staircase: 1, then lower at each boundary.
 
     Args:
-      boundaries: steps at which the value changes, ascending.
+      boundaries: where the value changes, ascending, in units.
       factor: multiplies the value at each boundary; or
       values: the value after each boundary, one per boundary.
+      unit: steps in a unit: 1, or the steps of an epoch.
       warmup: steps of linear rise from 0.
 
     Returns:
@@ -143,7 +145,7 @@ def step_decay(
     if len(values) != len(boundaries):
         raise ValueError(f"{len(boundaries)} boundaries need as many values; got {values}")
     stairs = jnp.asarray([1.0, *values])
-    edges = jnp.asarray(list(boundaries))
+    edges = jnp.asarray([unit * b for b in boundaries])
 
     def schedule(step):
         value = stairs[jnp.searchsorted(edges, step, side="right")]

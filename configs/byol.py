@@ -1,0 +1,81 @@
+"""BYOL. Grill et al., 2020, arXiv:2006.07733.
+
+Variants: `imagenet` (ResNet-50, batch 4096, 300 epochs; published linear probe 72.5 %,
+74.3 % at 1000 epochs), `cifar10` (ResNet-18, batch 256, 1000 epochs; 92.6 % in
+solo-learn, with a LARS of other units).
+
+    sslax pretrain --config=configs/byol.py --workdir=/tmp/byol
+"""
+
+from configs import common
+
+
+def get_config(variant: str = "imagenet"):
+    """The recipe of the paper, by variant."""
+    return {"imagenet": _imagenet, "cifar10": _cifar10}[variant]()
+
+
+def _views(size: int, *, blur: tuple[float, float], normalize: str):
+    def view(blur, solarize):
+        return dict(
+            name="view",
+            size=size,
+            scale=(0.08, 1.0),
+            crop="byol",
+            resize="bicubic",
+            jitter=(0.4, 0.4, 0.2, 0.1),
+            colour="byol",
+            grayscale=0.2,
+            blur=blur,
+            solarize=solarize,
+            normalize=normalize,
+        )
+
+    return dict(
+        name="two_views", first=view(blur[0], 0.0), second=view(blur[1], 0.2)
+    )
+
+
+def _method(config, encoder: dict, *, start: float):
+    return dict(
+        name="byol",
+        encoder=encoder,
+        hidden=4096,
+        dim=256,
+        momentum=dict(
+            name="cosine", start=start, end=1.0, steps=config.get_oneway_ref("steps")
+        ),
+    )
+
+
+def _imagenet():
+    config = common.imagenet(
+        common.base(examples=common.IMAGENET_EXAMPLES, epochs=300, batch_size=4096)
+    )
+    config.views = _views(224, blur=(1.0, 0.1), normalize="imagenet")
+    config.method = _method(config, dict(name="resnet50"), start=0.99)
+    config.optimizer = dict(
+        name="lars_byol",
+        learning_rate=common.scaled(config, 0.3),
+        weight_decay=1e-6,
+        schedule=common.warmup_cosine(config, warmup_epochs=10),
+    )
+    return config
+
+
+def _cifar10():
+    config = common.cifar10(
+        common.base(examples=common.CIFAR_EXAMPLES, epochs=1000, batch_size=256)
+    )
+    config.evaluate.view.normalize = "cifar10"
+    config.views = _views(32, blur=(0.0, 0.0), normalize="cifar10")
+    encoder = dict(name="resnet18", stem="cifar")
+    config.method = _method(config, encoder, start=0.99)
+    # The base rate of the paper's own small set-up (Imagenette, ResNet-18).
+    config.optimizer = dict(
+        name="lars_byol",
+        learning_rate=common.scaled(config, 2.0),
+        weight_decay=1e-6,
+        schedule=common.warmup_cosine(config, warmup_epochs=10),
+    )
+    return config

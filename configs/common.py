@@ -1,0 +1,80 @@
+"""What every config starts from. A config names calls; defaults stand in signatures."""
+
+import ml_collections
+
+IMAGENET_EXAMPLES = 1_281_167
+CIFAR_EXAMPLES = 50_000
+
+
+def base(*, examples: int, epochs: int, batch_size: int) -> ml_collections.ConfigDict:
+    """The fields that all runs have; steps follow from epochs and batch size."""
+    config = ml_collections.ConfigDict()
+    config.seed = 0
+    config.examples = examples
+    config.epochs = epochs
+    config.batch_size = batch_size
+    ref = config.get_oneway_ref  # one way: setting a field leaves its source alone
+    config.steps_per_epoch = ref("examples") // ref("batch_size")
+    config.steps = ref("epochs") * ref("steps_per_epoch")
+    config.steps_per_call = 1  # steps in one dispatch; more for tiny models
+    config.accumulate = 1  # micro-batches, where the loss allows it
+    config.log_every = 100
+    config.mesh = dict(data=-1, fsdp=1)
+    config.layout = dict(name="replicated")
+    config.data = dict(
+        name="",
+        train="train",
+        test="test",
+        on_error="stop",  # or "skip": what to do with a broken image
+        canvas=None,  # side of the square that images of other sizes are put on
+        workers=0,  # processes that decode
+        options={},
+    )
+    config.checkpoint = dict(every=ref("steps_per_epoch"), keep=3)
+    config.evaluate = dict(
+        every=0,  # steps between online evaluations; 0 is never
+        final=True,  # the full evaluation and the report after the last step
+        online=("knn",),  # of "knn" and "linear"
+        online_examples=10_000,
+        batch_size=256,
+        view=dict(name="center", size=224),
+        knn=dict(k=20, temperature=0.07),
+    )
+    return config
+
+
+def imagenet(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
+    """ImageNet from TFDS, decoded once to canvases; crops happen on the device."""
+    config.data.update(
+        name="imagenet2012", test="validation", canvas=384, workers=16, on_error="stop"
+    )
+    config.evaluate.view = dict(
+        name="center", size=224, resize_to=256, normalize="imagenet"
+    )
+    return config
+
+
+def cifar10(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
+    """CIFAR-10 from TFDS, in memory."""
+    config.data.update(name="cifar10")
+    config.evaluate.view = dict(name="center", size=32)
+    config.evaluate.every = 10 * config.get_oneway_ref("steps_per_epoch")
+    config.evaluate.online_examples = 50_000
+    config.checkpoint.every = 10 * config.get_oneway_ref("steps_per_epoch")
+    return config
+
+
+def warmup_cosine(config, *, warmup_epochs: int, **kwargs) -> dict:
+    """The call of a warm-up and a cosine over the whole run."""
+    ref = config.get_oneway_ref  # one way: setting a field leaves its source alone
+    return dict(
+        name="warmup_cosine",
+        steps=ref("steps"),
+        warmup=warmup_epochs * ref("steps_per_epoch"),
+        **kwargs,
+    )
+
+
+def scaled(config, base_rate: float, *, per: int = 256):
+    """A learning rate that scales with the batch: base x batch / 256."""
+    return base_rate * config.get_oneway_ref("batch_size") / per

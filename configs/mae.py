@@ -1,0 +1,78 @@
+"""MAE. He et al., 2021, arXiv:2111.06377.
+
+Variants: `base` (ViT-B/16, batch 4096, 800 epochs; published fine-tuning 83.6 % and
+linear probe 68.0 % at 1600), `large` (85.9 %, 75.8 %), `huge` (86.9 %, 76.6 %),
+`cifar10` (ViT-S/4 at 32 px, batch 256, 1000 epochs, as solo-learn has it).
+
+    sslax pretrain --config=configs/mae.py:large --workdir=/tmp/mae
+"""
+
+from configs import common
+
+
+def get_config(variant: str = "base"):
+    """The official recipe, by size."""
+    if variant == "cifar10":
+        return _cifar10()
+    return _imagenet(variant, patch_size=14 if variant == "huge" else 16)
+
+
+def _masked(size: int, patch_size: int, *, scale, normalize: str):
+    return dict(
+        name="masked",
+        view=dict(
+            name="view", size=size, scale=scale, resize="bicubic", normalize=normalize
+        ),
+        mask=dict(name="random_mask", patch_size=patch_size, ratio=0.75),
+    )
+
+
+def _method(encoder: dict, patch_size: int, channels: int = 3):
+    return dict(
+        name="mae",
+        encoder=dict(name="mae_encoder", patch_size=patch_size, **encoder),
+        decoder=dict(
+            name="mae_decoder",
+            patch_size=patch_size,
+            width=512,
+            depth=8,
+            heads=16,
+            channels=channels,
+        ),
+        patch_size=patch_size,
+    )
+
+
+def _imagenet(size: str, patch_size: int):
+    config = common.imagenet(
+        common.base(examples=common.IMAGENET_EXAMPLES, epochs=800, batch_size=4096)
+    )
+    config.views = _masked(224, patch_size, scale=(0.2, 1.0), normalize="imagenet")
+    config.method = _method(dict(size=size), patch_size)
+    config.optimizer = dict(
+        name="adamw",
+        learning_rate=common.scaled(config, 1.5e-4),
+        b1=0.9,
+        b2=0.95,
+        weight_decay=0.05,
+        schedule=common.warmup_cosine(config, warmup_epochs=40),
+    )
+    return config
+
+
+def _cifar10():
+    config = common.cifar10(
+        common.base(examples=common.CIFAR_EXAMPLES, epochs=1000, batch_size=256)
+    )
+    config.evaluate.view.normalize = "cifar10"
+    config.views = _masked(32, 4, scale=(0.08, 1.0), normalize="cifar10")
+    config.method = _method(dict(size="small"), 4)
+    config.optimizer = dict(
+        name="adamw",
+        learning_rate=common.scaled(config, 2e-4),
+        b1=0.9,
+        b2=0.95,
+        weight_decay=0.05,
+        schedule=common.warmup_cosine(config, warmup_epochs=10),
+    )
+    return config

@@ -1,0 +1,82 @@
+"""SimCLR. Chen et al., 2020, arXiv:2002.05709.
+
+Variants: `imagenet` (ResNet-50, batch 4096, LARS; published linear probe 64.5 % at 100
+epochs, 69.1 % at 1000), `cifar10` (ResNet-18, batch 512, 1000 epochs; about 91 %).
+
+    sslax pretrain --config=configs/simclr.py:cifar10 --workdir=/tmp/simclr
+"""
+
+from configs import common
+
+
+def get_config(variant: str = "imagenet"):
+    """The recipe of the official code, by variant."""
+    return {"imagenet": _imagenet, "cifar10": _cifar10}[variant]()
+
+
+def _imagenet():
+    config = common.imagenet(
+        common.base(examples=common.IMAGENET_EXAMPLES, epochs=100, batch_size=4096)
+    )
+    config.evaluate.view.update(resize_to=None, fraction=0.875, normalize=None)
+    config.views = dict(
+        name="two_views",
+        first=dict(
+            name="view",
+            size=224,
+            scale=(0.08, 1.0),
+            crop="tf",
+            resize="bicubic",
+            jitter=(0.8, 0.8, 0.8, 0.2),
+            colour="simclr",
+            grayscale=0.2,
+            blur=0.5,
+        ),
+    )
+    config.method = dict(
+        name="simclr",
+        encoder=dict(name="resnet50"),
+        hidden=2048,
+        dim=128,
+        temperature=0.1,
+    )
+    config.optimizer = dict(
+        name="lars",
+        learning_rate=common.scaled(config, 0.3),
+        weight_decay=1e-6,
+        schedule=common.warmup_cosine(config, warmup_epochs=10),
+    )
+    return config
+
+
+def _cifar10():
+    config = common.cifar10(
+        common.base(examples=common.CIFAR_EXAMPLES, epochs=1000, batch_size=512)
+    )
+    config.views = dict(
+        name="two_views",
+        first=dict(
+            name="view",
+            size=32,
+            scale=(0.08, 1.0),
+            crop="tf",
+            resize="bicubic",
+            jitter=(0.4, 0.4, 0.4, 0.1),
+            colour="simclr",
+            grayscale=0.2,
+        ),
+    )
+    config.method = dict(
+        name="simclr",
+        encoder=dict(name="resnet18", stem="cifar"),
+        hidden=512,
+        dim=128,
+        temperature=0.5,
+    )
+    config.optimizer = dict(
+        name="lars",
+        learning_rate=common.scaled(config, 1.0),
+        weight_decay=1e-4,
+        schedule=common.warmup_cosine(config, warmup_epochs=10),
+    )
+    return config

@@ -1,0 +1,184 @@
+"""The command line: `sslax COMMAND ...`, and `python -m sslax.train`."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import app, flags, logging
+
+from sslax.calls import nearest
+
+__all__ = ["main", "run"]
+
+_COMMANDS = {
+    "pretrain": "pretrain a method: --config=FILE[:VARIANT] --workdir=DIR",
+    "evaluate": "evaluate a run and write its report: --workdir=DIR",
+    "embed": "write the features of a data set: --workdir=DIR --out=FILE.npz",
+    "configs": "list the configs of a folder",
+    "prepare": "download and prepare a TFDS set: NAME",
+    "show-views": "draw what the loss sees: --config=FILE --out=FILE.png",
+}
+
+
+def main() -> None:
+    """The console script: `sslax COMMAND ...`."""
+    if len(sys.argv) < 2 or sys.argv[1] in ("-h", "--help", "help"):
+        print("usage: sslax COMMAND ...\n")
+        for name, what in _COMMANDS.items():
+            print(f"  {name:12}{what}")
+        print("\nsslax COMMAND --help shows the options of a command.")
+        sys.exit(0)
+    command = sys.argv.pop(1)
+    if command not in _COMMANDS:
+        print(
+            f"sslax: no command {command!r}: {nearest(command, _COMMANDS)}",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+    run(command)
+
+
+def run(command: str) -> None:
+    """Runs one command with the flags in `sys.argv`.
+
+    Args:
+      command: its name.
+    """
+    # Configs may import configs.common, from the folder where the command is given.
+    sys.path.insert(0, os.getcwd())
+    _define_flags(command)
+    function = globals()[f"_{command.replace('-', '_')}"]
+
+    def guarded(argv):
+        try:
+            function(argv)
+        except (ValueError, FloatingPointError) as error:
+            if flags.FLAGS.traceback:
+                raise
+            print(f"sslax {command}: {error}", file=sys.stderr)
+            sys.exit(2 if isinstance(error, ValueError) else 1)
+
+    app.run(guarded, argv=sys.argv, flags_parser=_parse)
+
+
+def _parse(argv: Sequence[str]) -> Sequence[str]:
+    """Parses flags; a mistake is one line, not a traceback."""
+    try:
+        return flags.FLAGS(argv)
+    except (flags.Error, AttributeError, TypeError, KeyError) as error:
+        lines = str(error).strip("'\"").replace("\\n", "\n").splitlines()
+        hint = [x for x in lines if "Did you mean" in x or "did you mean" in x]
+        shown = lines[0].split(" Other fields present")[0]
+        print(f"sslax: {' '.join([shown, *hint])}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _define_flags(command: str) -> None:
+    string, integer = flags.DEFINE_string, flags.DEFINE_integer
+    flags.DEFINE_bool("traceback", False, "show the traceback of an error")
+    if command in ("pretrain", "show-views"):
+        from ml_collections import config_flags
+
+        config_flags.DEFINE_config_file("config", None, "a config file", True)
+        flags.mark_flag_as_required("config")
+    if command in ("pretrain", "evaluate", "embed"):
+        string("workdir", None, "the folder of the run", required=True)
+        string("coordinator", None, "host:port of process 0, or auto")
+        integer("processes", 0, "number of processes")
+        integer("process_id", -1, "number of this process")
+    if command in ("evaluate", "embed"):
+        integer("step", None, "which checkpoint; the newest by default")
+    if command == "pretrain":
+        flags.DEFINE_bool("allow_config_change", False, "go on under a new config")
+    if command == "embed":
+        string("data", None, "a data set's name; the run's own by default")
+        string("split", "test", "train or test, or a split of --data")
+    if command in ("embed", "show-views"):
+        string("out", None, "the file to write", required=True)
+    if command == "prepare":
+        string("data_dir", None, "where prepared data go")
+    if command == "configs":
+        string("dir", "configs", "the folder")
+
+
+def _config() -> dict:
+    config = flags.FLAGS.config
+    return json.loads(json.dumps(config.to_dict()))
+
+
+def _start() -> None:
+    from sslax import sharding
+
+    logging.set_verbosity(logging.INFO if sys.stderr.isatty() else logging.WARNING)
+    f = flags.FLAGS
+    sharding.start(
+        coordinator=f.coordinator, processes=f.processes, process_id=f.process_id
+    )
+
+
+def _pretrain(argv) -> None:
+    del argv
+    _start()
+    from sslax.train.evaluation import evaluate_run
+    from sslax.train.loop import pretrain
+
+    config, f = _config(), flags.FLAGS
+    experiment, state = pretrain(
+        config, f.workdir, allow_config_change=f.allow_config_change
+    )
+    finished = int(state.step) == config["steps"]
+    if finished and config["evaluate"]["final"]:
+        evaluate_run(experiment, state, f.workdir)
+
+
+def _evaluate(argv) -> None:
+    del argv
+    _start()
+    from sslax.train.evaluation import evaluate_run, restore_run
+
+    f = flags.FLAGS
+    experiment, state = restore_run(f.workdir, f.step)
+    evaluate_run(experiment, state, f.workdir)
+
+
+def _embed(argv) -> None:
+    del argv
+    _start()
+    from sslax.train.evaluation import embed_run
+
+    f = flags.FLAGS
+    embed_run(f.workdir, f.out, step=f.step, name=f.data, split=f.split)
+
+
+def _configs(argv) -> None:
+    del argv
+    folder = Path(flags.FLAGS.dir)
+    files = sorted(folder.glob("*.py"))
+    if not files:
+        raise ValueError(f"no configs in {str(folder)!r}; give their folder with --dir")
+    sys.path.insert(0, str(folder.parent.resolve()))
+    for file in files:
+        if file.stem in ("__init__", "common"):
+            continue
+        module = importlib.import_module(f"{folder.name}.{file.stem}")
+        print(f"{file}  {(module.__doc__ or '').splitlines()[0]}")
+
+
+def _prepare(argv) -> None:
+    from sslax import data
+
+    if len(argv) != 2:
+        raise ValueError("give one name: sslax prepare NAME, for example cifar10")
+    data.prepare(argv[1], data_dir=flags.FLAGS.data_dir)
+
+
+def _show_views(argv) -> None:
+    del argv
+    from sslax.train.show_views import show_views
+
+    show_views(_config(), flags.FLAGS.out)

@@ -1,0 +1,109 @@
+"""Embeds whole data sets with a network that is being trained or was restored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from sslax import data
+from sslax.core import Method
+from sslax.sharding import batch_sharding
+
+__all__ = ["compile_embed", "embed_source", "eval_images"]
+
+View = Callable[..., Mapping[str, Any]]
+
+
+def compile_embed(method: Method, view: View, mesh: Mesh, layout: Any) -> Callable:
+    """A compiled `(params, extra, batch) -> features`, whole on every device.
+
+    Args:
+      method: the method.
+      view: the evaluation view, `(key, batch) -> batch`.
+      mesh: the mesh.
+      layout: shardings of the state.
+
+    Returns:
+      The function; its batch is sharded over the devices.
+    """
+
+    def embed(params, extra, batch):
+        images = view(jax.random.key(0), batch)["image"]
+        return method.embed(params, extra, images)
+
+    return jax.jit(
+        embed,
+        in_shardings=(layout.params, layout.extra, batch_sharding(mesh)),
+        out_shardings=NamedSharding(mesh, PartitionSpec()),
+    )
+
+
+def embed_source(
+    embed: Callable,
+    params: Any,
+    extra: Any,
+    source: Any,
+    mesh: Mesh,
+    *,
+    batch_size: int,
+    canvas: int | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Features of every example of a source, in its order.
+
+    Args:
+      embed: from `compile_embed`.
+      params: parameters.
+      extra: the state that is not trained.
+      source: a source of `sslax.data`.
+      mesh: the mesh.
+      batch_size: images at a time over all devices, rounded up to their multiple; the
+        last batch is padded.
+      canvas: side of the canvas that images of other sizes are put on.
+
+    Returns:
+      Features `[n d]` and labels `[n]`, float32 and int32.
+    """
+    size = -(-batch_size // mesh.size) * mesh.size
+    sharding = batch_sharding(mesh)
+    features, labels = [], []
+    for batch in data.batches(source, batch_size=size, canvas=canvas):
+        count = len(batch["label"])
+        placed = jax.tree.map(lambda x: _place(_pad(x, size), sharding), batch)
+        features.append(np.asarray(embed(params, extra, placed))[:count])
+        labels.append(batch["label"])
+    return np.concatenate(features), np.concatenate(labels)
+
+
+def eval_images(view: View, source: Any, *, batch_size: int, canvas: int | None = None):
+    """The images of a source as the evaluation view makes them, for baselines.
+
+    Args:
+      view: the evaluation view.
+      source: a source of `sslax.data`.
+      batch_size: images at a time.
+      canvas: side of the canvas that images of other sizes are put on.
+
+    Returns:
+      Float images `[n h w c]`.
+    """
+    run = jax.jit(lambda batch: view(jax.random.key(0), batch)["image"])
+    parts = []
+    for batch in data.batches(source, batch_size=batch_size, canvas=canvas):
+        count = len(batch["label"])
+        batch = jax.tree.map(lambda x: _pad(x, batch_size), batch)
+        parts.append(np.asarray(run(batch))[:count])
+    return np.concatenate(parts)
+
+
+def _pad(x: np.ndarray, size: int) -> np.ndarray:
+    missing = size - len(x)
+    return np.concatenate([x, np.repeat(x[:1], missing, axis=0)]) if missing else x
+
+
+def _place(x: np.ndarray, sharding: NamedSharding) -> jax.Array:
+    # Every process reads the whole source; each device takes its rows of it.
+    return jax.make_array_from_callback(x.shape, sharding, lambda index: x[index])

@@ -1,0 +1,182 @@
+"""From a config to the values that a run is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import optax
+from jax.sharding import Mesh
+
+from sslax import calls, data, sharding, step
+from sslax.core import Method
+
+__all__ = ["Experiment", "build_experiment", "open_source"]
+
+
+class Experiment(NamedTuple):
+    """What a run is made of.
+
+    Attributes:
+      config: the resolved config.
+      method: the method.
+      txs: optimizers by objective.
+      rates: learning rates by objective, functions of the step, for the log.
+      views: `(key, batch) -> batch`.
+      loader: batches by number, see `sslax.data.loader`.
+      mesh: the mesh.
+      layout: shardings of the state.
+      init: compiled `(batch, key) -> state`.
+      shapes: shapes of the state, with shardings: the target of a restore.
+      train_step: compiled `(state, batch, key) -> (state, metrics)`.
+    """
+
+    config: Mapping[str, Any]
+    method: Method
+    txs: Mapping[str, optax.GradientTransformation]
+    rates: Mapping[str, Callable[[int], Any]]
+    views: Callable[..., Any]
+    loader: Any
+    mesh: Mesh
+    layout: Any
+    init: Callable[..., Any]
+    shapes: Any
+    train_step: Callable[..., Any]
+
+
+def open_source(config: Mapping[str, Any], split: str) -> Any:
+    """The data of a run.
+
+    Args:
+      config: the resolved config.
+      split: "train" or "test": which of `data.train` and `data.test` to open.
+
+    Returns:
+      A source, see `sslax.data.source`.
+    """
+    d = config["data"]
+    return data.source(
+        d["name"], d[split], on_error=d["on_error"], **d.get("options", {})
+    )
+
+
+def build_experiment(config: Mapping[str, Any]) -> Experiment:
+    """Makes everything that a run needs, compiled functions included.
+
+    Args:
+      config: the resolved config, plain values.
+
+    Returns:
+      The parts of the run.
+
+    Raises:
+      ValueError: if a call in the config is wrong, or the batch does not divide by the
+        devices.
+    """
+    mesh = sharding.make_mesh(**config["mesh"])
+    _check_batch(config["batch_size"], mesh)
+    _check_periods(config)
+    method = calls.build(config["method"], "methods")
+    views = calls.build(config["views"], "views")
+    specs = _optimizer_specs(config["optimizer"], method)
+    txs = {name: calls.build(spec, "optim") for name, spec in specs.items()}
+    rule = calls.build(config["layout"], "sharding")
+    d = config["data"]
+    loader = data.loader(
+        open_source(config, "train"),
+        batch_size=config["batch_size"],
+        seed=config["seed"],
+        canvas=d["canvas"],
+        workers=d["workers"],
+    )
+    batch = _global_shapes(loader.batch(0))
+    init, layout = step.compile_init(method, txs, views, mesh, rule, batch)
+    return Experiment(
+        config=config,
+        method=method,
+        txs=txs,
+        rates={name: _rate(spec) for name, spec in specs.items()},
+        views=views,
+        loader=loader,
+        mesh=mesh,
+        layout=layout,
+        init=init,
+        shapes=_with_shardings(method, txs, views, batch, layout),
+        train_step=step.compile_step(
+            method,
+            txs,
+            views,
+            mesh,
+            layout,
+            steps_per_call=config["steps_per_call"],
+            accumulate=config["accumulate"],
+        ),
+    )
+
+
+def _check_batch(batch_size: int, mesh: Mesh) -> None:
+    count = mesh.size
+    if batch_size % count:
+        lower = batch_size // count * count
+        sizes = [n for n in (lower, lower + count) if n > 0]
+        raise ValueError(
+            f"batch_size={batch_size} does not divide by {count} devices; "
+            f"the nearest sizes are {' and '.join(map(str, sizes))}"
+        )
+
+
+def _check_periods(config: Mapping[str, Any]) -> None:
+    """What happens every so many steps must fall between two calls."""
+    n = config["steps_per_call"]
+    fields = {
+        "steps": config["steps"],
+        "log_every": config["log_every"],
+        "checkpoint.every": config["checkpoint"]["every"],
+        "evaluate.every": config["evaluate"]["every"],
+    }
+    for name, value in fields.items():
+        if value < 0 or (value == 0 and name in ("steps", "log_every")):
+            raise ValueError(f"{name} must be positive; got {value}")
+        if value % n:
+            raise ValueError(
+                f"{name}={value} is not a multiple of steps_per_call={n}; the nearest "
+                f"is {max(n, round(value / n) * n)}"
+            )
+
+
+def _optimizer_specs(spec: Mapping[str, Any], method: Method) -> dict[str, Any]:
+    """One optimizer for every objective, or a mapping from objectives to optimizers."""
+    if "name" in spec:
+        return dict.fromkeys(method.objectives, spec)
+    if set(spec) != set(method.objectives):
+        raise ValueError(
+            f"optimizer has the entries {sorted(spec)}; the method's objectives are "
+            f"{sorted(method.objectives)}"
+        )
+    return dict(spec)
+
+
+def _rate(spec: Mapping[str, Any]) -> Callable[[int], Any]:
+    schedule = spec.get("schedule")
+    multiplier = calls.build(schedule, "schedules") if schedule else lambda step: 1.0
+    return lambda step: spec["learning_rate"] * multiplier(step)
+
+
+def _global_shapes(batch: Mapping[str, Any]) -> dict[str, jax.ShapeDtypeStruct]:
+    n = jax.process_count()
+    return {
+        k: jax.ShapeDtypeStruct((n * x.shape[0], *x.shape[1:]), x.dtype)
+        for k, x in batch.items()
+    }
+
+
+def _with_shardings(method, txs, views, batch, layout):
+    shapes = jax.eval_shape(
+        lambda b, k: step.init_state(method, txs, views, b, k), batch, jax.random.key(0)
+    )
+    return jax.tree.map(
+        lambda s, sharding: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=sharding),
+        shapes,
+        layout,
+    )

@@ -1,0 +1,177 @@
+"""The loop: one for every method."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from absl import logging
+
+from sslax import data
+from sslax.core import State
+from sslax.sharding import batch_sharding
+from sslax.train import checkpoints, writers
+from sslax.train.evaluation import online_evaluation
+from sslax.train.experiment import Experiment, build_experiment
+from sslax.train.progress import progress
+from sslax.train.signals import stop_requests
+from sslax.train.workdir import open_workdir
+
+__all__ = ["pretrain"]
+
+
+def pretrain(
+    config: Mapping[str, Any], workdir: str, *, allow_config_change: bool = False
+) -> tuple[Experiment, State]:
+    """Pretrains, from the newest checkpoint of the folder if there is one.
+
+    Batches and randomness follow from the seed and the step, so that a run that was cut
+    off and goes on ends with the same parameters, bit for bit.
+
+    Args:
+      config: the resolved config, plain values.
+      workdir: the folder of the run.
+      allow_config_change: go on in a folder of another config.
+
+    Returns:
+      The experiment and its last state; `state.step` is less than the config's steps if
+      the run was asked to stop.
+
+    Raises:
+      ValueError: if the config, the data or the folder is not usable.
+      FloatingPointError: if a loss is not finite; the message has the step and the last
+        good checkpoint.
+    """
+    folder = open_workdir(workdir, config, allow_config_change=allow_config_change)
+    experiment = build_experiment(config)
+    manager = checkpoints.open_checkpoints(
+        folder,
+        keep=config["checkpoint"]["keep"],
+        best="knn" if config["evaluate"]["every"] else None,
+    )
+    try:
+        state = checkpoints.restore_latest(manager, experiment.shapes)
+        if state is None:
+            state = _first_state(experiment)
+        else:
+            logging.info("going on from step %d of %s", int(state.step), folder)
+        writer = _writer(folder, int(state.step))
+        try:
+            with stop_requests() as stop:
+                state = _train(experiment, state, manager, writer, stop)
+        finally:
+            writer.close()
+        manager.wait_until_finished()
+    finally:
+        manager.close()
+    return experiment, state
+
+
+def _first_state(experiment: Experiment) -> State:
+    batches = iter([experiment.loader.batch(0)])
+    batch = next(data.to_device(batches, batch_sharding(experiment.mesh)))
+    return experiment.init(batch, _key(experiment, 0))
+
+
+def _key(experiment: Experiment, purpose: int) -> jax.Array:
+    """Keys of one seed: 0 for the first state, 1 for the steps."""
+    return jax.random.fold_in(jax.random.key(experiment.config["seed"]), purpose)
+
+
+def _writer(folder, start: int) -> writers.Writer:
+    if jax.process_index() != 0:
+        return writers.silent()
+    return writers.both(
+        writers.jsonl(folder / "metrics.jsonl", start=start),
+        writers.tensorboard(folder / "tensorboard"),
+    )
+
+
+def _train(experiment, state, manager, writer, stop) -> State:
+    config = experiment.config
+    steps, every = config["steps"], config["evaluate"]["every"]
+    start = step = int(state.step)
+    show = progress(
+        steps,
+        start=start,
+        batch_size=config["batch_size"],
+        show=jax.process_index() == 0,
+    )
+    key, began, logged = _key(experiment, 1), time.monotonic(), start
+    evaluate = online_evaluation(experiment) if every else None
+    for batch in _device_batches(experiment, start):
+        state, metrics = experiment.train_step(state, batch, key)
+        step += config["steps_per_call"]
+        asked, scalars = stop(step), {}
+        saving = asked or step == steps or _due(step, config["checkpoint"]["every"])
+        evaluating = _due(step, every)
+        if saving or evaluating or _due(step, config["log_every"]):
+            scalars = _scalars(experiment, metrics, step, manager)
+            now = time.monotonic()
+            rate = (step - logged) * config["batch_size"] / (now - began)
+            scalars |= {"images_per_second": rate, **_skipped(experiment)}
+            began, logged = now, step
+        if evaluating:
+            scalars |= evaluate(state)
+            began = time.monotonic()
+        if scalars:
+            writer.write(step, scalars)
+            show(step, scalars)
+        if saving:
+            knn = {"knn": scalars["knn"]} if "knn" in scalars else None
+            checkpoints.save(manager, state, config, knn)
+        if asked:
+            logging.warning("asked to stop: saved step %d, run again to go on", step)
+            break
+    return state
+
+
+def _due(step: int, every: int) -> bool:
+    return every > 0 and step % every == 0
+
+
+def _device_batches(experiment: Experiment, start: int) -> Iterator[Any]:
+    config = experiment.config
+    calls = (config["steps"] - start) // config["steps_per_call"]
+    batches = experiment.loader.iterate(start)
+    if config["steps_per_call"] > 1:
+        batches = _stacks(batches, config["steps_per_call"])
+    sharding = batch_sharding(experiment.mesh, stacked=config["steps_per_call"] > 1)
+    return itertools.islice(data.to_device(batches, sharding), calls)
+
+
+def _stacks(batches: Iterator[Any], count: int) -> Iterator[Any]:
+    while group := list(itertools.islice(batches, count)):
+        yield jax.tree.map(lambda *x: np.stack(x), *group)
+
+
+def _scalars(experiment, metrics, step: int, manager) -> dict[str, float]:
+    """The newest numbers, of the objectives that ran at this step."""
+    scalars = {}
+    for name, value in metrics.items():
+        objective = experiment.method.objectives[name.split("/")[0]]
+        if (step - 1) % objective.every == 0:
+            scalars[name] = float(np.asarray(value).reshape(-1)[-1])
+    for name, value in scalars.items():
+        if not math.isfinite(value):
+            last = checkpoints.latest_step(manager)
+            raise FloatingPointError(
+                f"{name} is {value} at step {step}; the last good checkpoint is "
+                f"{'none' if last is None else f'step {last}'} in {manager.directory}. "
+                "A lower learning rate, a longer warm-up or a gradient clip may help."
+            )
+    rates = {
+        f"{k}/learning_rate": float(rate(step - 1))
+        for k, rate in experiment.rates.items()
+    }
+    return scalars | rates
+
+
+def _skipped(experiment: Experiment) -> dict[str, float]:
+    count = experiment.loader.skipped
+    return {"data/skipped": float(count)} if count else {}

@@ -1,0 +1,75 @@
+"""What a person sees while a run goes on."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+
+__all__ = ["progress", "span"]
+
+
+def span(seconds: float) -> str:
+    """A duration in words.
+
+    Args:
+      seconds: the duration.
+
+    Returns:
+      For example `1 h 02 min`.
+
+    Example:
+      >>> span(3725), span(65), span(9)
+      ('1 h 02 min', '1 min 05 s', '9 s')
+    """
+    seconds = round(seconds)
+    if seconds >= 3600:
+        return f"{seconds // 3600} h {seconds % 3600 // 60:02d} min"
+    if seconds >= 60:
+        return f"{seconds // 60} min {seconds % 60:02d} s"
+    return f"{seconds} s"
+
+
+def progress(
+    steps: int, *, start: int, batch_size: int, show: bool
+) -> Callable[[int, Mapping[str, float]], None]:
+    """A line on standard error with rate, time left and the newest numbers.
+
+    On a terminal the line is rewritten in place; elsewhere a line is printed at most
+    every thirty seconds, so that logs stay short.
+
+    Args:
+      steps: steps of the whole run.
+      start: the step at which this process took over.
+      batch_size: images a step.
+      show: whether this process speaks at all.
+
+    Returns:
+      `(step, scalars)`, to be called whenever there are new numbers.
+    """
+    began = last = time.monotonic()
+    latest: dict[str, float] = {}
+    live = sys.stderr.isatty()
+
+    def update(step: int, scalars: Mapping[str, float]) -> None:
+        nonlocal last
+        latest.update({k: v for k, v in scalars.items() if _worth(k)})
+        now = time.monotonic()
+        if not show or (not live and now - last < 30 and step < steps):
+            return
+        last = now
+        rate = (step - start) / max(now - began, 1e-9)
+        left = span((steps - step) / rate) if rate else "?"
+        numbers = "  ".join(f"{k} {v:.4g}" for k, v in latest.items())
+        line = f"step {step}/{steps}  {rate * batch_size:.0f} images/s  left {left}  "
+        if live:
+            end = "\n" if step >= steps else ""
+            print(f"\r\x1b[K{line}{numbers}", end=end, file=sys.stderr, flush=True)
+        else:
+            print(f"{line}{numbers}", file=sys.stderr, flush=True)
+
+    return update
+
+
+def _worth(name: str) -> bool:
+    return name.endswith(("/loss", "/accuracy")) or name in ("knn", "linear")

@@ -1,0 +1,43 @@
+"""A polite end: SIGTERM and Ctrl-C ask the loop to save and stop."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Callable, Iterator
+
+import jax
+from jax.experimental import multihost_utils
+
+__all__ = ["stop_requests"]
+
+
+@contextlib.contextmanager
+def stop_requests() -> Iterator[Callable[[int], bool]]:
+    """Turns SIGTERM into a question that the loop asks after every call of the step.
+
+    With several processes JAX's own service passes the request on, so that all of them
+    stop at the same step, whichever was told.
+
+    Yields:
+      `step -> bool`, whether to save and stop.
+    """
+    if jax.process_count() > 1:
+        yield multihost_utils.reached_preemption_sync_point
+        return
+    asked = False
+
+    def note(number, frame):
+        nonlocal asked
+        del frame
+        if asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        asked = True
+
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = {n: signal.signal(n, note) for n in numbers}
+    try:
+        yield lambda step: asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
