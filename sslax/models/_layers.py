@@ -1,0 +1,284 @@
+"""Layers that differ from Flax's own: convolution, batch norm, drop path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax.linen.dtypes import promote_dtype
+from jax import lax
+
+__all__ = [
+    "BatchNorm",
+    "Conv",
+    "Dense",
+    "DropPath",
+    "LayerNorm",
+    "at_least_float32",
+    "dense_init",
+    "he_fan_out",
+    "max_pool",
+]
+
+he_fan_out = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
+
+
+def _uniform_fan_in(key, shape, dtype=jnp.float32):
+    bound = 1.0 / np.sqrt(np.prod(shape[:-1]))
+    return jax.random.uniform(key, shape, dtype, -bound, bound)
+
+
+def _xavier(key, shape, dtype=jnp.float32):
+    # A kernel of patches counts as the matrix that it is, not as a convolution.
+    bound = np.sqrt(6.0 / (np.prod(shape[:-1]) + shape[-1]))
+    return jax.random.uniform(key, shape, dtype, -bound, bound)
+
+
+def _xavier_qkv(key, shape, dtype=jnp.float32):
+    bound = np.sqrt(6.0 / (shape[0] + shape[-1] // 3))
+    return jax.random.uniform(key, shape, dtype, -bound, bound)
+
+
+_INITS = {
+    "uniform": _uniform_fan_in,
+    "lecun": nn.initializers.lecun_normal(),
+    "xavier": _xavier,
+    "xavier_qkv": _xavier_qkv,
+    "normal": nn.initializers.normal(0.01),
+    # The usual cut is at +-2, a hundred deviations away: a plain normal.
+    "truncated": nn.initializers.normal(0.02),
+    "he_fan_out": he_fan_out,
+    "he_fan_in": nn.initializers.he_normal(),
+    "zeros": nn.initializers.zeros,
+}
+
+
+def dense_init(name: str) -> Callable[..., Any]:
+    """The initialiser of a kernel by its name."""
+    if name not in _INITS:
+        raise ValueError(f"init is {name!r}; expected one of {', '.join(_INITS)}")
+    return _INITS[name]
+
+
+def at_least_float32(x):
+    """Raises half precision to float32; float64 stays."""
+    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+
+
+class Dense(nn.Module):
+    """A linear layer whose bias follows the kernel's initialiser as in torch."""
+
+    features: int
+    use_bias: bool = True
+    kernel_init: str = "lecun"
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, x):
+        bias_init = nn.initializers.zeros
+        if self.kernel_init == "uniform":
+            bound = 1.0 / np.sqrt(x.shape[-1])
+            bias_init = _symmetric_uniform(bound)
+        kernel = self.param(
+            "kernel",
+            dense_init(self.kernel_init),
+            (x.shape[-1], self.features),
+            jnp.float32,
+        )
+        bias = None
+        if self.use_bias:
+            bias = self.param("bias", bias_init, (self.features,), jnp.float32)
+        x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
+        y = x @ kernel
+        return y if bias is None else y + bias.reshape((1,) * (y.ndim - 1) + (-1,))
+
+
+def _symmetric_uniform(bound):
+    def init(key, shape, dtype=jnp.float32):
+        return jax.random.uniform(key, shape, dtype, -bound, bound)
+
+    return init
+
+
+def LayerNorm(*, epsilon=1e-6, dtype=None, name=None):
+    """Layer norm with the exact (two-pass) variance."""
+    return nn.LayerNorm(
+        epsilon=epsilon, dtype=dtype, use_fast_variance=False, name=name
+    )
+
+
+def _matmul_conv(x, kernel, stride):
+    """A valid convolution as one matrix product over shifted copies of the input."""
+    kh, kw, _, features = kernel.shape
+    h = (x.shape[1] - kh) // stride + 1
+    w = (x.shape[2] - kw) // stride + 1
+    rows, columns = (h - 1) * stride + 1, (w - 1) * stride + 1
+    shifted = [
+        x[:, i : i + rows : stride, j : j + columns : stride]
+        for i in range(kh)
+        for j in range(kw)
+    ]
+    patches = shifted[0] if len(shifted) == 1 else jnp.concatenate(shifted, axis=-1)
+    return patches @ kernel.reshape(-1, features)
+
+
+def _patch_conv(x, kernel):
+    """A convolution whose stride is its kernel: one product over whole patches."""
+    kh, kw, channels, features = kernel.shape
+    b, h, w, _ = x.shape
+    x = x[:, : h // kh * kh, : w // kw * kw]
+    x = x.reshape(b, h // kh, kh, w // kw, kw, channels).transpose(0, 1, 3, 2, 4, 5)
+    return x.reshape(b, h // kh, w // kw, -1) @ kernel.reshape(-1, features)
+
+
+def _lax_conv(x, kernel, stride, padding):
+    return lax.conv_general_dilated(
+        x,
+        kernel,
+        (stride, stride),
+        ((padding, padding), (padding, padding)),
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )
+
+
+class Conv(nn.Module):
+    """A square convolution with torch's explicit padding.
+
+    `impl` is "lax", "matmul" (shifted slices and one product: faster on CPU) or "auto"
+    (matmul on CPU, lax elsewhere); the parameters are the same.
+    """
+
+    features: int
+    size: int
+    stride: int = 1
+    padding: int | None = None
+    use_bias: bool = False
+    kernel_init: str = "he_fan_out"
+    impl: str = "auto"
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, x):
+        shape = (self.size, self.size, x.shape[-1], self.features)
+        kernel = self.param("kernel", dense_init(self.kernel_init), shape, jnp.float32)
+        bias = None
+        if self.use_bias:
+            bound = 1.0 / np.sqrt(np.prod(shape[:-1]))
+            uniform = self.kernel_init == "uniform"
+            bias_init = _symmetric_uniform(bound) if uniform else nn.initializers.zeros
+            bias = self.param("bias", bias_init, (self.features,), jnp.float32)
+        x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
+        y = self._convolve(x, kernel)
+        return y if bias is None else y + bias.reshape(1, 1, 1, -1)
+
+    def _convolve(self, x, kernel):
+        if self.impl not in ("auto", "lax", "matmul"):
+            raise ValueError(
+                f"conv_impl is {self.impl!r}; expected 'auto', 'lax' or 'matmul'"
+            )
+        padding = self.size // 2 if self.padding is None else self.padding
+        if self.size == self.stride and self.size > 1 and padding == 0:
+            return _patch_conv(x, kernel)
+        on_cpu = jax.default_backend() == "cpu"
+        if self.impl == "lax" or (self.impl == "auto" and not on_cpu):
+            return _lax_conv(x, kernel, self.stride, padding)
+        edges = (padding, padding)
+        x = jnp.pad(x, ((0, 0), edges, edges, (0, 0))) if padding else x
+        return _matmul_conv(x, kernel, self.stride)
+
+
+class BatchNorm(nn.Module):
+    """Batch norm over `groups` contiguous groups of the batch.
+
+    Running statistics are the mean over the groups, with the unbiased variance (as in
+    torch and TensorFlow). Under jit the batch is the global one, so `groups=1` is the
+    synchronised batch norm. `scale` and `bias` may be left out.
+    """
+
+    groups: int = 1
+    momentum: float = 0.9
+    epsilon: float = 1e-5
+    use_scale: bool = True
+    use_bias: bool = True
+    scale_init: Callable[..., Any] = nn.initializers.ones
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, x, *, train=False):
+        channels = (x.shape[-1],)
+        mean = self.variable("batch_stats", "mean", jnp.zeros, channels, jnp.float32)
+        var = self.variable("batch_stats", "var", jnp.ones, channels, jnp.float32)
+        scale = bias = None
+        if self.use_scale:
+            scale = self.param("scale", self.scale_init, channels, jnp.float32)
+        if self.use_bias:
+            bias = self.param("bias", nn.initializers.zeros, channels, jnp.float32)
+        dtype = self.dtype or jnp.result_type(x, mean.value)
+        if not train:
+            return _normalize(
+                x, mean.value, var.value, scale, bias, self.epsilon
+            ).astype(dtype)
+        if x.shape[0] % self.groups:
+            raise ValueError(
+                f"batch norm in {self.groups} groups needs a batch that they divide; "
+                f"it has {x.shape[0]} examples"
+            )
+        grouped = x.reshape(self.groups, -1, x.shape[-1])
+        batch_mean, batch_var = _moments(grouped, mean.value)
+        y = _normalize(grouped, batch_mean, batch_var, scale, bias, self.epsilon)
+        if not self.is_initializing():
+            count = grouped.shape[1]
+            unbiased = batch_var * (count / max(count - 1, 1))
+            self._update(mean, batch_mean)
+            self._update(var, unbiased)
+        return y.reshape(x.shape).astype(dtype)
+
+    def _update(self, running, value):
+        value = value.mean(axis=(0, 1)).astype(running.value.dtype)
+        running.value = self.momentum * running.value + (1 - self.momentum) * value
+
+
+def _moments(x, centre):
+    """Mean and variance over axis 1, in one pass around a constant near the mean."""
+    x = at_least_float32(x)
+    centre = lax.stop_gradient(centre).astype(x.dtype).reshape(1, 1, -1)
+    shifted = x - centre
+    mean = shifted.mean(axis=1, keepdims=True)
+    var = jnp.square(shifted).mean(axis=1, keepdims=True) - jnp.square(mean)
+    return mean + centre, jnp.maximum(var, 0.0)
+
+
+def _normalize(x, mean, var, scale, bias, epsilon):
+    shape = (1,) * (x.ndim - 1) + (-1,)
+    x = at_least_float32(x)
+    if mean.ndim == 1:
+        mean, var = mean.reshape(shape), var.reshape(shape)
+    factor = lax.rsqrt(var + epsilon)
+    if scale is not None:
+        factor = factor * scale.reshape(shape)
+    y = (x - mean) * factor
+    return y if bias is None else y + bias.reshape(shape)
+
+
+def max_pool(x, *, size: int, stride: int, padding: int):
+    """Max pooling of `[b h w c]`, padded with minus infinity."""
+    return nn.max_pool(
+        x, (size, size), (stride, stride), ((padding, padding), (padding, padding))
+    )
+
+
+class DropPath(nn.Module):
+    """Drops the whole branch of an example with probability `rate`; scales the rest.
+
+    `rate` is an input, so that it can differ between scanned layers.
+    """
+
+    @nn.compact
+    def __call__(self, x, rate):
+        shape = (x.shape[0],) + (1,) * (x.ndim - 1)
+        keep = jax.random.bernoulli(self.make_rng("dropout"), 1.0 - rate, shape)
+        return jnp.where(keep, x / jnp.asarray(1.0 - rate, x.dtype), jnp.zeros_like(x))

@@ -1,0 +1,221 @@
+"""Encoder and decoder of masked autoencoders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+
+from sslax.core import Net
+from sslax.models._layers import Dense, LayerNorm, at_least_float32
+from sslax.models._nets import compute_dtype, from_linen, select
+from sslax.models._positions import sincos_table
+from sslax.models._transformer import run_blocks
+from sslax.models._vit import vit
+
+__all__ = ["mae_decoder", "mae_encoder"]
+
+
+def mae_encoder(
+    *,
+    size: str = "base",
+    width: int | None = None,
+    depth: int | None = None,
+    heads: int | None = None,
+    patch_size: int = 16,
+    output: str | Sequence[str] = "tokens",
+    remat: bool = False,
+    scan: bool = False,
+    attention: str | None = None,
+    dtype: str | None = None,
+) -> Net:
+    """The encoder of MAE: a ViT that looks only at the patches that are kept.
+
+    Fixed sin-cos positions are added before patches are dropped, the class token comes
+    after; a final norm; Xavier initialisation. Its parameters fit `vit` with
+    `positions="sincos", init="xavier"`.
+
+    Args:
+      size: as in `vit`.
+      width: channels, in place of the size's.
+      depth: blocks, in place of the size's.
+      heads: attention heads, in place of the size's.
+      patch_size: side of a patch in pixels.
+      output: as in `vit`.
+      remat: compute blocks again in the backward pass.
+      scan: trace one block and stack the parameters.
+      attention: implementation of attention, as in `vit`.
+      dtype: dtype of computation; None follows inputs and parameters.
+
+    Returns:
+      A net of `(images [b h w c], keep=None)`, with `keep` int32 [b k] the numbers of
+      the patches to keep, in the order in which they come out; None keeps all. The
+      output is `[b 1+k d]`, the class token first.
+
+    Example:
+      >>> import jax
+      >>> import jax.numpy as jnp
+      >>> net = mae_encoder(width=16, depth=1, heads=2, patch_size=4)
+      >>> inputs = jnp.zeros((2, 8, 8, 3)), jnp.array([[3], [0]])
+      >>> params, stats = net.init(jax.random.key(0), *inputs)
+      >>> net.apply(params, stats, *inputs)[0].shape
+      (2, 2, 16)
+
+    References:
+      He et al., "Masked Autoencoders Are Scalable Vision Learners", 2022,
+      arXiv:2111.06377, section 3 and appendix A.1.
+    """
+    return vit(
+        size=size,
+        width=width,
+        depth=depth,
+        heads=heads,
+        patch_size=patch_size,
+        positions="sincos",
+        init="xavier",
+        output=output,
+        remat=remat,
+        scan=scan,
+        attention=attention,
+        dtype=dtype,
+    )
+
+
+class Decoder(nn.Module):
+    """Mask tokens at the places of the dropped patches, blocks, pixels."""
+
+    width: int
+    depth: int
+    heads: int
+    patch_dim: int
+    grid: Any
+    output: Any
+    remat: bool
+    scan: bool
+    attention: Any
+    dtype: Any
+
+    @nn.compact
+    def __call__(self, latents, restore, *, train=False):
+        count = restore.shape[1]
+        dense = partial(Dense, kernel_init="xavier", dtype=self.dtype)
+        x = dense(self.width, name="embed")(latents)
+        normal = nn.initializers.normal(0.02)
+        token = self.param("mask_token", normal, (1, 1, self.width), jnp.float32)
+        missing = count + 1 - x.shape[1]
+        tokens = jnp.broadcast_to(
+            token.astype(x.dtype), (x.shape[0], missing, self.width)
+        )
+        patches = jnp.concatenate([x[:, 1:], tokens], axis=1)
+        patches = jnp.take_along_axis(patches, restore[:, :, None], axis=1)
+        x = jnp.concatenate([x[:, :1], patches], axis=1)
+        x = x + self._positions(count).astype(x.dtype)
+        block = partial(_block, self, train)
+        blocks, _ = run_blocks(
+            block, x, depth=self.depth, drop_path=0.0, remat=self.remat, scan=self.scan
+        )
+        x = LayerNorm(dtype=self.dtype, name="norm")(blocks[-1])
+        pixels = at_least_float32(dense(self.patch_dim, name="pred")(x)[:, 1:])
+        outputs = {f"block{i}": block for i, block in enumerate(blocks)}
+        return select(outputs | {"pixels": pixels}, self.output)
+
+    def _positions(self, count):
+        side = round(count**0.5)
+        grid = (side, side) if self.grid is None else self.grid
+        if grid[0] * grid[1] != count:
+            raise ValueError(
+                f"{count} patches are not a grid of {grid[0]} x {grid[1]}; "
+                "give grid=(rows, columns)"
+            )
+        table = sincos_table(*grid, self.width, "column")
+        table = np.concatenate([np.zeros((1, self.width)), table])
+        return jnp.asarray(table[None], jnp.float32)
+
+
+def _block(decoder, train, kind, **options):
+    return kind(
+        heads=decoder.heads,
+        mlp_width=4 * decoder.width,
+        qkv_bias=True,
+        layer_scale=None,
+        kernel_init="xavier",
+        implementation=decoder.attention,
+        dtype=decoder.dtype,
+        train=train,
+        **options,
+    )
+
+
+def mae_decoder(
+    *,
+    patch_size: int = 16,
+    channels: int = 3,
+    width: int = 512,
+    depth: int = 8,
+    heads: int = 16,
+    grid: Sequence[int] | None = None,
+    output: str | Sequence[str] = "pixels",
+    remat: bool = False,
+    scan: bool = False,
+    attention: str | None = None,
+    dtype: str | None = None,
+) -> Net:
+    """The decoder of MAE: from latents of the kept patches to pixels of all patches.
+
+    Linear layer, one learned mask token for every dropped patch, patches back in their
+    places, fixed sin-cos positions, blocks, norm, linear layer; the class token's
+    output is dropped.
+
+    Args:
+      patch_size: side of a patch in pixels.
+      channels: channels of the image.
+      width: channels of the decoder.
+      depth: blocks.
+      heads: attention heads.
+      grid: rows and columns of patches; None is a square.
+      output: "pixels", or "block0", ...; several names give a dict.
+      remat: compute blocks again in the backward pass.
+      scan: trace one block and stack the parameters.
+      attention: implementation of attention, as in `vit`.
+      dtype: dtype of computation; None follows inputs and parameters.
+
+    Returns:
+      A net of `(latents [b 1+k d], restore int32 [b n])` with output `[b n p*p*c]`, at
+      least float32; a patch vector is (row, column, channel), the channel fastest.
+
+    Raises:
+      ValueError: heads that do not divide the width; a number of patches that is not
+        the grid, when it is called.
+
+    Example:
+      >>> import jax
+      >>> import jax.numpy as jnp
+      >>> net = mae_decoder(patch_size=4, width=16, depth=1, heads=2)
+      >>> inputs = jnp.zeros((2, 2, 8)), jnp.array([[3, 1, 2, 0], [0, 1, 2, 3]])
+      >>> params, stats = net.init(jax.random.key(0), *inputs)
+      >>> net.apply(params, stats, *inputs)[0].shape
+      (2, 4, 48)
+
+    References:
+      He et al., "Masked Autoencoders Are Scalable Vision Learners", 2022,
+      arXiv:2111.06377, section 3 and appendix A.1.
+    """
+    if width % heads:
+        raise ValueError(f"{heads} heads do not divide the width {width}")
+    module = Decoder(
+        width=width,
+        depth=depth,
+        heads=heads,
+        patch_dim=patch_size * patch_size * channels,
+        grid=None if grid is None else tuple(grid),
+        output=output if isinstance(output, str) else tuple(output),
+        remat=remat,
+        scan=scan,
+        attention=attention,
+        dtype=compute_dtype(dtype),
+    )
+    return from_linen(module)

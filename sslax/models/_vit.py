@@ -1,0 +1,354 @@
+"""Vision transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from sslax.core import Net
+from sslax.models._layers import Conv, LayerNorm, at_least_float32
+from sslax.models._nets import compute_dtype, from_linen, select
+from sslax.models._positions import resize_positions, sincos_table
+from sslax.models._transformer import INITS, run_blocks
+
+__all__ = [
+    "ViT",
+    "dimensions",
+    "vit",
+    "vit_base",
+    "vit_giant",
+    "vit_huge",
+    "vit_large",
+    "vit_small",
+    "vit_tiny",
+]
+
+# Width, depth, heads, MLP width over width.
+SIZES = {
+    "tiny": (192, 12, 3, 4),
+    "small": (384, 12, 6, 4),
+    "base": (768, 12, 12, 4),
+    "large": (1024, 24, 16, 4),
+    "huge": (1280, 32, 16, 4),
+    "giant": (1408, 40, 16, 48 / 11),
+}
+_CLASS_TOKEN_DEVIATION = {"truncated": 0.02, "xavier": 0.02, "xavier_qkv": 1e-6}
+
+
+def dimensions(size, width=None, depth=None, heads=None, mlp_ratio=None):
+    """The numbers of a named size, with what is given instead."""
+    if size not in SIZES:
+        raise ValueError(f"size is {size!r}; expected one of {', '.join(SIZES)}")
+    given = (width, depth, heads, mlp_ratio)
+    numbers = [
+        default if value is None else value
+        for value, default in zip(given, SIZES[size], strict=True)
+    ]
+    width, depth, heads, mlp_ratio = numbers
+    if width % heads:
+        raise ValueError(
+            f"{heads} heads do not divide the width {width}; the nearest widths are "
+            f"{width // heads * heads} and {-(-width // heads) * heads}"
+        )
+    return {
+        "width": width,
+        "depth": depth,
+        "heads": heads,
+        "mlp_width": round(width * mlp_ratio),
+    }
+
+
+def _grid(images, patch):
+    height, width = images.shape[1:3]
+    if height % patch == 0 and width % patch == 0:
+        return height // patch, width // patch
+    nearest = sorted(
+        {
+            max(side // patch + up, 1) * patch
+            for side in (height, width)
+            for up in (0, 1)
+        }
+    )
+    raise ValueError(
+        f"patch_size {patch} does not divide the image of {height} x {width} pixels; "
+        f"the nearest sizes are {', '.join(map(str, nearest))}"
+    )
+
+
+class ViT(nn.Module):
+    """Patches, positions, blocks, norm; `output` names what it returns."""
+
+    width: int
+    depth: int
+    heads: int
+    mlp_width: int
+    patch_size: int
+    class_token: bool = True
+    pool: str = "cls"
+    positions: str = "learned"
+    resize: str = "size"
+    qkv_bias: bool = True
+    layer_scale: float | None = None
+    drop_path: float = 0.0
+    freeze_patches: bool = False
+    kernel_init: str = "truncated"
+    output: Any = "pooled"
+    remat: bool = False
+    scan: bool = False
+    attention: Any = None
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, images, keep=None, *, train=False):
+        grid = _grid(images, self.patch_size)
+        x = self._patches(images)
+        outputs = {"patch_embed": x}
+        table = self._positions(grid).astype(x.dtype)
+        prefix = int(self.class_token)
+        x = x + table[:, prefix:]
+        if keep is not None:
+            x = jnp.take_along_axis(x, keep[:, :, None], axis=1)
+        if self.class_token:
+            deviation = _CLASS_TOKEN_DEVIATION[self.kernel_init]
+            normal = nn.initializers.normal(deviation)
+            token = self.param("cls_token", normal, (1, 1, self.width), jnp.float32)
+            token = token.astype(x.dtype) + table[:, :1]
+            x = jnp.concatenate(
+                [jnp.broadcast_to(token, (x.shape[0], 1, self.width)), x], axis=1
+            )
+        outputs["embedded"] = x
+        names = {self.output} if isinstance(self.output, str) else set(self.output)
+        maps = [i for i in range(self.depth) if f"attention{i}" in names]
+        blocks, found = run_blocks(
+            self._block(train),
+            x,
+            depth=self.depth,
+            drop_path=self.drop_path,
+            remat=self.remat,
+            scan=self.scan,
+            maps=maps,
+        )
+        outputs |= {f"block{i}": block for i, block in enumerate(blocks)}
+        outputs |= {f"attention{i}": weights for i, weights in found.items()}
+        return select(outputs | self._pooled(blocks, names, prefix), self.output)
+
+    def _patches(self, images):
+        x = Conv(
+            self.width,
+            self.patch_size,
+            self.patch_size,
+            padding=0,
+            use_bias=True,
+            kernel_init=INITS[self.kernel_init][2],
+            dtype=self.dtype,
+            name="patch_embed",
+        )(images)
+        x = x.reshape(x.shape[0], -1, self.width)
+        return jax.lax.stop_gradient(x) if self.freeze_patches else x
+
+    def _positions(self, grid):
+        prefix = int(self.class_token)
+        if self.positions in ("sincos", "sincos_row"):
+            first = "column" if self.positions == "sincos" else "row"
+            table = sincos_table(*grid, self.width, first)
+            table = np.concatenate([np.zeros((prefix, self.width)), table])
+            return jnp.asarray(table[None], jnp.float32)
+        if self.has_variable("params", "pos_embed"):
+            table = self.get_variable("params", "pos_embed")
+            same = table.shape[1] == prefix + grid[0] * grid[1] and grid[0] == grid[1]
+            return (
+                table
+                if same
+                else resize_positions(
+                    table,
+                    height=grid[0],
+                    width=grid[1],
+                    prefix=prefix,
+                    convention=self.resize,
+                )
+            )
+        shape = (1, prefix + grid[0] * grid[1], self.width)
+        return self.param("pos_embed", nn.initializers.normal(0.02), shape, jnp.float32)
+
+    def _block(self, train):
+        def make(kind, **options):
+            return kind(
+                heads=self.heads,
+                mlp_width=self.mlp_width,
+                qkv_bias=self.qkv_bias,
+                layer_scale=self.layer_scale,
+                kernel_init=self.kernel_init,
+                implementation=self.attention,
+                dtype=self.dtype,
+                train=train,
+                **options,
+            )
+
+        return make
+
+    def _pooled(self, blocks, names, prefix):
+        x = blocks[-1]
+        if self.pool == "mean":
+            mean = at_least_float32(x[:, prefix:]).mean(axis=1)
+            pooled = LayerNorm(dtype=self.dtype, name="fc_norm")(mean)
+            return {"tokens": x, "pooled": at_least_float32(pooled)}
+        norm = LayerNorm(dtype=self.dtype, name="norm")
+        tokens = norm(x)
+        out = {"tokens": tokens, "pooled": at_least_float32(tokens[:, 0])}
+        for i, block in enumerate(blocks):
+            if f"normed{i}" in names:
+                out[f"normed{i}"] = norm(block)
+        return out
+
+
+def vit(
+    *,
+    size: str = "base",
+    width: int | None = None,
+    depth: int | None = None,
+    heads: int | None = None,
+    mlp_ratio: float | None = None,
+    patch_size: int = 16,
+    class_token: bool = True,
+    pool: str = "cls",
+    positions: str = "learned",
+    resize: str = "size",
+    qkv_bias: bool = True,
+    layer_scale: float | None = None,
+    drop_path: float = 0.0,
+    freeze_patches: bool = False,
+    init: str = "truncated",
+    output: str | Sequence[str] = "pooled",
+    remat: bool = False,
+    scan: bool = False,
+    attention: str | None = None,
+    dtype: str | None = None,
+) -> Net:
+    """A vision transformer for images `[b h w c]` of any size that patches divide.
+
+    Pre-norm blocks, fused q, k, v, exact GELU, LayerNorm with epsilon 1e-6. Inputs are
+    `(images)` or `(images, keep)`, where `keep` int32 [b k] are the patches to look at.
+
+    Args:
+      size: "tiny", "small", "base", "large", "huge" or "giant".
+      width: channels, in place of the size's.
+      depth: blocks, in place of the size's.
+      heads: attention heads, in place of the size's.
+      mlp_ratio: width of the MLP over `width`, in place of the size's.
+      patch_size: side of a patch in pixels.
+      class_token: prepend a learned token.
+      pool: "cls" (final norm, then the class token) or "mean" (mean of the patch
+        tokens, then a norm of its own).
+      positions: "learned", "sincos" (fixed, MAE's order) or "sincos_row" (MoCo v3's).
+      resize: how learned positions are resized for another image size; see
+        `resize_positions`.
+      qkv_bias: whether q, k, v have biases.
+      layer_scale: start value of a scale per channel and branch; None has none.
+      drop_path: rate of the last block, growing linearly from 0; needs a key.
+      freeze_patches: no gradient reaches the patch projection (MoCo v3).
+      init: "truncated" (normal 0.02), "xavier" (MAE) or "xavier_qkv" (MoCo v3: q, k, v
+        as three matrices).
+      output: "pooled" [b d], "tokens" [b (1+)n d] (after the final norm with pool
+        "cls", before it with "mean"), "patch_embed", "embedded", "block0", ...,
+        "normed0", ... (through the final norm), "attention0", ... [b heads n n];
+        several names give a dict.
+      remat: compute blocks again in the backward pass to save memory.
+      scan: trace one block and stack the parameters; compiles faster, needs more
+        memory unless with `remat`; optimizers that look at layers see one.
+      attention: implementation for `jax.nn.dot_product_attention`: None, "xla" or
+        "cudnn".
+      dtype: dtype of computation; None follows inputs and parameters.
+
+    Returns:
+      A net of images.
+
+    Raises:
+      ValueError: an unknown name, heads that do not divide the width, and, when it is
+        called, an image that the patch size does not divide.
+
+    Example:
+      >>> import jax
+      >>> import jax.numpy as jnp
+      >>> net = vit(width=24, depth=2, heads=3, patch_size=4)
+      >>> image = jnp.zeros((2, 8, 8, 3))
+      >>> params, stats = jax.eval_shape(net.init, jax.random.key(0), image)
+      >>> jax.eval_shape(net.apply, params, stats, image)[0].shape
+      (2, 24)
+
+    References:
+      Dosovitskiy et al., "An Image is Worth 16x16 Words", 2021, arXiv:2010.11929.
+      Zhai et al., "Scaling Vision Transformers", 2022, arXiv:2106.04560 (giant).
+
+    Note:
+      MoCo v3's ViT-S has 12 heads: `vit_small(heads=12)`.
+    """
+    for name, value, known in (
+        ("pool", pool, ("cls", "mean")),
+        ("positions", positions, ("learned", "sincos", "sincos_row")),
+        ("resize", resize, ("size", "factor")),
+        ("init", init, tuple(INITS)),
+    ):
+        if value not in known:
+            raise ValueError(f"{name} is {value!r}; expected one of {known}")
+    if pool == "cls" and not class_token:
+        raise ValueError("pool is 'cls' without a class token; use pool='mean'")
+    module = ViT(
+        **dimensions(size, width, depth, heads, mlp_ratio),
+        patch_size=patch_size,
+        class_token=class_token,
+        pool=pool,
+        positions=positions,
+        resize=resize,
+        qkv_bias=qkv_bias,
+        layer_scale=layer_scale,
+        drop_path=drop_path,
+        freeze_patches=freeze_patches,
+        kernel_init=init,
+        output=output if isinstance(output, str) else tuple(output),
+        remat=remat,
+        scan=scan,
+        attention=attention,
+        dtype=compute_dtype(dtype),
+    )
+    return from_linen(module)
+
+
+def _named(size):
+    def build(**options: Any) -> Net:
+        return vit(size=size, **options)
+
+    build.__name__ = build.__qualname__ = f"vit_{size}"
+    build.__doc__ = f"""ViT of size {size!r}: `vit(size={size!r}, ...)`.
+
+    Args:
+      **options: as in `vit`.
+
+    Returns:
+      A net of images `[b h w c]`.
+
+    Example:
+      >>> import jax
+      >>> import jax.numpy as jnp
+      >>> net = vit_{size}(patch_size=4, depth=1)
+      >>> shapes = jax.eval_shape(net.init, jax.random.key(0), jnp.zeros((1, 8, 8, 3)))
+
+    References:
+      Dosovitskiy et al., "An Image is Worth 16x16 Words", 2021, arXiv:2010.11929,
+      table 1. Touvron et al., "Training data-efficient image transformers", 2021,
+      arXiv:2012.12877 (tiny, small). Zhai et al., "Scaling Vision Transformers", 2022,
+      arXiv:2106.04560 (giant).
+    """
+    return build
+
+
+vit_tiny = _named("tiny")
+vit_small = _named("small")
+vit_base = _named("base")
+vit_large = _named("large")
+vit_huge = _named("huge")
+vit_giant = _named("giant")
