@@ -1,0 +1,274 @@
+"""Training batches: by step, in memory or through Grain, the same either way."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from sslax.data._memory import check_shape, in_memory, load_good, stack, warn_of_bad
+from sslax.data._order import batch_indices
+from sslax.data._sources import ArraySource, Source, check_on_error
+
+MEMORY_LIMIT = 2**30
+"""Bytes up to which memory="auto" keeps a decoded set in memory."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Reader:
+    """Loads batch k, this process's share of it, from any source. It can be pickled."""
+
+    source: Source
+    batch_size: int
+    seed: int
+    canvas: int | None
+    process_index: int
+    process_count: int
+    on_error: str
+
+    def indices(self, step: int) -> np.ndarray:
+        """Which examples this process loads for batch `step`."""
+        return batch_indices(
+            step,
+            seed=self.seed,
+            length=len(self.source),
+            batch_size=self.batch_size,
+            process_index=self.process_index,
+            process_count=self.process_count,
+        )
+
+    def __call__(self, step: int) -> tuple[dict[str, np.ndarray], list[int]]:
+        """The batch, and the examples that were skipped for it."""
+        indices = self.indices(int(step))
+        if isinstance(self.source, ArraySource) and self.canvas is None:
+            arrays = self.source.arrays
+            return {key: array[indices] for key, array in arrays.items()}, []
+        loaded = [
+            load_good(self.source, int(i), self.canvas, self.on_error) for i in indices
+        ]
+        bad = [index for _, skipped in loaded for index in skipped]
+        return stack([example for example, _ in loaded]), bad
+
+
+class Loader:
+    """Batches by step number. Made by `loader`.
+
+    Attributes:
+        source: what is read; an `ArraySource` when `memory`.
+        memory: whether the whole set is in memory.
+        batch_size: examples a batch, of all processes together.
+        local_batch_size: examples a batch that this process loads.
+        steps_per_epoch: whole batches in an epoch, at least 1.
+    """
+
+    def __init__(
+        self, reader: Reader, *, memory: bool, workers: int, prefetch: int
+    ) -> None:
+        self.source = reader.source
+        self.memory = memory
+        self.batch_size = reader.batch_size
+        self.local_batch_size = reader.batch_size // reader.process_count
+        self.steps_per_epoch = max(1, len(self.source) // reader.batch_size)
+        self._reader, self._workers, self._prefetch = reader, workers, prefetch
+        self._bad = set(self.source.bad if memory else ())
+
+    @property
+    def skipped(self) -> int:
+        """How many different examples were skipped so far because they are bad."""
+        return len(self._bad)
+
+    def steps(self, epochs: float) -> int:
+        """How many batches cover so many epochs: the last one is begun, not dropped."""
+        return max(1, math.ceil(epochs * len(self.source) / self.batch_size))
+
+    def batch(self, step: int) -> dict[str, np.ndarray]:
+        """This process's share of batch `step`: a function of the seed and the step."""
+        if step < 0:
+            raise ValueError(f"step is {step}; batches are counted from 0")
+        return self._account(self._reader(step))
+
+    def iterate(self, start_step: int = 0) -> Iterator[dict[str, np.ndarray]]:
+        """Batches from `start_step` on, without end, read ahead in the background.
+
+        Close the iterator (or drop it) to stop the background work.
+        """
+        if start_step < 0:
+            raise ValueError(f"start_step is {start_step}; batches are counted from 0")
+        if self.memory:
+            steps = range(start_step, 2**62)
+            return ahead(map(self.batch, steps), size=self._prefetch)
+        from sslax.data._grain import iterate
+
+        read = iterate(
+            self._reader, start_step, workers=self._workers, prefetch=self._prefetch
+        )
+        return map_closing(self._account, read)
+
+    def _account(self, loaded: tuple[dict[str, np.ndarray], Any]) -> dict:
+        batch, bad = loaded
+        fresh = [
+            int(i) for i in dict.fromkeys(map(int, bad)) if int(i) not in self._bad
+        ]
+        warn_of_bad(self.source, fresh)
+        self._bad.update(fresh)
+        return batch
+
+
+def loader(
+    source: Source,
+    *,
+    batch_size: int,
+    seed: int = 0,
+    memory: bool | str = "auto",
+    canvas: int | None = None,
+    workers: int = 0,
+    prefetch: int = 2,
+    process_index: int | None = None,
+    process_count: int | None = None,
+    on_error: str | None = None,
+) -> Loader:
+    """Training batches in a seeded random order, indexed by step.
+
+    Batch k depends on the seed and on k alone: not on the number of processes, of workers
+    or on `memory`. To resume after step k is therefore `iterate(k + 1)`. The orders of
+    the epochs follow each other without a gap, so an epoch may end inside a batch.
+
+    Args:
+        source: what to read.
+        batch_size: examples a batch, of all processes together.
+        seed: of the order.
+        memory: True decodes the whole set at the start, False reads it again and again
+            through Grain, "auto" takes memory for up to 1 GiB of pixels.
+        canvas: the side in pixels of a square that images are put on, shrunk if they
+            are larger; needed when they differ in size. Batches then have a `box`.
+        workers: processes that read ahead (0: threads of this process). They start this
+            program anew, so a script must be guarded by `if __name__ == "__main__"`.
+        prefetch: batches to read ahead, by each worker.
+        process_index: which process this is; by default as `jax.process_index()`.
+        process_count: how many load a part of each batch; `jax.process_count()`.
+        on_error: "stop" or "skip" at an example that cannot be read; None is what the
+            source says. A skipped one is replaced by the next good one, and counted.
+
+    Returns:
+        A `Loader`: `batch(k)`, `iterate(start_step)`, `steps_per_epoch`, `steps(epochs)`,
+        `memory`, `skipped`. A batch is a dict of `image` uint8 [b h w c], `label` int32
+        [b], `index` int32 [b], with a canvas `box` float32 [b 4] (top, left, height,
+        width), and the source's other keys; b is batch_size / process_count.
+
+    Raises:
+        ValueError: when the batch does not divide by the processes, or images differ in
+            size and there is no canvas.
+        BadExample: at an example that cannot be read, unless it is skipped.
+
+    Example:
+        >>> from sslax import data
+        >>> shapes = data.source("synthetic", size=16, length=10)
+        >>> batches = data.loader(shapes, batch_size=4, seed=1)
+        >>> batches.batch(0)["image"].shape, batches.steps_per_epoch
+        ((4, 16, 16, 3), 2)
+    """
+    if process_index is None or process_count is None:
+        import jax
+
+        process_index, process_count = jax.process_index(), jax.process_count()
+    _check(batch_size, seed, workers, prefetch, process_index, process_count)
+    on_error = check_on_error(on_error or source.on_error)
+    shape = check_shape(source, canvas)
+    if memory == "auto":
+        memory = len(source) * math.prod(shape) <= MEMORY_LIMIT
+    elif not isinstance(memory, bool):
+        raise ValueError(f"memory is {memory!r}; it must be True, False or 'auto'")
+    if memory:
+        source, canvas = in_memory(source, canvas=canvas, on_error=on_error), None
+    reader = Reader(
+        source=source,
+        batch_size=batch_size,
+        seed=seed,
+        canvas=canvas,
+        process_index=process_index,
+        process_count=process_count,
+        on_error=on_error,
+    )
+    return Loader(reader, memory=memory, workers=workers, prefetch=prefetch)
+
+
+def _check(
+    batch_size: int,
+    seed: int,
+    workers: int,
+    prefetch: int,
+    process_index: int,
+    process_count: int,
+) -> None:
+    for name, value, least in (
+        ("batch_size", batch_size, 1),
+        ("seed", seed, 0),
+        ("workers", workers, 0),
+        ("prefetch", prefetch, 1),
+        ("process_count", process_count, 1),
+    ):
+        if value < least:
+            raise ValueError(f"{name} is {value}; it must be at least {least}")
+    if not 0 <= process_index < process_count:
+        raise ValueError(
+            f"process_index is {process_index}, of {process_count} processes"
+        )
+    if batch_size % process_count:
+        raise ValueError(
+            f"batch_size {batch_size} does not divide by {process_count} processes; the"
+            f" nearest that does is {max(1, round(batch_size / process_count))}"
+            f" * {process_count} ="
+            f" {max(1, round(batch_size / process_count)) * process_count}"
+        )
+
+
+def map_closing(function: Any, iterator: Iterator) -> Iterator:
+    """As `map`, but closing the result closes the iterator."""
+    try:
+        for item in iterator:
+            yield function(item)
+    finally:
+        iterator.close()
+
+
+def ahead(items: Iterable, *, size: int) -> Iterator:
+    """The same items, made up to `size` ahead of their use by a thread."""
+    made: queue.Queue = queue.Queue(maxsize=size)
+    stop = threading.Event()
+    end = object()
+
+    def offer(item: Any) -> None:
+        while not stop.is_set():
+            try:
+                return made.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+
+    def work() -> None:
+        try:
+            for item in items:
+                offer((item, None))
+                if stop.is_set():
+                    return
+            offer((end, None))
+        except BaseException as error:  # handed to the thread that asks
+            offer((end, error))
+
+    thread = threading.Thread(target=work, daemon=True, name="sslax-batches")
+    thread.start()
+    try:
+        while True:
+            item, error = made.get()
+            if error is not None:
+                raise error
+            if item is end:
+                return
+            yield item
+    finally:
+        stop.set()
+        thread.join()

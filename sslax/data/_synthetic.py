@@ -1,0 +1,104 @@
+"""Procedural images: one shape on a texture, with its exact mask."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from sslax.data._sources import Source
+
+
+def _regular(x: np.ndarray, y: np.ndarray, corners: int) -> np.ndarray:
+    """Inside a regular polygon with corners at distance 1."""
+    angle = np.mod(np.arctan2(y, x), 2 * np.pi / corners) - np.pi / corners
+    return np.hypot(x, y) * np.cos(angle) <= np.cos(np.pi / corners)
+
+
+def _star(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    angle = np.mod(np.arctan2(y, x), 2 * np.pi / 5) / (2 * np.pi / 5)
+    return np.hypot(x, y) <= 0.4 + 0.6 * np.abs(2 * angle - 1)
+
+
+SHAPES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "disc": lambda x, y: np.hypot(x, y) <= 1,
+    "ring": lambda x, y: np.abs(np.hypot(x, y) - 0.75) <= 0.25,
+    "crescent": lambda x, y: (np.hypot(x, y) <= 1) & (np.hypot(x - 0.5, y) > 0.8),
+    "triangle": lambda x, y: _regular(x, y, 3),
+    "square": lambda x, y: _regular(x, y, 4),
+    "bar": lambda x, y: (np.abs(x) <= 1) & (np.abs(y) <= 0.3),
+    "cross": lambda x, y: (
+        (np.maximum(abs(x), abs(y)) <= 1) & (np.minimum(abs(x), abs(y)) <= 0.3)
+    ),
+    "star": _star,
+}
+"""Whether points (x, y) are inside the shape of radius 1 about the origin."""
+
+
+def draw(
+    rng: np.random.Generator, label: int, size: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw the image, the mask and the centre (row, column) of one example."""
+    # Fractions of the image, so that one seed shows the same scene at any size.
+    radius = rng.uniform(0.15, 0.3)
+    row, column = rng.uniform(radius, 1 - radius, 2)
+    turn = rng.uniform(0, 2 * np.pi)
+    at = (np.arange(size) + 0.5) / size
+    x, y = (at[None, :] - column) / radius, (at[:, None] - row) / radius
+    mask = list(SHAPES.values())[label](
+        x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
+    )
+    front, back = _texture(rng, at), _texture(rng, at)
+    image = np.where(mask[..., None], front, back)
+    pixels = np.clip(np.rint(255 * image), 0, 255).astype(np.uint8)
+    centre = np.array([row * size, column * size], np.float32)
+    return pixels, mask.astype(np.uint8), centre
+
+
+def _texture(rng: np.random.Generator, at: np.ndarray) -> np.ndarray:
+    """Waves of two directions between two colours, [size size 3] in [0, 1]."""
+    colours = rng.uniform(0, 1, (2, 3))
+    blend = np.zeros((len(at), len(at)))
+    for _ in range(2):
+        waves, angle, phase = rng.uniform((2, 0, 0), (12, np.pi, 2 * np.pi))
+        along = at[None, :] * np.cos(angle) + at[:, None] * np.sin(angle)
+        blend += np.sin(2 * np.pi * waves * along + phase) / 4
+    blend = (blend + 0.5)[..., None]
+    return colours[0] * blend + colours[1] * (1 - blend)
+
+
+class SyntheticSource(Source):
+    """Shapes on textures; example i depends on the seed, the split and i alone."""
+
+    def __init__(
+        self,
+        split: str,
+        *,
+        size: int = 64,
+        length: int = 1024,
+        seed: int = 0,
+        on_error: str = "stop",
+    ) -> None:
+        for what, value, least in (("size", size, 4), ("length", length, 1)):
+            if value < least:
+                raise ValueError(f"synthetic: {what} is {value}, at least {least}")
+        super().__init__(
+            name="synthetic",
+            class_names=tuple(SHAPES),
+            image_shape=(size, size, 3),
+            on_error=on_error,
+        )
+        self.size, self.length = size, length
+        # A seed sequence takes numbers: splits are told apart by a sum of their name.
+        self.seeds = (seed, zlib.crc32(split.encode()))
+
+    def __len__(self) -> int:
+        return self.length
+
+    def read(self, index: int) -> dict[str, Any]:
+        label = index % len(SHAPES)
+        rng = np.random.default_rng((*self.seeds, index))
+        image, mask, position = draw(rng, label, self.size)
+        return {"image": image, "label": label, "mask": mask, "position": position}
