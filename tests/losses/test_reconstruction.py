@@ -30,5 +30,5 @@ def test_normalize_patches_has_unbiased_variance():
 
 
 def test_a_patch_of_one_value_is_refused():
-    with pytest.raises(ValueError, match="at least two"):
+    with pytest.raises(ValueError, match="2 or more values"):
         losses.normalize_patches(jnp.ones((4, 1)))
