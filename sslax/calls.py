@@ -103,11 +103,15 @@ def _check_arguments(name: str, function: Callable[..., Any], kwargs: Mapping) -
         return
     for key in kwargs:
         if key not in parameters:
-            raise ValueError(f"{name} has no argument {key!r}: {nearest(key, parameters)}")
+            raise ValueError(
+                f"{name} has no argument {key!r}: {nearest(key, parameters)}"
+            )
     missing = [
         p.name
         for p in parameters.values()
-        if p.default is p.empty and p.kind is not p.VAR_POSITIONAL and p.name not in kwargs
+        if p.default is p.empty
+        and p.kind is not p.VAR_POSITIONAL
+        and p.name not in kwargs
     ]
     if missing:
         raise ValueError(f"{name} needs {', '.join(missing)}; got {sorted(kwargs)}")

@@ -48,7 +48,7 @@ class Aux(NamedTuple):
     """
 
     extra: Mapping[str, Any]
-    metrics: Mapping[str, Any] = {}  # noqa: RUF012 - never mutated
+    metrics: Mapping[str, Any] = {}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -106,7 +106,7 @@ class State:
       opt: optimizer state by objective name.
     """
 
-    step: Array
+    step: Any
     params: Any
     extra: Any
     opt: Any
@@ -161,7 +161,7 @@ def output_of(net: Net, name: str) -> Callable[..., Array]:
 
 
 def fold(views: Sequence[Array]) -> Array:
-    """Folds V views `[b ...]` into one batch `[b*V ...]`, the views of an image together.
+    """Folds V views `[b ...]` into one batch `[b*V ...]`, an image's views together.
 
     Under a sharded batch this is local; concatenation on axis 0 would cost permutes.
 

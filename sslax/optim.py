@@ -52,9 +52,11 @@ def included(exclude: Exclude) -> Callable:
 
     def mask(params):
         return jax.tree_util.tree_map_with_path(
-            lambda path, _: not any(
-                p.search(jax.tree_util.keystr(path, simple=True, separator="/"))
-                for p in patterns
+            lambda path, _: (
+                not any(
+                    p.search(jax.tree_util.keystr(path, simple=True, separator="/"))
+                    for p in patterns
+                )
             ),
             params,
         )
@@ -143,7 +145,7 @@ def lars_byol(
     trust: float = 0.001,
     exclude: Exclude = "rank_one",
 ) -> optax.GradientTransformation:
-    """LARS as BYOL, Barlow Twins, MoCo v3 and MAE have it: the rate comes after the buffer.
+    """LARS as BYOL, Barlow Twins and MoCo v3 have it: the rate is outside the buffer.
 
     Args:
       learning_rate: peak rate.

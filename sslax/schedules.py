@@ -49,7 +49,8 @@ def cosine(*, start: float, end: float, steps: int) -> Schedule:
       ValueError: if `steps` is less than 1.
 
     Example:
-      >>> [round(float(cosine(start=0.99, end=1.0, steps=10)(s)), 4) for s in (0, 5, 10)]
+      >>> schedule = cosine(start=0.99, end=1.0, steps=10)
+      >>> [round(float(schedule(s)), 4) for s in (0, 5, 10)]
       [0.99, 0.995, 1.0]
 
     References:
@@ -143,7 +144,9 @@ def step_decay(
         assert factor is not None
         values = [factor ** (i + 1) for i in range(len(boundaries))]
     if len(values) != len(boundaries):
-        raise ValueError(f"{len(boundaries)} boundaries need as many values; got {values}")
+        raise ValueError(
+            f"{len(boundaries)} boundaries need as many values; got {values}"
+        )
     stairs = jnp.asarray([1.0, *values])
     edges = jnp.asarray([unit * b for b in boundaries])
 

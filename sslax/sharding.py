@@ -1,7 +1,7 @@
 """The mesh, and where every array of a state lives on it.
 
-Methods know nothing of devices: under `jit` with a global view, `z @ z.T` over a sharded
-batch is the all-gather and batch norm over it is synchronised. The mesh has two axes,
+Methods know nothing of devices: under `jit` with a global view, `z @ z.T` over a
+sharded batch is the all-gather and batch norm over it is synchronised. The mesh has two axes,
 both of which split the batch: over "data" the state is replicated, over "fsdp" a layout
 may split it.
 """
@@ -31,7 +31,7 @@ Rule = Callable[[str, tuple[int, ...], Mesh], PartitionSpec]
 def start(
     *, coordinator: str | None = None, processes: int = 0, process_id: int = -1
 ) -> None:
-    """Joins the other processes of a run; to be called before anything touches a device.
+    """Joins the other processes of a run, before anything touches a device.
 
     Args:
       coordinator: `host:port` of process 0; "auto" lets JAX find the cluster (TPU pods,

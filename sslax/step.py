@@ -24,7 +24,7 @@ Optimizers = Mapping[str, optax.GradientTransformation]
 def init_state(
     method: Method, txs: Optimizers, views: Views, batch: Mapping[str, Any], key: Array
 ) -> State:
-    """The state before the first step. Call it under `jit`: a teacher may alias parameters.
+    """The state before the first step; under `jit`, as a teacher may alias parameters.
 
     Args:
       method: the method.
@@ -146,8 +146,8 @@ def compile_step(
     coupled = [k for k, o in method.objectives.items() if not o.separable]
     if accumulate > 1 and coupled:
         raise ValueError(
-            f"accumulate={accumulate}, but objective {coupled[0]!r} couples the examples "
-            "of a batch (negatives or a queue): the sum over micro-batches would be "
+            f"accumulate={accumulate}, but objective {coupled[0]!r} couples the "
+            "examples of a batch (negatives or a queue): the sum over micro-batches would be "
             "another loss. Use accumulate=1, with more devices or a smaller batch."
         )
     one = functools.partial(train_step, method, txs, views, accumulate=accumulate)

@@ -16,7 +16,7 @@ def byol(
     *,
     hidden: int = 4096,
     dim: int = 256,
-    momentum: Schedule = constant(value=0.996),
+    momentum: Schedule | None = None,
 ) -> Method:
     """A student predicts, from one view, what its teacher projects of the other.
 
@@ -28,8 +28,8 @@ def byol(
       encoder: images to features [b d].
       hidden: width of projector and predictor.
       dim: dimension of the projections.
-      momentum: `step -> ` momentum of the teacher; the paper's is
-        `schedules.cosine(start=0.996, end=1, steps=...)`.
+      momentum: momentum of the teacher by step; the paper's is
+        `schedules.cosine(start=0.996, end=1.0, steps=...)`, None a constant 0.996.
 
     Returns:
       A method with groups "encoder", "projector" and "predictor", for batches of
@@ -45,9 +45,8 @@ def byol(
     References:
       Grill et al., Bootstrap Your Own Latent, 2020, arXiv:2006.07733, equations 1 to 3.
     """
-    head = models.mlp(
-        hidden=hidden, dim=dim, bias=True, last_bias=False, init="lecun"
-    )
+    momentum = constant(value=0.996) if momentum is None else momentum
+    head = models.mlp(hidden=hidden, dim=dim, bias=True, last_bias=False, init="lecun")
     teacher = chain(encoder=encoder, projector=head)
     student = chain(encoder=encoder, projector=head, predictor=head)
 

@@ -22,9 +22,9 @@ def moco(
 ) -> Method:
     """Match a query to its key among the keys of a queue, made by a slow teacher.
 
-    The images of the keys are shuffled over the batch before they are encoded and their
-    keys are put back in order after: with an encoder of grouped batch norm (`bn_groups`)
-    a key is then normalised beside other images than its query, and cannot be found by
+    The images of the keys are shuffled over the batch before they are encoded, and the
+    keys put back in order after: with an encoder of grouped batch norm (`bn_groups`) a
+    key is then normalised beside other images than its query, and cannot be found by
     its statistics. The teacher moves by EMA of the parameters alone; its batch
     statistics are its own.
 
@@ -100,4 +100,6 @@ def moco(
 
 
 def _head(hidden: int | None, dim: int) -> Net:
-    return models.linear(dim=dim) if hidden is None else models.mlp(hidden=hidden, dim=dim)
+    if hidden is None:
+        return models.linear(dim=dim)
+    return models.mlp(hidden=hidden, dim=dim, norm=None, bias=True)

@@ -17,7 +17,9 @@ from sslax.core import State
 __all__ = ["latest_step", "open_checkpoints", "restore", "restore_latest", "save"]
 
 
-def open_checkpoints(folder, *, keep: int = 3, best: str | None = None, read_only=False):
+def open_checkpoints(
+    folder, *, keep: int = 3, best: str | None = None, read_only=False
+):
     """Opens the checkpoints of a run.
 
     Args:
@@ -163,7 +165,8 @@ def _check_dtypes(manager, step: int, wanted: dict[str, Any]) -> None:
         name = jax.tree_util.keystr(path, simple=True, separator="/")
         if name in stored and stored[name] != leaf.dtype:
             raise ValueError(
-                f"checkpoint {step}: {name} is {stored[name]}, the run wants {leaf.dtype}"
+                f"checkpoint {step}: {name} is {stored[name]}, "
+                f"the run wants {leaf.dtype}"
             )
 
 

@@ -1,0 +1,64 @@
+"""Folding of views, chains of nets, the state as a pytree, a light import."""
+
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from sslax.core import Net, State, chain, fold, output_of, unfold
+
+
+def scale_by(name_key):
+    """A net that multiplies by a parameter and counts its training calls."""
+
+    def init(key, x):
+        return {"w": jax.random.normal(key, ())}, {"calls": jnp.zeros([], jnp.int32)}
+
+    def apply(params, stats, x, *, train=False, key=None):
+        return params["w"] * x, {"calls": stats["calls"] + train}
+
+    return Net(init, apply)
+
+
+def test_fold_keeps_the_views_of_an_image_together():
+    a, b = jnp.arange(3.0)[:, None], 10 + jnp.arange(3.0)[:, None]
+    assert fold((a, b))[:, 0].tolist() == [0, 10, 1, 11, 2, 12]
+    for given, back in zip((a, b), unfold(fold((a, b)), 2), strict=True):
+        np.testing.assert_array_equal(given, back)
+
+
+def test_chain_names_every_output_and_gives_each_net_its_own_key():
+    net = chain(first=scale_by(0), second=scale_by(1))
+    params, stats = net.init(jax.random.key(0), jnp.ones(2))
+    assert params["first"]["w"] != params["second"]["w"]
+    out, new = net.apply(params, stats, jnp.ones(2), train=True)
+    np.testing.assert_allclose(out["first"], params["first"]["w"] * jnp.ones(2))
+    product = params["first"]["w"] * params["second"]["w"]
+    np.testing.assert_allclose(out["second"], product * jnp.ones(2))
+    assert (new["first"]["calls"], new["second"]["calls"]) == (1, 1)
+    embed = output_of(net, "first")
+    np.testing.assert_allclose(
+        embed(params, {"stats": stats}, jnp.ones(2)), out["first"]
+    )
+
+
+def test_state_is_a_pytree():
+    state = State(step=jnp.int32(3), params={"a": 1.0}, extra={}, opt={"b": 2.0})
+    assert jax.tree.map(lambda x: x + 1, state).opt == {"b": 3.0}
+
+
+def test_import_is_light():
+    """What the import adds to JAX is Python only: nothing heavy is loaded with it."""
+    code = (
+        "import sys, jax; before = set(sys.modules); import sslax; "
+        "print(*sorted({m.split('.')[0] for m in set(sys.modules) - before}))"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    loaded = set(out.stdout.split())
+    assert "sslax" in loaded
+    heavy = {"flax", "optax", "orbax", "tensorflow_datasets", "grain", "sklearn"}
+    assert not loaded & heavy
