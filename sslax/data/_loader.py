@@ -111,9 +111,7 @@ class Loader:
 
     def _account(self, loaded: tuple[dict[str, np.ndarray], Any]) -> dict:
         batch, bad = loaded
-        fresh = [
-            int(i) for i in dict.fromkeys(map(int, bad)) if int(i) not in self._bad
-        ]
+        fresh = sorted(set(map(int, bad)) - self._bad)
         warn_of_bad(self.source, fresh)
         self._bad.update(fresh)
         return batch
@@ -134,9 +132,10 @@ def loader(
 ) -> Loader:
     """Training batches in a seeded random order, indexed by step.
 
-    Batch k depends on the seed and on k alone: not on the number of processes, of workers
-    or on `memory`. To resume after step k is therefore `iterate(k + 1)`. The orders of
-    the epochs follow each other without a gap, so an epoch may end inside a batch.
+    Batch k depends on the seed and on k alone: not on the number of processes, of
+    workers or on `memory`. To resume after step k is therefore `iterate(k + 1)`. The
+    orders of the epochs follow each other without a gap, so an epoch may end inside a
+    batch.
 
     Args:
         source: what to read.
@@ -155,10 +154,11 @@ def loader(
             source says. A skipped one is replaced by the next good one, and counted.
 
     Returns:
-        A `Loader`: `batch(k)`, `iterate(start_step)`, `steps_per_epoch`, `steps(epochs)`,
-        `memory`, `skipped`. A batch is a dict of `image` uint8 [b h w c], `label` int32
-        [b], `index` int32 [b], with a canvas `box` float32 [b 4] (top, left, height,
-        width), and the source's other keys; b is batch_size / process_count.
+        A `Loader`: `batch(k)`, `iterate(start_step)`, `steps_per_epoch`,
+        `steps(epochs)`, `memory`, `skipped`. A batch is a dict of `image` uint8
+        [b h w c], `label` int32 [b], `index` int32 [b], with a canvas `box` float32
+        [b 4] (top, left, height, width), and the source's other keys; b is
+        batch_size / process_count.
 
     Raises:
         ValueError: when the batch does not divide by the processes, or images differ in

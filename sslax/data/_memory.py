@@ -128,9 +128,7 @@ def _load_chunk(
         return stack(examples), []
     except BAD_IMAGE:  # one of them is bad: find out which
         loaded = [load_good(source, i, canvas, on_error) for i in chunk]
-        bad = [
-            i for i, (_, on_the_way) in zip(chunk, loaded, strict=True) if on_the_way
-        ]
+        bad = [i for i, (_, skipped) in zip(chunk, loaded, strict=True) if skipped]
         return stack([example for example, _ in loaded]), bad
 
 

@@ -43,15 +43,15 @@ def source(
             or any set of tensorflow-datasets that is prepared, as "cifar10".
         split: "train", "test" or what else the set has; "train[:1000]" and
             "train[10%:20%]" are parts of it.
-        data_dir: the folder of prepared sets; by default $SSLAX_DATA_DIR, or sslax in the
-            user's cache folder, or the default folder of TFDS.
+        data_dir: the folder of prepared sets; by default $SSLAX_DATA_DIR, or sslax in
+            the user's cache folder, or the default folder of TFDS.
         on_error: what a loader does at an example that cannot be read: "stop" raises
             `BadExample`, "skip" takes the next good one and counts.
         **options: of the set, as above.
 
     Returns:
-        A `Source`: `len(source)`; `source[i]` is a dict of `image` uint8 [h w c], `label`
-        (-1 when unknown) and `index`; attributes `name`, `num_classes`, `class_names`
+        A `Source`: `len(source)`; `source[i]` is a dict of `image` uint8 [h w c],
+        `label` (-1 when unknown) and `index`; attributes `name`, `num_classes`, `class_names`
         and `image_shape` (each None when there is none).
 
     Raises:
@@ -146,7 +146,11 @@ def _check_name(name: str, data_dir: Path | None) -> None:
     """Raise with the nearest names when neither we nor TFDS know the name."""
     bare = name.split(":")[0].split("/")[0]
     known = {*OWN, *_tfds.stock_names()}
-    if bare in known or _tfds.find_prepared(name, data_dir) is not None:
+    if (
+        name in OWN
+        or bare in known.difference(OWN)
+        or _tfds.find_prepared(name, data_dir) is not None
+    ):
         return
     near = difflib.get_close_matches(bare, known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""

@@ -26,9 +26,9 @@ def batch_indices(
 ) -> np.ndarray:
     """The examples of batch `step` that one process loads.
 
-    The permutations of all epochs follow each other without a gap, and batch k is the k-th
-    stretch of `batch_size` of them: an epoch may end inside a batch, and nothing is lost.
-    Process p of P takes the p-th of P equal parts of it.
+    The permutations of all epochs follow each other without a gap, and batch k is the
+    k-th stretch of `batch_size` of them: an epoch may end inside a batch, and nothing
+    is lost. Process p of P takes the p-th of P equal parts of it.
 
     Args:
         step: the number of the batch, from 0.

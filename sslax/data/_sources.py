@@ -22,15 +22,16 @@ class Source:
     """A sequence of examples that can be read in any order, from any process.
 
     Subclasses define `__len__` and `read`, and may define `where`. An example is a dict
-    of `image` (uint8 [h w c]), `label` (int, -1 when unknown), `index` (int, the position
-    in this source) and whatever else the source knows.
+    of `image` (uint8 [h w c]), `label` (int, -1 when unknown), `index` (int, the
+    position in this source) and whatever else the source knows.
 
     Attributes:
         name: what it was opened by.
         class_names: the names of the classes, or None when examples have no label.
         image_shape: (h, w, c) when all images share it, else None.
         channels: channels of the images, 1 or 3.
-        on_error: what a loader does at an example that cannot be read: "stop" or "skip".
+        on_error: what a loader does at a bad example, one that cannot be read: "stop" or
+            "skip".
     """
 
     def __init__(
@@ -132,7 +133,7 @@ class ArraySource(Source):
     """Examples in memory, one array for each key.
 
     Attributes:
-        arrays: `image` uint8 [n h w c], `label` int32 [n], `index` int32 [n], and others.
+        arrays: `image` uint8 [n h w c], `label` int32 [n], `index` int32 [n], others.
         bad: positions whose example could not be read and is a copy of another one.
     """
 

@@ -139,8 +139,8 @@ def stock_names() -> list[str]:
 def prepare_sample(data_dir: Path | None) -> Path:
     """Write the bundled sample as array_record, once, and return its folder.
 
-    Several processes may do so at the same time, on one or several machines: each writes
-    into a folder of its own, and the first to be ready moves it into place.
+    Several processes may do so at the same time, on one or several machines: each
+    writes into a folder of its own, and the first to be ready moves it into place.
     """
     import tensorflow_datasets as tfds
 
@@ -157,8 +157,8 @@ def prepare_sample(data_dir: Path | None) -> Path:
         own = Path(tempfile.mkdtemp(prefix="incomplete.", dir=folder))
     except OSError as error:
         raise ValueError(
-            f"the data folder {str(folder)!r} cannot be written: {error}. Choose another"
-            " one by data_dir or by $SSLAX_DATA_DIR"
+            f"the data folder {str(folder)!r} cannot be written: {error}. Choose"
+            " another one by data_dir or by $SSLAX_DATA_DIR"
         ) from error
     tfds.disable_progress_bar()
     try:
