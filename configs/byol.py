@@ -23,17 +23,17 @@ def _views(size: int, *, blur: tuple[float, float], normalize: str):
             scale=(0.08, 1.0),
             crop="byol",
             resize="bicubic",
+            antialias=False,
             jitter=(0.4, 0.4, 0.2, 0.1),
             colour="byol",
             grayscale=0.2,
             blur=blur,
+            padding="zero",
             solarize=solarize,
             normalize=normalize,
         )
 
-    return dict(
-        name="two_views", first=view(blur[0], 0.0), second=view(blur[1], 0.2)
-    )
+    return dict(name="two_views", first=view(blur[0], 0.0), second=view(blur[1], 0.2))
 
 
 def _method(config, encoder: dict, *, start: float):

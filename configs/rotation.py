@@ -28,10 +28,10 @@ def _cifar10():
     config = common.cifar10(
         common.base(examples=common.CIFAR_EXAMPLES, epochs=200, batch_size=128)
     )
-    config.evaluate.view.normalize = "cifar10"
+    config.evaluate.view.normalize = "cifar10_rotnet"
     config.views = dict(
         name="rotated",
-        view=dict(name="shifted", size=32, padding=4, normalize="cifar10"),
+        view=dict(name="shifted", size=32, padding=4, normalize="cifar10_rotnet"),
     )
     config.method = dict(name="rotation", encoder=dict(name="nin"))
     config.optimizer = dict(

@@ -27,10 +27,12 @@ def _imagenet():
             scale=(0.08, 1.0),
             crop="tf",
             resize="bicubic",
+            antialias=False,
             jitter=(0.8, 0.8, 0.8, 0.2),
             colour="simclr",
             grayscale=0.2,
             blur=0.5,
+            padding="zero",
         ),
     )
     config.method = dict(
@@ -61,6 +63,7 @@ def _cifar10():
             scale=(0.08, 1.0),
             crop="tf",
             resize="bicubic",
+            antialias=False,
             jitter=(0.4, 0.4, 0.4, 0.1),
             colour="simclr",
             grayscale=0.2,

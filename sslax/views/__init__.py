@@ -11,6 +11,7 @@ from sslax.views._masked import masked, random_mask
 from sslax.views._photometric import view
 from sslax.views._pretext import rotated
 from sslax.views._several import chain, two_views
+from sslax.views._shifted import shifted
 
 __all__ = [
     "center",
@@ -18,6 +19,7 @@ __all__ = [
     "masked",
     "random_mask",
     "rotated",
+    "shifted",
     "two_views",
     "view",
 ]

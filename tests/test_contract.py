@@ -1,0 +1,164 @@
+"""What every method promises, over all methods at toy size.
+
+It traces once; 1 device equals 2 and 8; `extra` keeps its structure; a restored run goes
+on as if never stopped; every group moves, no other does; `embed` is deterministic.
+"""
+
+import functools
+
+import jax
+import numpy as np
+import optax
+import pytest
+
+from sslax import methods, sharding, step
+from sslax.train import checkpoints
+from tests import toys
+
+STEPS = 3
+KEY = jax.random.key(7)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _quick_compiles():
+    """Optimised code is not the point here: compiling is what takes the time."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+@functools.cache
+def compiled(name, devices):
+    """The compiled init and step of a method on so many devices, and a trace count."""
+    toy = toys.TOYS[name]()
+    traces = []
+
+    def views(key, batch):
+        traces.append(None)
+        return toy.views(key, batch)
+
+    txs = {k: optax.sgd(0.1, momentum=0.9) for k in toy.method.objectives}
+    mesh = sharding.make_mesh(devices=jax.devices()[:devices])
+    rule = sharding.replicated()
+    init, layout = step.compile_init(toy.method, txs, views, mesh, rule, toys.batch())
+    train = step.compile_step(toy.method, txs, views, mesh, layout)
+    return toy.method, init, train, layout, traces
+
+
+@functools.cache
+def start(name):
+    _, init, *_ = compiled(name, 1)
+    return jax.device_get(init(toys.batch(), KEY))
+
+
+def advance(name, state, steps, devices=1):
+    """Runs steps on so many devices, from a state on the host."""
+    _, _, train, layout, traces = compiled(name, devices)
+    state, logs = jax.device_put(state, layout), []
+    before = len(traces)
+    for i in steps:
+        state, metrics = train(state, toys.batch(i), KEY)
+        logs.append({k: float(v) for k, v in metrics.items()})
+    return jax.device_get(state), logs, len(traces) - before
+
+
+@functools.cache
+def reference(name):
+    return advance(name, start(name), range(STEPS))
+
+
+def close(a, b, **tolerance):
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, **tolerance), a, b)
+
+
+def equal(a, b):
+    jax.tree.map(np.testing.assert_array_equal, a, b)
+
+
+def test_every_method_has_a_toy():
+    assert sorted(toys.TOYS) == methods.__all__
+
+
+@pytest.mark.parametrize("name", toys.TOYS)
+def test_traces_once_and_stays_finite(name):
+    state, logs, traces = reference(name)
+    assert traces == 1
+    assert int(state.step) == STEPS
+    assert all(np.isfinite(v) for row in logs for v in row.values())
+    for leaf in jax.tree.leaves(state):
+        assert np.isfinite(leaf).all()
+
+
+@pytest.mark.parametrize("name", toys.TOYS)
+@pytest.mark.parametrize("devices", [2, 8])
+def test_devices_do_not_change_the_result(name, devices):
+    """Loss, gradient, batch statistics, teacher, queue: all of the state after steps."""
+    one, logs, _ = reference(name)
+    many, logs_many, _ = advance(name, start(name), range(STEPS), devices)
+    close(logs, logs_many, rtol=2e-5, atol=2e-6)
+    # Sums over the batch are taken in another order: a few float32 roundings, which
+    # three steps of rate 0.1 with momentum carry on.
+    close(one, many, rtol=2e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("name", toys.TOYS)
+def test_extra_keeps_structure_and_types(name):
+    before, (after, _, _) = start(name), reference(name)
+    shapes = [jax.tree.map(lambda x: (x.shape, x.dtype), s) for s in (before, after)]
+    assert shapes[0].extra == shapes[1].extra
+    assert shapes[0].params == shapes[1].params
+
+
+@pytest.mark.parametrize("name", toys.TOYS)
+def test_restored_runs_go_on_bit_for_bit(name, tmp_path):
+    _, _, _, layout, _ = compiled(name, 1)
+    half, _, _ = advance(name, start(name), range(STEPS - 1))
+    manager = checkpoints.open_checkpoints(tmp_path)
+    checkpoints.save(manager, jax.device_put(half, layout), {"name": name}, {})
+    manager.wait_until_finished()
+    target = jax.tree.map(
+        lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), half, layout
+    )
+    restored = checkpoints.restore_latest(manager, target)
+    manager.close()
+    equal(jax.device_get(restored), half)
+    state, _, _ = advance(name, jax.device_get(restored), [STEPS - 1])
+    equal(state, reference(name)[0])
+
+
+@pytest.mark.parametrize("name", toys.TOYS)
+def test_every_group_moves(name):
+    method, *_ = compiled(name, 1)
+    before, (after, _, _) = start(name), reference(name)
+    trained = set()
+    for objective in method.objectives.values():
+        trained |= set(objective.wrt or before.params)
+    for group, tree in before.params.items():
+        leaves = zip(
+            jax.tree.leaves(tree), jax.tree.leaves(after.params[group]), strict=True
+        )
+        moved = any(not np.array_equal(a, b) for a, b in leaves)
+        assert moved == (group in trained), group
+
+
+@pytest.mark.parametrize("name", toys.TOYS)
+def test_embed_sees_each_image_alone(name):
+    method, *_ = compiled(name, 1)
+    state, _, _ = reference(name)
+    images = toys.batch()["image"].astype(np.float32) / 255
+    embed = jax.jit(method.embed)
+    features = embed(state.params, state.extra, images)
+    assert features.shape[0] == len(images)
+    assert features.ndim == 2
+    assert features.std(axis=0).max() > 0
+    equal(features, embed(state.params, state.extra, images))
+    turned = embed(state.params, state.extra, images[::-1].copy())
+    close(features, turned[::-1], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", toys.TOYS)
+def test_another_key_is_another_run(name):
+    _, _, train, layout, _ = compiled(name, 1)
+    first = jax.device_put(start(name), layout)
+    _, metrics = train(first, toys.batch(0), jax.random.key(8))
+    assert float(metrics["ssl/loss"]) != reference(name)[1][0]["ssl/loss"]

@@ -1,0 +1,74 @@
+"""Every method at toy size: the smallest nets and views that are still the method."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from sslax import methods, models, views
+from sslax.core import Method
+
+SIZE, BATCH, CLASSES = 16, 16, 4
+
+
+class Toy(NamedTuple):
+    """A method with views and a batch for it."""
+
+    method: Method
+    views: object
+
+
+def encoder(**kwargs):
+    return models.convnet(widths=(4, 8), **kwargs)
+
+
+def view(**kwargs):
+    return views.view(size=SIZE, jitter=(0.4, 0.4, 0.2, 0.1), **kwargs)
+
+
+def two_views():
+    return views.two_views(first=view(), second=view(solarize=0.2))
+
+
+def simclr():
+    return Toy(methods.simclr(encoder(), hidden=8, dim=4), two_views())
+
+
+def byol():
+    return Toy(methods.byol(encoder(), hidden=8, dim=4), two_views())
+
+
+def moco():
+    method = methods.moco(encoder(bn_groups=2), hidden=8, dim=4, queue_size=48)
+    return Toy(method, two_views())
+
+
+def mae():
+    method = methods.mae(
+        models.mae_encoder(width=8, depth=1, heads=2, patch_size=4),
+        models.mae_decoder(width=8, depth=1, heads=2, patch_size=4),
+        patch_size=4,
+    )
+    mask = views.random_mask(patch_size=4, ratio=0.75)
+    return Toy(method, views.masked(view=views.view(size=SIZE), mask=mask))
+
+
+def rotation():
+    return Toy(methods.rotation(encoder()), views.rotated(view=views.view(size=SIZE)))
+
+
+TOYS = {f.__name__: f for f in (byol, mae, moco, rotation, simclr)}
+
+
+def batch(step: int = 0) -> dict[str, np.ndarray]:
+    """Smooth random pictures: colour ramps, so that views of one are alike."""
+    draw = np.random.default_rng(step)
+    ramp = np.linspace(-1, 1, SIZE)
+    a, b, c = draw.uniform(-100, 100, (3, BATCH, 1, 1, 3))
+    image = 128 + a * ramp[:, None, None] + b * ramp[None, :, None] + c
+    return {
+        "image": np.clip(image, 0, 255).astype(np.uint8),
+        "label": draw.integers(0, CLASSES, BATCH).astype(np.int32),
+        "index": np.arange(step * BATCH, (step + 1) * BATCH, dtype=np.int32),
+    }
