@@ -56,8 +56,8 @@ def sincos_positions(
       ValueError: 4 does not divide dim, or an unknown first.
 
     Example:
-      >>> sincos_positions(height=2, width=2, dim=4)[2].round(2).tolist()
-      [0.8399999737739563, 0.5400000214576721, 0.0, 1.0]
+      >>> [round(x, 2) for x in sincos_positions(height=2, width=2, dim=4)[2].tolist()]
+      [0.84, 0.54, 0.0, 1.0]
 
     References:
       He et al., "Masked Autoencoders Are Scalable Vision Learners", 2022,

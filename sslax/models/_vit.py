@@ -1,24 +1,16 @@
-"""Vision transformers."""
+"""Vision transformers by size."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-import flax.linen as nn
-import jax
-import jax.numpy as jnp
-import numpy as np
-
 from sslax.core import Net
-from sslax.models._layers import Conv, LayerNorm, at_least_float32
-from sslax.models._nets import compute_dtype, from_linen, select
-from sslax.models._positions import resize_positions, sincos_table
-from sslax.models._transformer import INITS, run_blocks
+from sslax.models._nets import compute_dtype, from_linen
+from sslax.models._transformer import INITS
+from sslax.models._vision_transformer import ViT
 
 __all__ = [
-    "ViT",
-    "dimensions",
     "vit",
     "vit_base",
     "vit_giant",
@@ -37,10 +29,9 @@ SIZES = {
     "huge": (1280, 32, 16, 4),
     "giant": (1408, 40, 16, 48 / 11),
 }
-_CLASS_TOKEN_DEVIATION = {"truncated": 0.02, "xavier": 0.02, "xavier_qkv": 1e-6}
 
 
-def dimensions(size, width=None, depth=None, heads=None, mlp_ratio=None):
+def _dimensions(size, width=None, depth=None, heads=None, mlp_ratio=None):
     """The numbers of a named size, with what is given instead."""
     if size not in SIZES:
         raise ValueError(f"size is {size!r}; expected one of {', '.join(SIZES)}")
@@ -61,149 +52,6 @@ def dimensions(size, width=None, depth=None, heads=None, mlp_ratio=None):
         "heads": heads,
         "mlp_width": round(width * mlp_ratio),
     }
-
-
-def _grid(images, patch):
-    height, width = images.shape[1:3]
-    if height % patch == 0 and width % patch == 0:
-        return height // patch, width // patch
-    nearest = sorted(
-        {
-            max(side // patch + up, 1) * patch
-            for side in (height, width)
-            for up in (0, 1)
-        }
-    )
-    raise ValueError(
-        f"patch_size {patch} does not divide the image of {height} x {width} pixels; "
-        f"the nearest sizes are {', '.join(map(str, nearest))}"
-    )
-
-
-class ViT(nn.Module):
-    """Patches, positions, blocks, norm; `output` names what it returns."""
-
-    width: int
-    depth: int
-    heads: int
-    mlp_width: int
-    patch_size: int
-    class_token: bool = True
-    pool: str = "cls"
-    positions: str = "learned"
-    resize: str = "size"
-    qkv_bias: bool = True
-    layer_scale: float | None = None
-    drop_path: float = 0.0
-    freeze_patches: bool = False
-    kernel_init: str = "truncated"
-    output: Any = "pooled"
-    remat: bool = False
-    scan: bool = False
-    attention: Any = None
-    dtype: Any = None
-
-    @nn.compact
-    def __call__(self, images, keep=None, *, train=False):
-        grid = _grid(images, self.patch_size)
-        x = self._patches(images)
-        outputs = {"patch_embed": x}
-        table = self._positions(grid).astype(x.dtype)
-        prefix = int(self.class_token)
-        x = x + table[:, prefix:]
-        if keep is not None:
-            x = jnp.take_along_axis(x, keep[:, :, None], axis=1)
-        if self.class_token:
-            deviation = _CLASS_TOKEN_DEVIATION[self.kernel_init]
-            normal = nn.initializers.normal(deviation)
-            token = self.param("cls_token", normal, (1, 1, self.width), jnp.float32)
-            token = token.astype(x.dtype) + table[:, :1]
-            x = jnp.concatenate(
-                [jnp.broadcast_to(token, (x.shape[0], 1, self.width)), x], axis=1
-            )
-        outputs["embedded"] = x
-        names = {self.output} if isinstance(self.output, str) else set(self.output)
-        maps = [i for i in range(self.depth) if f"attention{i}" in names]
-        blocks, found = run_blocks(
-            self._block(train),
-            x,
-            depth=self.depth,
-            drop_path=self.drop_path,
-            remat=self.remat,
-            scan=self.scan,
-            maps=maps,
-        )
-        outputs |= {f"block{i}": block for i, block in enumerate(blocks)}
-        outputs |= {f"attention{i}": weights for i, weights in found.items()}
-        return select(outputs | self._pooled(blocks, names, prefix), self.output)
-
-    def _patches(self, images):
-        x = Conv(
-            self.width,
-            self.patch_size,
-            self.patch_size,
-            padding=0,
-            use_bias=True,
-            kernel_init=INITS[self.kernel_init][2],
-            dtype=self.dtype,
-            name="patch_embed",
-        )(images)
-        x = x.reshape(x.shape[0], -1, self.width)
-        return jax.lax.stop_gradient(x) if self.freeze_patches else x
-
-    def _positions(self, grid):
-        prefix = int(self.class_token)
-        if self.positions in ("sincos", "sincos_row"):
-            first = "column" if self.positions == "sincos" else "row"
-            table = sincos_table(*grid, self.width, first)
-            table = np.concatenate([np.zeros((prefix, self.width)), table])
-            return jnp.asarray(table[None], jnp.float32)
-        if self.has_variable("params", "pos_embed"):
-            table = self.get_variable("params", "pos_embed")
-            same = table.shape[1] == prefix + grid[0] * grid[1] and grid[0] == grid[1]
-            return (
-                table
-                if same
-                else resize_positions(
-                    table,
-                    height=grid[0],
-                    width=grid[1],
-                    prefix=prefix,
-                    convention=self.resize,
-                )
-            )
-        shape = (1, prefix + grid[0] * grid[1], self.width)
-        return self.param("pos_embed", nn.initializers.normal(0.02), shape, jnp.float32)
-
-    def _block(self, train):
-        def make(kind, **options):
-            return kind(
-                heads=self.heads,
-                mlp_width=self.mlp_width,
-                qkv_bias=self.qkv_bias,
-                layer_scale=self.layer_scale,
-                kernel_init=self.kernel_init,
-                implementation=self.attention,
-                dtype=self.dtype,
-                train=train,
-                **options,
-            )
-
-        return make
-
-    def _pooled(self, blocks, names, prefix):
-        x = blocks[-1]
-        if self.pool == "mean":
-            mean = at_least_float32(x[:, prefix:]).mean(axis=1)
-            pooled = LayerNorm(dtype=self.dtype, name="fc_norm")(mean)
-            return {"tokens": x, "pooled": at_least_float32(pooled)}
-        norm = LayerNorm(dtype=self.dtype, name="norm")
-        tokens = norm(x)
-        out = {"tokens": tokens, "pooled": at_least_float32(tokens[:, 0])}
-        for i, block in enumerate(blocks):
-            if f"normed{i}" in names:
-                out[f"normed{i}"] = norm(block)
-        return out
 
 
 def vit(
@@ -298,7 +146,7 @@ def vit(
     if pool == "cls" and not class_token:
         raise ValueError("pool is 'cls' without a class token; use pool='mean'")
     module = ViT(
-        **dimensions(size, width, depth, heads, mlp_ratio),
+        **_dimensions(size, width, depth, heads, mlp_ratio),
         patch_size=patch_size,
         class_token=class_token,
         pool=pool,

@@ -2,5 +2,182 @@
 
 from __future__ import annotations
 
+import jax
+import jax.numpy as jnp
+
+from sslax import augment, losses, models
+from tests.goldens import torch_names
+
 CONTRASTIVE: dict = {}
-VISION: dict = {}
+
+
+def images(array):
+    """NCHW as NHWC."""
+    return jnp.asarray(array).transpose(0, 2, 3, 1)
+
+
+def maps(array):
+    """NHWC as NCHW."""
+    return array.transpose(0, 3, 1, 2)
+
+
+def classify(sd, features, name):
+    """The classifier `name` of a state dict."""
+    params = torch_names.nest(torch_names.layer(sd, name, "linear1"))
+    return models.linear(dim=sd[f"{name}.weight"].shape[0]).apply(params, {}, features)[
+        0
+    ]
+
+
+def resnet(arrays, parameters):
+    sd = torch_names.state_dict(arrays)
+    stages = [f"layer{i}" for i in range(1, 5)]
+    net = models.resnet(
+        depth=parameters["depth"],
+        width=parameters["base_width"] / 64,
+        stem="cifar" if parameters["cifar_stem"] else "imagenet",
+        output=[*stages, "pooled"],
+    )
+
+    def run(floats, x, train):
+        params, stats = torch_names.resnet(floats)
+        out, stats = net.apply(params, stats, images(x), train=train)
+        return out, classify(floats, out["pooled"], "fc"), stats
+
+    def loss(floats, x):
+        out, logits, stats = run(floats, x, True)
+        return jnp.sum(logits * arrays["in/cotangent"]), (out, logits, stats)
+
+    x = jnp.asarray(arrays["in/x"])
+    floats = {k: v for k, v in sd.items() if not k.endswith("num_batches_tracked")}
+    out, logits, _ = jax.jit(run, static_argnums=2)(floats, x, False)
+    (_, trained), (grads, grad_x) = jax.jit(
+        jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)
+    )(floats, x)
+    after = torch_names.resnet_buffers(floats, trained[2])
+    return {
+        **{f"feat/{name}": maps(out[name]) for name in stages},
+        "out/pooled": out["pooled"],
+        "out/logits": logits,
+        "out/train_mode_logits": trained[1],
+        "out/train_mode_pooled": trained[0]["pooled"],
+        "grad/x": grad_x,
+        **{f"grad/{name}": g for name, g in grads.items()},
+        **{f"after/{name}": value for name, value in after.items()},
+    }
+
+
+def vit(arrays, parameters):
+    sd = torch_names.state_dict(arrays)
+    depth = parameters["depth"]
+    names = ["patch_embed", "tokens", "pooled", *(f"block{i}" for i in range(depth))]
+    net = models.vit(
+        width=parameters["embed_dim"],
+        depth=depth,
+        heads=parameters["num_heads"],
+        mlp_ratio=parameters["mlp_ratio"],
+        patch_size=parameters["patch_size"],
+        class_token=parameters["class_token"],
+        pool="mean" if parameters["global_pool"] == "avg" else "cls",
+        qkv_bias=parameters["qkv_bias"],
+        layer_scale=parameters["layer_scale_init"],
+        output=names,
+    )
+    params = torch_names.vit(sd)
+
+    def loss(x):
+        out, _ = net.apply(params, {}, images(x))
+        logits = classify(sd, out["pooled"], "head")
+        return jnp.sum(logits * arrays["in/cotangent"]), (out, logits)
+
+    (_, (out, logits)), grad_x = jax.jit(jax.value_and_grad(loss, has_aux=True))(
+        jnp.asarray(arrays["in/x"])
+    )
+    return {
+        "feat/patch_embed": out["patch_embed"],
+        **{f"feat/block{i}": out[f"block{i}"] for i in range(depth)},
+        "out/tokens": out["tokens"],
+        "out/logits": logits,
+        "grad/x": grad_x,
+    }
+
+
+def positions(arrays, parameters):
+    grid, new = parameters["grid"], parameters["new_grid"]
+    table = {"height": grid, "width": grid, "dim": parameters["dim"]}
+    return {
+        "out/mae": models.sincos_positions(**table, first="column"),
+        "out/mocov3": models.sincos_positions(**table, first="row"),
+        "out/interpolated": models.resize_positions(
+            jnp.asarray(arrays["in/pos_embed"]), height=new, width=new
+        ),
+    }
+
+
+def mae(arrays, parameters):
+    sd = torch_names.state_dict(arrays)
+    patch, depth = parameters["patch_size"], parameters["depth"]
+    decoder_depth = parameters["decoder_depth"]
+    encoder = models.mae_encoder(
+        width=parameters["embed_dim"],
+        depth=depth,
+        heads=parameters["num_heads"],
+        patch_size=patch,
+        output=["tokens", *(f"block{i}" for i in range(depth))],
+    )
+    decoder = models.mae_decoder(
+        width=parameters["decoder_embed_dim"],
+        depth=decoder_depth,
+        heads=parameters["decoder_num_heads"],
+        patch_size=patch,
+        output=["pixels", *(f"block{i}" for i in range(decoder_depth))],
+    )
+    masks = augment.mask_from_noise(
+        jnp.asarray(arrays["in/noise"]), ratio=parameters["mask_ratio"]
+    )
+    x = images(arrays["in/x"])
+    patches = augment.patchify(x, patch_size=patch)
+
+    def forward(sd):
+        encoded, _ = encoder.apply(
+            torch_names.vit(sd, learned=False), {}, x, masks.keep
+        )
+        decoded, _ = decoder.apply(
+            torch_names.mae_decoder(sd), {}, encoded["tokens"], masks.restore
+        )
+        return encoded, decoded
+
+    encoded, decoded = jax.jit(forward)(sd)
+    outputs = {
+        "out/latent": encoded["tokens"],
+        "out/mask": masks.mask,
+        "out/ids_restore": masks.restore,
+        "out/pred": decoded["pixels"],
+        "out/patchify": patches,
+        **{f"feat/enc_block{i}": encoded[f"block{i}"] for i in range(depth)},
+        **{f"feat/dec_block{i}": decoded[f"block{i}"] for i in range(decoder_depth)},
+    }
+    targets = {"raw": patches, "norm_pix": losses.normalize_patches(patches)}
+    for name, target in targets.items():
+
+        def loss(sd, shift, target=target):
+            pixels = forward(sd)[1]["pixels"] + shift
+            return losses.masked_mse(pixels, target, masks.mask)
+
+        shift = jnp.zeros_like(decoded["pixels"])
+        value, (grads, grad_pixels) = jax.jit(jax.value_and_grad(loss, argnums=(0, 1)))(
+            sd, shift
+        )
+        outputs[f"out/loss_{name}"] = value
+        outputs[f"grad/{name}/PRED"] = grad_pixels
+        outputs |= {f"grad/{name}/{k}": g for k, g in grads.items()}
+    return outputs
+
+
+VISION = {
+    "backbone/pos_embed": positions,
+    "backbone/resnet18": resnet,
+    "backbone/resnet50": resnet,
+    "backbone/vit": vit,
+    "mim/mae": mae,
+}
