@@ -36,6 +36,7 @@ def base(*, examples: int, epochs: int, batch_size: int) -> ml_collections.Confi
         final=True,  # the full evaluation and the report after the last step
         online=("knn",),  # of "knn" and "linear"
         online_examples=10_000,
+        online_l2=1e-3,  # penalty of the online linear probe
         batch_size=256,
         view=dict(name="center", size=224),
         knn=dict(k=20, temperature=0.07),

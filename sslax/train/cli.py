@@ -84,7 +84,7 @@ def _define_flags(command: str) -> None:
     if command in ("pretrain", "show-views"):
         from ml_collections import config_flags
 
-        config_flags.DEFINE_config_file("config", None, "a config file", True)
+        config_flags.DEFINE_config_file("config", help_string="a config file")
         flags.mark_flag_as_required("config")
     if command in ("pretrain", "evaluate", "embed"):
         string("workdir", None, "the folder of the run", required=True)

@@ -44,8 +44,7 @@ def compile_embed(method: Method, view: View, mesh: Mesh, layout: Any) -> Callab
 
 def embed_source(
     embed: Callable,
-    params: Any,
-    extra: Any,
+    state: Any,
     source: Any,
     mesh: Mesh,
     *,
@@ -56,8 +55,7 @@ def embed_source(
 
     Args:
       embed: from `compile_embed`.
-      params: parameters.
-      extra: the state that is not trained.
+      state: the state whose network embeds.
       source: a source of `sslax.data`.
       mesh: the mesh.
       batch_size: images at a time over all devices, rounded up to their multiple; the
@@ -70,16 +68,19 @@ def embed_source(
     size = -(-batch_size // mesh.size) * mesh.size
     sharding = batch_sharding(mesh)
     features, labels = [], []
-    for batch in data.batches(source, batch_size=size, canvas=canvas):
+    for batch in data.batches(source, size, canvas=canvas):
         count = len(batch["label"])
-        placed = jax.tree.map(lambda x: _place(_pad(x, size), sharding), batch)
-        features.append(np.asarray(embed(params, extra, placed))[:count])
+        placed = {k: _place(_pad(x, size), sharding) for k, x in batch.items()}
+        rows = embed(state.params, state.extra, placed)
+        features.append(np.asarray(rows, np.float32)[:count])
         labels.append(batch["label"])
     return np.concatenate(features), np.concatenate(labels)
 
 
-def eval_images(view: View, source: Any, *, batch_size: int, canvas: int | None = None):
-    """The images of a source as the evaluation view makes them, for baselines.
+def eval_images(
+    view: View, source: Any, *, batch_size: int, canvas: int | None = None
+) -> np.ndarray:
+    """The images of a source as the evaluation view makes them, for raw pixels.
 
     Args:
       view: the evaluation view.
@@ -88,15 +89,21 @@ def eval_images(view: View, source: Any, *, batch_size: int, canvas: int | None 
       canvas: side of the canvas that images of other sizes are put on.
 
     Returns:
-      Float images `[n h w c]`.
+      Float images `[n h w c]`, shrunk to 32 pixels if they are larger.
     """
-    run = jax.jit(lambda batch: view(jax.random.key(0), batch)["image"])
+    run = jax.jit(lambda batch: _small(view(jax.random.key(0), batch)["image"]))
     parts = []
-    for batch in data.batches(source, batch_size=batch_size, canvas=canvas):
-        count = len(batch["label"])
-        batch = jax.tree.map(lambda x: _pad(x, batch_size), batch)
-        parts.append(np.asarray(run(batch))[:count])
+    for batch in data.batches(source, batch_size, canvas=canvas):
+        padded = {k: _pad(x, batch_size) for k, x in batch.items()}
+        parts.append(np.asarray(run(padded))[: len(batch["label"])])
     return np.concatenate(parts)
+
+
+def _small(images: jax.Array) -> jax.Array:
+    b, h, w, c = images.shape
+    if max(h, w) <= 32:
+        return images
+    return jax.image.resize(images, (b, 32, 32, c), "bilinear")
 
 
 def _pad(x: np.ndarray, size: int) -> np.ndarray:

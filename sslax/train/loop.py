@@ -16,7 +16,7 @@ from sslax import data
 from sslax.core import State
 from sslax.sharding import batch_sharding
 from sslax.train import checkpoints, writers
-from sslax.train.evaluation import online_evaluation
+from sslax.train.online import online_evaluation
 from sslax.train.experiment import Experiment, build_experiment
 from sslax.train.progress import progress
 from sslax.train.signals import stop_requests

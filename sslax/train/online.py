@@ -1,0 +1,89 @@
+"""Evaluation while a run goes on: kNN and a linear probe on a fixed random part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from sslax import calls, data, evaluate
+from sslax.core import State
+from sslax.train.embedding import compile_embed, embed_source
+from sslax.train.experiment import Experiment, open_source
+
+__all__ = ["online_evaluation"]
+
+_KINDS = ("knn", "linear")
+
+
+def online_evaluation(experiment: Experiment) -> Callable[[State], dict[str, float]]:
+    """Prepares the evaluation that a config asks for during training.
+
+    At most `evaluate.online_examples` images of each split are drawn once, by the seed,
+    and kept in memory.
+
+    Args:
+      experiment: the run.
+
+    Returns:
+      `state -> {"knn": percent, "linear": percent}`, those of `evaluate.online`.
+
+    Raises:
+      ValueError: if the data have no labels, or a kind of evaluation is unknown.
+    """
+    config = experiment.config
+    e = config["evaluate"]
+    for kind in e["online"]:
+        if kind not in _KINDS:
+            raise ValueError(
+                f"evaluate.online has {kind!r}: {calls.nearest(kind, _KINDS)}"
+            )
+    train, test = (_sample(config, split) for split in ("train", "test"))
+    classes = train.num_classes
+    embed = compile_embed(
+        experiment.method,
+        calls.build(e["view"], "views"),
+        experiment.mesh,
+        experiment.layout,
+    )
+
+    def run(state: State) -> dict[str, float]:
+        (x, y), (xt, yt) = (
+            embed_source(embed, state, s, experiment.mesh, batch_size=e["batch_size"])
+            for s in (train, test)
+        )
+        results = {}
+        if "knn" in e["online"]:
+            scores = evaluate.knn(x, y, xt, classes=classes, **e["knn"])
+            results["knn"] = float(evaluate.accuracy(scores, yt))
+        if "linear" in e["online"]:
+            scores = evaluate.logistic_regression(
+                x, y, xt, classes=classes, l2=e["online_l2"]
+            )
+            results["linear"] = float(evaluate.accuracy(scores, yt))
+        return results
+
+    return run
+
+
+def _sample(config: Any, split: str) -> data.ArraySource:
+    source = open_source(config, split)
+    data.require_labels(source, "an evaluation during training")
+    count = min(len(source), config["evaluate"]["online_examples"])
+    drawn = data.loader(
+        source,
+        batch_size=count,
+        seed=config["seed"],
+        memory=False,
+        canvas=config["data"]["canvas"],
+        process_index=0,
+        process_count=1,
+    ).batch(0)
+    arrays = {k: np.asarray(v) for k, v in drawn.items()}
+    return data.ArraySource(
+        arrays,
+        name=source.name,
+        class_names=source.class_names,
+        on_error=source.on_error,
+    )
