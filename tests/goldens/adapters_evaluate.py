@@ -2,5 +2,67 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from sslax import evaluate
+
+
+def _knn(arrays, parameters):
+    train, test = arrays["in/train_features"], arrays["in/test_features"]
+    truth = arrays["in/test_labels"]
+    out = {}
+    for k in parameters["k"]:
+        for t in parameters["temperature"]:
+            shares = evaluate.knn(
+                train,
+                arrays["in/train_labels"],
+                test,
+                classes=parameters["classes"],
+                k=k,
+                temperature=t,
+            )
+            cosine, _ = evaluate.neighbours(train, test, k=k)
+            # The reference reports votes that are not normalised.
+            votes = np.exp(np.asarray(cosine, np.float64) / t).sum(1, keepdims=True)
+            named = f"k{k}_T{t}"
+            out[f"out/scores_{named}"] = np.asarray(shares, np.float64) * votes
+            out[f"out/prediction_{named}"] = np.asarray(shares).argmax(1)
+            order = np.argsort(-np.asarray(shares), axis=1, kind="stable")
+            out[f"out/ranking_{named}"] = order[:, :5]
+            top5 = min(5, k, parameters["classes"])
+            out[f"out/top1_percent_{named}"] = evaluate.accuracy(shares, truth)
+            out[f"out/top5_percent_{named}"] = evaluate.accuracy(
+                shares, truth, topk=top5
+            )
+    return out
+
+
+def _accuracy(arrays, parameters):
+    logits, labels = arrays["in/logits"], arrays["in/labels"]
+    classes = logits.shape[1]
+    true = np.arange(classes) == labels[:, None]
+
+    def percents(logits, labels):
+        return np.asarray(
+            [evaluate.accuracy(logits, labels, topk=k) for k in parameters["k"]]
+        )
+
+    out = {
+        "out/lowest_index": percents(logits, labels),
+        # scikit-learn lets the highest class win a tie.
+        "out/sklearn": percents(logits[:, ::-1].copy(), classes - 1 - labels),
+        # The bounds: a tie always won, a tie always lost.
+        "out/optimistic": percents(
+            np.where(true, np.nextafter(logits, np.inf), logits), labels
+        ),
+        "out/pessimistic": percents(
+            np.where(true, np.nextafter(logits, -np.inf), logits), labels
+        ),
+    }
+    if not parameters["ties"]:
+        out["out/timm"] = out["out/lowest_index"]
+    return out
+
+
 CONTRASTIVE: dict = {}
-VISION: dict = {}
+VISION: dict = {"eval/knn": _knn, "eval/accuracy": _accuracy}

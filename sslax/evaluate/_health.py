@@ -1,0 +1,183 @@
+"""Is the representation healthy? Rank, spread, alignment, uniformity, collapse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from sslax.evaluate._checks import Features, check_features, raised, unit
+from sslax.losses import alignment, uniformity
+
+
+@jax.jit
+def _rankme(features):
+    # The largest entry scales the rest, so that float32 squares neither over- nor
+    # underflow; the entropy does not see the scale.
+    largest = jnp.max(jnp.abs(features))
+    scaled = features / jnp.where(largest > 0, largest, 1.0)
+    singular = jnp.linalg.svd(scaled, compute_uv=False)
+    total = jnp.sum(singular)
+    share = singular / jnp.where(total > 0, total, 1.0) + 1e-7
+    return jnp.where(total > 0, jnp.exp(-jnp.sum(share * jnp.log(share))), 0.0)
+
+
+def rankme(features: Features) -> Float[Array, ""]:
+    """RankMe: how many dimensions the features use, smoothly counted.
+
+    The exponential of the entropy of the normalised singular values. From 1 (all rows
+    on a line) to min(n, d) (all directions equally used). Follows downstream accuracy
+    without labels for one architecture and data set.
+
+    Args:
+      features: [n d], as they come: neither centred nor normalised.
+
+    Returns:
+      A scalar; 0 for features that are all zero.
+
+    Raises:
+      ValueError: if features are not [n d].
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> round(float(rankme(jnp.eye(8))), 2)
+      8.0
+
+    References:
+      Garrido, Balestriero, Najman, LeCun. RankMe: Assessing the Downstream Performance
+      of Pretrained Self-Supervised Representations by Their Rank. 2023.
+      arXiv:2210.02885, equation 1.
+
+    Note:
+      As in the paper 1e-7 is added to every share, and the estimate grows with n until
+      n is well above d.
+    """
+    check_features(features=features)
+    return _rankme(raised(features))
+
+
+@jax.jit
+def _spread(features):
+    features = raised(features)
+    points = unit(features)
+    return {
+        "std": jnp.mean(jnp.std(points, axis=0)) * features.shape[1] ** 0.5,
+        "cosine": jnp.sum(jnp.square(jnp.mean(points, axis=0))),
+        "dead": jnp.mean(jnp.ptp(features, axis=0) == 0),
+        "finite": jnp.all(jnp.isfinite(features)),
+    }
+
+
+def health(
+    features: Features,
+    second_view: Features | None = None,
+    *,
+    sample: int = 2_000,
+) -> dict[str, float]:
+    """Numbers that tell a living representation from a collapsed one, without labels.
+
+    Args:
+      features: [n d], n at least 2, in random order.
+      second_view: features of other views of the same images [n d], for alignment.
+      sample: rows (the first ones) for uniformity, whose cost grows with the square.
+
+    Returns:
+      `rankme`: see `rankme`; `dimensions`: d; `std`: mean deviation per dimension of
+      unit features times sqrt(d), 0 when collapsed and 1 when spread evenly; `cosine`:
+      mean cosine of two images, near 1 when collapsed; `dead`: share of dimensions that
+      are constant; `uniformity` (lower is more even) and, with a second view,
+      `alignment` (lower is more invariant), both of unit features.
+
+    Raises:
+      ValueError: for shapes that do not fit, a single row, or features that are not
+        finite.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> numbers = health(jnp.eye(8))
+      >>> round(numbers["rankme"], 2), numbers["dimensions"]
+      (8.0, 8)
+
+    References:
+      Garrido et al. RankMe. 2023. arXiv:2210.02885.
+      Wang, Isola. Understanding Contrastive Representation Learning through Alignment
+      and Uniformity on the Hypersphere. 2020. arXiv:2005.10242, section 4.1.
+      Chen, He. Exploring Simple Siamese Representation Learning. 2021.
+      arXiv:2011.10566, section 4.1 and figure 2 (the deviation per dimension).
+    """
+    views = {"features": features}
+    if second_view is not None:
+        views["second_view"] = second_view
+        if second_view.shape != features.shape:
+            raise ValueError(
+                "second_view must have the shape of features "
+                f"{tuple(features.shape)}, got {tuple(second_view.shape)}"
+            )
+    check_features(**views)
+    if features.shape[0] < 2:
+        raise ValueError(
+            f"health compares images; features has {features.shape[0]} row"
+        )
+    spread = {k: float(v) for k, v in _spread(jnp.asarray(features)).items()}
+    if not spread.pop("finite"):
+        bad = int((~np.isfinite(np.asarray(features)).all(axis=1)).sum())
+        raise ValueError(
+            f"features are not finite in {bad} of {features.shape[0]} rows: the run "
+            "has diverged; go back to an earlier checkpoint and lower the rate"
+        )
+    points = unit(raised(features))
+    numbers = {
+        "rankme": float(rankme(features)),
+        "dimensions": features.shape[1],
+        **spread,
+        "uniformity": float(uniformity(points[:sample])),
+    }
+    if second_view is not None:
+        numbers["alignment"] = float(alignment(points, unit(raised(second_view))))
+    return numbers
+
+
+def collapse_warnings(numbers: Mapping[str, float]) -> list[str]:
+    """What is wrong with a representation, in words, and what to try.
+
+    Args:
+      numbers: from `health`.
+
+    Returns:
+      One sentence or two per finding; empty for a healthy representation.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> collapse_warnings(health(jnp.eye(8)))
+      []
+      >>> collapse_warnings(health(jnp.ones((8, 8))))[0].split(":")[0]
+      'complete collapse'
+    """
+    found = []
+    d, rank = int(numbers["dimensions"]), numbers["rankme"]
+    # Random networks have cosines of 0.9 and more between images and are not collapsed:
+    # only what is still much tighter is called so.
+    if numbers["std"] < 0.05:
+        found.append(
+            "complete collapse: all images have almost the same feature (mean cosine "
+            f"{numbers['cosine']:.4f}, deviation {numbers['std']:.4f}). Try a lower "
+            "learning rate or a longer warm-up; check that the teacher gets no "
+            "gradient, that the predictor or the negatives are there, and that the "
+            "head has batch norm where the method asks for it"
+        )
+    elif d >= 16 and rank < max(2.0, 0.02 * d):
+        found.append(
+            f"dimensional collapse: the features use about {rank:.1f} of {d} "
+            "dimensions. Try stronger augmentation, a deeper projection head, a larger "
+            "batch or queue, or a lower temperature"
+        )
+    if numbers["dead"] > 0.5:
+        found.append(
+            f"dead dimensions: {100 * numbers['dead']:.0f} % of {d} dimensions are "
+            "the same for every image. Try a lower learning rate or less weight decay; "
+            "units that died do not come back"
+        )
+    return found

@@ -1,0 +1,69 @@
+"""Representation health: its limits, and the warnings that say what to try."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from sslax import evaluate
+
+RNG = np.random.default_rng(0)
+SPREAD = RNG.normal(size=(400, 32)).astype(np.float32)
+
+
+def test_rankme_counts_the_directions():
+    orthogonal, _ = np.linalg.qr(SPREAD)
+    assert evaluate.rankme(orthogonal) == pytest.approx(32.0, rel=1e-3)
+    assert evaluate.rankme(1e-20 * orthogonal) == pytest.approx(32.0, rel=1e-3)
+    line = np.outer(SPREAD[:, 0], SPREAD[0])
+    assert evaluate.rankme(line) == pytest.approx(1.0, abs=1e-2)
+    assert evaluate.rankme(np.zeros((4, 3), np.float32)) == 0.0
+    # Two directions, one three times as strong: the definition by hand.
+    two = np.diag([3.0, 1.0]).astype(np.float32)
+    by_hand = np.exp(-(0.75 * np.log(0.75) + 0.25 * np.log(0.25)))
+    assert evaluate.rankme(two) == pytest.approx(by_hand, rel=1e-4)
+    assert evaluate.rankme(jnp.asarray(two, jnp.bfloat16)).dtype == jnp.float32
+
+
+def test_health_of_spread_features():
+    numbers = evaluate.health(SPREAD, SPREAD)
+    assert numbers["dimensions"] == 32
+    assert numbers["std"] == pytest.approx(1.0, abs=0.02)
+    assert numbers["cosine"] == pytest.approx(0.0, abs=0.01)
+    assert numbers["alignment"] == pytest.approx(0.0, abs=1e-5)
+    assert numbers["dead"] == 0.0
+    points = SPREAD / np.linalg.norm(SPREAD, axis=1, keepdims=True)
+    distance = 2 - 2 * points @ points.T
+    by_hand = np.log(np.exp(-2 * distance[np.triu_indices(400, 1)]).mean())
+    assert numbers["uniformity"] == pytest.approx(by_hand, abs=1e-4)
+    assert evaluate.collapse_warnings(numbers) == []
+    assert "alignment" not in evaluate.health(SPREAD)
+    opposite = evaluate.health(SPREAD, -SPREAD)
+    assert opposite["alignment"] == pytest.approx(4.0, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("features", "finding"),
+    [
+        (1.0 + 1e-3 * SPREAD, "complete collapse"),
+        (np.zeros_like(SPREAD), "complete collapse"),
+        (np.outer(SPREAD[:, 0], SPREAD[0]), "dimensional collapse"),
+        (SPREAD * (np.arange(32) < 12), "dead dimensions: 62 % of 32"),
+    ],
+)
+def test_collapse_is_named_with_a_way_out(features, finding):
+    found = evaluate.collapse_warnings(evaluate.health(features.astype(np.float32)))
+    assert any(sentence.startswith(finding) for sentence in found)
+    assert all("Try " in sentence for sentence in found)
+
+
+def test_health_refuses_what_cannot_be_meant():
+    with pytest.raises(ValueError, match="compares images; features has 1 row"):
+        evaluate.health(SPREAD[:1])
+    with pytest.raises(
+        ValueError, match=r"shape of features \(400, 32\), got \(9, 32\)"
+    ):
+        evaluate.health(SPREAD, SPREAD[:9])
+    broken = SPREAD.copy()
+    broken[3, 2] = np.nan
+    with pytest.raises(ValueError, match="not finite in 1 of 400 rows"):
+        evaluate.health(broken)
