@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sslax.data._memory import check_shape, in_memory, load_good, stack, warn_of_bad
+from sslax.data._memory import check_shape, in_memory, load_many, stack, warn_of_bad
 from sslax.data._order import batch_indices
 from sslax.data._sources import ArraySource, Source, check_on_error
 
@@ -48,11 +48,14 @@ class Reader:
         if isinstance(self.source, ArraySource) and self.canvas is None:
             arrays = self.source.arrays
             return {key: array[indices] for key, array in arrays.items()}, []
-        loaded = [
-            load_good(self.source, int(i), self.canvas, self.on_error) for i in indices
-        ]
-        bad = [index for _, skipped in loaded for index in skipped]
-        return stack([example for example, _ in loaded]), bad
+        examples, bad = load_many(
+            self.source,
+            indices.tolist(),
+            self.canvas,
+            on_error=self.on_error,
+            replace=True,
+        )
+        return stack(examples), bad
 
 
 class Loader:
@@ -82,7 +85,7 @@ class Loader:
         """How many different examples were skipped so far because they are bad."""
         return len(self._bad)
 
-    def steps(self, epochs: float) -> int:
+    def steps(self, epochs: int | float) -> int:
         """How many batches cover so many epochs: the last one is begun, not dropped."""
         return max(1, math.ceil(epochs * len(self.source) / self.batch_size))
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import collections
 import logging
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from sslax.data._sources import ArraySource, BadExample, Source, check_on_error
 
 log = logging.getLogger(__name__)
 
-_CHUNK = 256
+_PART = 32
 
 
 def check_shape(source: Source, canvas: int | None) -> tuple[int, int, int]:
@@ -44,7 +45,38 @@ def stack(examples: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
     return batch
 
 
-def load_good(
+def load_many(
+    source: Source,
+    indices: Sequence[int],
+    canvas: int | None,
+    *,
+    on_error: str,
+    replace: bool,
+) -> tuple[list[dict[str, Any]], list[int]]:
+    """Some examples, decoded, and the bad ones among them.
+
+    Args:
+        source: what to read.
+        indices: which examples.
+        canvas: the side of their canvas, or None.
+        on_error: "stop" raises at a bad one.
+        replace: put the next good example at the place of a bad one; else leave it out.
+    """
+    try:
+        read = source.read_many(indices)
+        pairs = zip(indices, read, strict=True)
+        return [source.finish(example, i, canvas) for i, example in pairs], []
+    except BAD_IMAGE:  # one of them is bad: find out which
+        examples, bad = [], []
+        for index in indices:
+            example, skipped = _load_good(source, index, canvas, on_error)
+            bad += skipped
+            if replace or not skipped:
+                examples.append(example)
+        return examples, bad
+
+
+def _load_good(
     source: Source, index: int, canvas: int | None, on_error: str
 ) -> tuple[dict[str, Any], list[int]]:
     """Example `index`, or by policy the next good one, and the bad ones on the way."""
@@ -57,6 +89,22 @@ def load_good(
                 raise
             bad.append(candidate)
     raise BadExample(f"none of the {len(source)} examples of {source.name} can be read")
+
+
+def _in_order(
+    source: Source, indices: Sequence[int], **options: Any
+) -> Iterator[tuple[list[dict], list[int]]]:
+    """`load_many` of many examples in small parts, some ahead of their use."""
+    parts = [indices[i : i + _PART] for i in range(0, len(indices), _PART)]
+    count = os.cpu_count() or 1
+    running: collections.deque[Future] = collections.deque()
+    with ThreadPoolExecutor(count) as threads:
+        for part in parts:
+            running.append(threads.submit(load_many, source, part, **options))
+            if len(running) > count:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
 
 
 def in_memory(
@@ -92,44 +140,26 @@ def in_memory(
     check_shape(source, canvas)
     if isinstance(source, ArraySource) and (canvas is None or "box" in source.arrays):
         return source
-    chunks = [
-        range(start, min(start + _CHUNK, len(source)))
-        for start in range(0, len(source), _CHUNK)
-    ]
     arrays: dict[str, np.ndarray] = {}
-    bad: list[int] = []
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        parts = threads.map(lambda c: _load_chunk(source, c, canvas, on_error), chunks)
-        for chunk, (part, bad_here) in zip(chunks, parts, strict=True):
-            bad += bad_here
-            for key, values in part.items():
-                if key not in arrays:
-                    shape = (len(source), *values.shape[1:])
-                    arrays[key] = np.empty(shape, values.dtype)
-                arrays[key][chunk.start : chunk.stop] = values
-    warn_of_bad(source, bad)
+    bad = set(getattr(source, "bad", ()))
+    done = 0
+    for examples, bad_here in _in_order(
+        source, range(len(source)), canvas=canvas, on_error=on_error, replace=True
+    ):
+        bad.update(bad_here)
+        for key, values in stack(examples).items():
+            if key not in arrays:
+                arrays[key] = np.empty((len(source), *values.shape[1:]), values.dtype)
+            arrays[key][done : done + len(values)] = values
+        done += len(examples)
+    warn_of_bad(source, sorted(bad))
     return ArraySource(
         arrays,
-        bad=bad,
+        bad=sorted(bad),
         name=source.name,
         class_names=source.class_names,
         on_error=on_error,
     )
-
-
-def _load_chunk(
-    source: Source, chunk: range, canvas: int | None, on_error: str
-) -> tuple[dict[str, np.ndarray], list[int]]:
-    try:
-        many = source.read_many(chunk)
-        examples = [
-            source.finish(e, i, canvas) for i, e in zip(chunk, many, strict=True)
-        ]
-        return stack(examples), []
-    except BAD_IMAGE:  # one of them is bad: find out which
-        loaded = [load_good(source, i, canvas, on_error) for i in chunk]
-        bad = [i for i, (_, skipped) in zip(chunk, loaded, strict=True) if skipped]
-        return stack([example for example, _ in loaded]), bad
 
 
 def warn_of_bad(source: Source, bad: Sequence[int]) -> None:
@@ -178,18 +208,15 @@ def _batches(
     source: Source, batch_size: int, canvas: int | None, on_error: str
 ) -> Iterator[dict[str, np.ndarray]]:
     known_bad = set(getattr(source, "bad", ()))
+    good = [i for i in range(len(source)) if i not in known_bad]
     waiting: list[dict[str, Any]] = []
-    for index in range(len(source)):
-        if index in known_bad:
-            continue
-        try:
-            waiting.append(source.load(index, canvas))
-        except BadExample:
-            if on_error == "stop":
-                raise
-            warn_of_bad(source, [index])
-        if len(waiting) == batch_size:
-            yield stack(waiting)
-            waiting = []
+    for examples, bad in _in_order(
+        source, good, canvas=canvas, on_error=on_error, replace=False
+    ):
+        warn_of_bad(source, bad)
+        waiting += examples
+        while len(waiting) >= batch_size:
+            yield stack(waiting[:batch_size])
+            waiting = waiting[batch_size:]
     if waiting:
         yield stack(waiting)

@@ -51,8 +51,8 @@ def source(
 
     Returns:
         A `Source`: `len(source)`; `source[i]` is a dict of `image` uint8 [h w c],
-        `label` (-1 when unknown) and `index`; attributes `name`, `num_classes`, `class_names`
-        and `image_shape` (each None when there is none).
+        `label` (-1 when unknown) and `index`; attributes `name`, `num_classes`,
+        `class_names` and `image_shape` (each None when there is none).
 
     Raises:
         ValueError: when there is no such set, split or option, or it is not on the
@@ -99,9 +99,9 @@ def prepare(name: str, data_dir: str | os.PathLike | None = None) -> Path:
 
     Example:
         >>> from sslax import data
-        >>> data.prepare("cifra10")
+        >>> data.prepare("synthetic")
         Traceback (most recent call last):
-        ValueError: no set is called 'cifra10'; did you mean 'cifar10'? ...
+        ValueError: 'synthetic' needs no preparing
     """
     folder = None if data_dir is None else Path(data_dir).expanduser()
     if name in ("folder", "synthetic") or name.startswith("folder:"):
@@ -146,11 +146,9 @@ def _check_name(name: str, data_dir: Path | None) -> None:
     """Raise with the nearest names when neither we nor TFDS know the name."""
     bare = name.split(":")[0].split("/")[0]
     known = {*OWN, *_tfds.stock_names()}
-    if (
-        name in OWN
-        or bare in known.difference(OWN)
-        or _tfds.find_prepared(name, data_dir) is not None
-    ):
+    if name in OWN or bare in known.difference(OWN):
+        return
+    if _tfds.find_prepared(name, data_dir) is not None:  # one of the user's own
         return
     near = difflib.get_close_matches(bare, known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""

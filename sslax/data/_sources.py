@@ -30,7 +30,7 @@ class Source:
         class_names: the names of the classes, or None when examples have no label.
         image_shape: (h, w, c) when all images share it, else None.
         channels: channels of the images, 1 or 3.
-        on_error: what a loader does at a bad example, one that cannot be read: "stop" or
+        on_error: what a loader does at an example that cannot be read, "stop" or
             "skip".
     """
 

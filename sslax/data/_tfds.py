@@ -8,6 +8,7 @@ import logging
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from sslax.data._sources import Source
 log = logging.getLogger(__name__)
 
 SAMPLE = "fashion_mnist_sample"
+_PREPARING = threading.Lock()
 
 
 def default_data_dir() -> Path:
@@ -142,16 +144,20 @@ def prepare_sample(data_dir: Path | None) -> Path:
     Several processes may do so at the same time, on one or several machines: each
     writes into a folder of its own, and the first to be ready moves it into place.
     """
-    import tensorflow_datasets as tfds
-
     from sslax.data._fashion_mnist_sample import FashionMnistSample
 
     folder = Path(data_dir or default_data_dir())
-    version = str(FashionMnistSample.VERSION)
-    target = folder / SAMPLE / version
-    if target.is_dir():
-        return target
-    log.info("preparing %s in %s", SAMPLE, folder)
+    target = folder / SAMPLE / str(FashionMnistSample.VERSION)
+    with _PREPARING:
+        if not target.is_dir():
+            log.info("preparing %s in %s", SAMPLE, folder)
+            _write_sample(FashionMnistSample, folder, target)
+    return target
+
+
+def _write_sample(builder_class: type, folder: Path, target: Path) -> None:
+    import tensorflow_datasets as tfds
+
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         own = Path(tempfile.mkdtemp(prefix="incomplete.", dir=folder))
@@ -162,17 +168,19 @@ def prepare_sample(data_dir: Path | None) -> Path:
         ) from error
     tfds.disable_progress_bar()
     try:
+        # TFDS prints the name of a folder that is about to be moved.
         with contextlib.redirect_stdout(None):
-            builder = FashionMnistSample(data_dir=own, file_format="array_record")
+            builder = builder_class(data_dir=own, file_format="array_record")
             builder.download_and_prepare()
-        with contextlib.suppress(OSError):  # another process was faster
-            (own / SAMPLE / version).rename(target)
+        try:
+            Path(builder.data_dir).rename(target)
+        except OSError:
+            if not target.is_dir():
+                raise
+            # Another process was faster; its files are the same.
     finally:
         tfds.enable_progress_bar()
         shutil.rmtree(own, ignore_errors=True)
-    if not target.is_dir():
-        raise ValueError(f"{str(target)!r} could not be put into place")
-    return target
 
 
 def prepare_stock(name: str, data_dir: Path | None) -> Path:
