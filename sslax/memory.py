@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import jax
@@ -9,7 +10,14 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-__all__ = ["ema", "enqueue"]
+__all__ = [
+    "ema",
+    "enqueue",
+    "log_constant",
+    "push",
+    "update_bank",
+    "update_centre",
+]
 
 
 def ema(old: Any, new: Any, *, momentum: ArrayLike) -> Any:
@@ -82,12 +90,170 @@ def enqueue(
       He et al., "Momentum Contrast for Unsupervised Visual Representation Learning",
       2019, arXiv:1911.05722, algorithm 1.
     """
+    _check_items(queue, items)
     count, places = items.shape[0], queue.shape[0]
-    if items.shape[1:] != queue.shape[1:] or count > places:
-        raise ValueError(f"items {items.shape} do not fit the queue {queue.shape}")
     where = (head + jnp.arange(count, dtype=head.dtype)) % places
     queue = queue.at[where].set(items.astype(queue.dtype))
     return queue, (head + count) % places
+
+
+def push(queue: Float[Array, "n d"], items: Float[Array, "b d"]) -> Float[Array, "n d"]:
+    """Puts a batch in front of a queue and drops as many entries at its end.
+
+    SwAV's queue, newest first. It has no head, at the cost of moving every entry;
+    `enqueue` writes in place.
+
+    Args:
+      queue: the entries, newest first.
+      items: the new entries.
+
+    Returns:
+      `concatenate([items, queue])`, cut to the length of the queue.
+
+    Raises:
+      ValueError: if there are more items than places, or if the widths differ.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> push(jnp.array([[1.0], [2.0], [3.0]]), jnp.array([[7.0]]))[:, 0].tolist()
+      [7.0, 1.0, 2.0]
+
+    References:
+      Caron et al., "Unsupervised Learning of Visual Features by Contrasting Cluster
+      Assignments", 2020, arXiv:2006.09882, section 3.1 (small batches).
+    """
+    _check_items(queue, items)
+    kept = queue[: queue.shape[0] - items.shape[0]]
+    return jnp.concatenate([items.astype(queue.dtype), kept])
+
+
+def update_bank(
+    bank: Float[Array, "n d"],
+    index: Int[Array, " b"],
+    items: Float[Array, "b d"],
+    *,
+    momentum: ArrayLike = 0.5,
+) -> Float[Array, "n d"]:
+    """Mixes new features into their entries of a bank, and normalises these.
+
+    bank_i <- normalise( m bank_i + (1 - m) x_i )
+
+    Args:
+      bank: one unit vector per image of the data set.
+      index: the image of each item, in [0, n).
+      items: unit vectors.
+      momentum: m, the share of the old entry, in [0, 1]; InstDisc and CMC use 0.5.
+
+    Returns:
+      The bank. Of images that occur twice in `index`, one item is kept; a mixture that
+      is exactly 0 leaves the old entry.
+
+    Raises:
+      ValueError: if the shapes do not fit or the momentum is outside [0, 1].
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> bank = jnp.array([[1.0, 0.0], [0.0, 1.0]])
+      >>> update_bank(bank, jnp.array([1]), jnp.array([[1.0, 0.0]])).round(3).tolist()
+      [[1.0, 0.0], [0.7070000171661377, 0.7070000171661377]]
+
+    References:
+      Wu et al., "Unsupervised Feature Learning via Non-Parametric Instance
+      Discrimination", 2018, arXiv:1805.01978, section 3.2.
+    """
+    _check_momentum(momentum)
+    if items.shape[1:] != bank.shape[1:] or index.shape != items.shape[:1]:
+        raise ValueError(
+            f"items {items.shape} and index {index.shape} do not fit the bank "
+            f"{bank.shape}"
+        )
+    wide = jnp.promote_types(bank.dtype, jnp.float32)
+    m = jnp.asarray(momentum, wide)
+    old = bank[index].astype(wide)
+    mixed = m * old + (1 - m) * items.astype(wide)
+    square = jnp.sum(mixed * mixed, axis=1, keepdims=True)
+    length = jnp.sqrt(jnp.where(square > 0, square, 1))
+    entry = jnp.where(square > 0, mixed / length, old)
+    return bank.at[index].set(entry.astype(bank.dtype))
+
+
+def log_constant(scores: Float[Array, "*b k"], *, size: int) -> Float[Array, ""]:
+    """The logarithm of the normaliser Z of NCE, estimated from one batch of scores.
+
+    log Z = log( n mean e^s )
+
+    InstDisc and CMC take it from the very first batch and keep it for the whole run,
+    one for each direction: it belongs into the state.
+
+    Args:
+      scores: `losses.bank_scores` of the first batch, data and noise.
+      size: n, the number of images in the bank.
+
+    Returns:
+      A scalar for `log_constant` of `losses.nce`.
+
+    Raises:
+      ValueError: if there are no scores or if the size is below 1.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> round(float(log_constant(jnp.zeros((2, 3)), size=8)), 4)
+      2.0794
+
+    References:
+      Wu et al., "Unsupervised Feature Learning via Non-Parametric Instance
+      Discrimination", 2018, arXiv:1805.01978, equation 8.
+    """
+    if scores.size == 0 or size < 1:
+        raise ValueError(
+            f"expected scores and a positive size, got {scores.shape} and {size}"
+        )
+    scores = scores.astype(jnp.promote_types(scores.dtype, jnp.float32))
+    return jax.nn.logsumexp(scores) + math.log(size / scores.size)
+
+
+def update_centre(
+    centre: Float[Array, " k"],
+    logits: Float[Array, "*b k"],
+    *,
+    momentum: ArrayLike = 0.9,
+) -> Float[Array, " k"]:
+    """DINO's centre: a moving average of the teacher's mean logits.
+
+    centre <- m centre + (1 - m) mean(logits)
+
+    Args:
+      centre: the centre that this batch's loss has used.
+      logits: raw logits of the teacher, before centring, any leading axes.
+      momentum: m, in [0, 1]; the paper uses 0.9.
+
+    Returns:
+      The centre for the next batch.
+
+    Raises:
+      ValueError: if the widths differ or the momentum is outside [0, 1].
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> update_centre(jnp.zeros(2), jnp.ones((3, 2)), momentum=0.75).tolist()
+      [0.25, 0.25]
+
+    References:
+      Caron et al., "Emerging Properties in Self-Supervised Vision Transformers", 2021,
+      arXiv:2104.14294, equation 4.
+    """
+    if centre.shape != logits.shape[-1:]:
+        raise ValueError(
+            f"centre {centre.shape} must have the width of the logits {logits.shape}"
+        )
+    wide = jnp.promote_types(logits.dtype, jnp.float32)
+    mean = jnp.mean(logits.astype(wide), axis=tuple(range(logits.ndim - 1)))
+    return ema(centre, mean, momentum=momentum)
+
+
+def _check_items(queue: Array, items: Array) -> None:
+    if items.shape[1:] != queue.shape[1:] or items.shape[0] > queue.shape[0]:
+        raise ValueError(f"items {items.shape} do not fit the queue {queue.shape}")
 
 
 def _check_momentum(momentum: ArrayLike) -> None:

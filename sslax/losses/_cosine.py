@@ -5,17 +5,14 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sslax.losses._numerics import (
-    SMALLEST_NORM,
-    check_same_shape,
-    inner,
-    raised,
-    reduced,
-)
+from sslax.losses._checks import at_least_float32
+from sslax.losses._numerics import SMALLEST_NORM, check_same_shape, inner, reduced
 
 
 def unit(x: Float[Array, "*b d"]) -> Float[Array, "*b d"]:
     """The direction of each vector: `x / ||x||` over the last axis.
+
+    value = x / ||x||
 
     The one normalisation of sslax. A vector shorter than 1e-12 has no direction: it
     becomes 0 and its gradient is 0, where a plain division would give nan.
@@ -35,7 +32,7 @@ def unit(x: Float[Array, "*b d"]) -> Float[Array, "*b d"]:
       Wu et al., "Unsupervised Feature Learning via Non-Parametric Instance
       Discrimination", 2018, arXiv:1805.01978, section 3.1.
     """
-    (x,) = raised(x)
+    (x,) = at_least_float32(x)
     square = jnp.sum(x * x, axis=-1, keepdims=True)
     zero = square <= SMALLEST_NORM**2
     return jnp.where(zero, 0.0, x) / jnp.sqrt(jnp.where(zero, 1.0, square))
@@ -49,7 +46,7 @@ def cosine_regression(
 ) -> Float[Array, "*out"]:
     """BYOL's regression of directions: `2 - 2 cos`, mean over the batch.
 
-    Formula: mean_i || p_i/||p_i|| - t_i/||t_i|| ||^2.
+    loss = mean_i || p_i/||p_i|| - t_i/||t_i|| ||^2
 
     One direction only: BYOL adds the loss with the two views exchanged. The squared
     distance keeps its digits where the vectors nearly agree, `2 - 2 cos` would not.
@@ -88,7 +85,7 @@ def negative_cosine(
 ) -> Float[Array, "*out"]:
     """SimSiam's negative cosine similarity, mean over the batch.
 
-    Formula: -mean_i p_i . t_i / (||p_i|| ||t_i||).
+    loss = -mean_i p_i . t_i / (||p_i|| ||t_i||)
 
     One direction only: SimSiam takes the mean of this and of the one with the two views
     exchanged. Its gradient is half of the gradient of `cosine_regression`.

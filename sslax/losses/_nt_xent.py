@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from sslax.losses._checks import check_positive, check_rank
 from sslax.losses._cosine import unit
 from sslax.losses._numerics import (
     check_count,
-    check_positive,
-    check_rank,
     check_same_shape,
     dot,
     inner,
+    logsumexp_but,
     over_rows,
     reduced,
 )
 
 
-def log_odds(
-    z1: Array, z2: Array, *, temperature: ArrayLike, block_size: int | None
-) -> Array:
-    """Per anchor, the log-sum-exp of its negatives minus its positive, `[2b]`.
+def positive_and_negatives(
+    z1: Array,
+    z2: Array,
+    *,
+    temperature: ArrayLike,
+    block_size: int | None,
+    sharpness: Sequence[float] = (1.0,),
+) -> tuple[Array, ...]:
+    """Per anchor, its positive's score and log-sum-exps of its negatives' scores.
 
     The anchors are the rows of z1, then those of z2, as unit vectors; the negatives of
     an anchor are all 2b - 2 vectors of other images.
+
+    Returns:
+      The positive's score `[2b]`, then for each sharpness c the log of the sum over the
+      negatives of `exp(c * score)` `[2b]`.
     """
     count = z1.shape[0]
     z1, z2 = unit(z1), unit(z2)
@@ -36,10 +47,19 @@ def log_odds(
     def rows(pair, index):
         anchor, partner = pair
         own = (index % count)[:, None] == image[None, :]
-        logits = jnp.where(own, -jnp.inf, dot(anchor, anchors) / temperature)
-        return jax.nn.logsumexp(logits, axis=1) - inner(anchor, partner) / temperature
+        logits = dot(anchor, anchors) / temperature
+        sums = (logsumexp_but(c * logits, own) for c in sharpness)
+        return inner(anchor, partner) / temperature, *sums
 
     return over_rows(rows, (anchors, partners), block_size=block_size)
+
+
+def check_pair(z1: Array, z2: Array, temperature: ArrayLike) -> None:
+    """Raises ValueError unless z1 and z2 are two views of a batch of two or more."""
+    check_rank(2, z1=z1, z2=z2)
+    check_same_shape(z1=z1, z2=z2)
+    check_count(2, z1=z1)
+    check_positive(temperature=temperature)
 
 
 def nt_xent(
@@ -52,10 +72,12 @@ def nt_xent(
 ) -> Float[Array, "*out"]:
     """SimCLR's normalised, temperature-scaled cross-entropy over 2b anchors.
 
-    Formula: mean_i -log( e^{s_ip/t} / sum_{j != i} e^{s_ij/t} ), s = cosine.
+    loss = mean_i -log( e^{s_ip/t} / sum_{j != i} e^{s_ij/t} ), s = cosine
 
     Each of the 2b projections is told to find the other view of its image among the
     2b - 1 other projections; the positive is in the denominator, the anchor is not.
+    `info_nce` has one direction and no negatives from the anchor's own view; `supcon`
+    adds positives by label, `debiased_nt_xent` corrects for false negatives.
 
     Args:
       z1: projections of the first views, any length (they are normalised here).
@@ -86,13 +108,58 @@ def nt_xent(
       Representations", 2020, arXiv:2002.05709, equation 1.
     """
     check_pair(z1, z2, temperature)
-    odds = log_odds(z1, z2, temperature=temperature, block_size=block_size)
-    return reduced(jax.nn.softplus(odds), reduction)
+    positive, negatives = positive_and_negatives(
+        z1, z2, temperature=temperature, block_size=block_size
+    )
+    return reduced(jax.nn.softplus(negatives - positive), reduction)
 
 
-def check_pair(z1: Array, z2: Array, temperature: ArrayLike) -> None:
-    """Raises ValueError unless z1 and z2 are two views of a batch of two or more."""
-    check_rank(2, z1=z1, z2=z2)
-    check_same_shape(z1=z1, z2=z2)
-    check_count(2, z1=z1)
-    check_positive(temperature=temperature)
+def flat_nce(
+    z1: Float[Array, "b d"],
+    z2: Float[Array, "b d"],
+    *,
+    temperature: ArrayLike,
+    block_size: int | None = None,
+) -> Float[Array, ""]:
+    """FlatNCE: the gradient of the negatives' log-odds, under the value of NT-Xent.
+
+    gradient = mean_i grad v_i, v_i = log sum_{negatives n} e^{(s_in - s_ip)/t}
+
+    The softmax over the negatives stays normalised when the positive wins, so that
+    small batches keep a gradient where that of `nt_xent` dies in rounding: there it is
+    the mean of sigmoid(v_i) grad v_i.
+
+    Args:
+      z1: projections of the first views, any length (they are normalised here).
+      z2: projections of the second views, in the same order.
+      temperature: above 0.
+      block_size: anchors in a block, see `nt_xent`.
+
+    Returns:
+      A scalar with the value of `nt_xent` and the gradient of FlatNCE. (The paper's own
+      expression is 1 for any input; the value here says how training goes.)
+
+    Raises:
+      ValueError: if shapes differ, if b < 2, or if the temperature is not positive.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> z = jnp.eye(4)
+      >>> round(float(flat_nce(z, z, temperature=1.0)), 4)
+      1.1654
+
+    Note:
+      The loss is defined through a stop-gradient: exp(v - stop(v)), whose gradient is
+      that of v. As in the official code the value reported is that of NT-Xent.
+
+    References:
+      Chen et al., "Simpler, Faster, Stronger: Breaking The log-K Curse On Contrastive
+      Learners With FlatNCE", 2021, arXiv:2107.01152, equation 8.
+    """
+    check_pair(z1, z2, temperature)
+    positive, negatives = positive_and_negatives(
+        z1, z2, temperature=temperature, block_size=block_size
+    )
+    log_odds = negatives - positive
+    value = jax.lax.stop_gradient(jax.nn.softplus(log_odds))
+    return jnp.mean(log_odds - jax.lax.stop_gradient(log_odds) + value)

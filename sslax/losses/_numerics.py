@@ -7,8 +7,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.typing import ArrayLike
 from jaxtyping import Array
 
 __all__: list[str] = []
@@ -16,14 +14,6 @@ __all__: list[str] = []
 # Below this norm a vector has no direction. The square of it, to the power -3/2, is
 # still a float32 number, so that the gradient of the norm cannot overflow.
 SMALLEST_NORM = 1e-12
-
-
-def raised(*arrays: ArrayLike) -> tuple[Array, ...]:
-    """The arrays in at least float32: half precisions are raised, float64 stays."""
-    return tuple(
-        jnp.asarray(x, jnp.promote_types(jnp.result_type(x), jnp.float32))
-        for x in arrays
-    )
 
 
 def dot(a: Array, b: Array) -> Array:
@@ -36,27 +26,26 @@ def inner(a: Array, b: Array) -> Array:
     return jnp.sum(a * b, axis=-1)
 
 
-def norm(x: Array) -> Array:
-    """The Euclidean norm over the last axis, with gradient 0 at the zero vector."""
-    square = jnp.sum(x * x, axis=-1)
-    zero = square <= SMALLEST_NORM**2
-    return jnp.where(zero, 0.0, jnp.sqrt(jnp.where(zero, 1.0, square)))
-
-
-def log_mean(log_terms: Array, axis: int = -1) -> Array:
-    """The logarithm of the mean of `exp(log_terms)`."""
-    return jax.nn.logsumexp(log_terms, axis=axis) - np.log(log_terms.shape[axis])
-
-
-def reduced(per_example: Array, reduction: str) -> Array:
-    """The mean, or the terms themselves.
+def reduced(terms: Array, reduction: str) -> Array:
+    """The mean, the sum, or the terms themselves.
 
     Raises:
       ValueError: if the reduction has another name.
     """
-    if reduction not in ("mean", "none"):
-        raise ValueError(f"reduction must be 'mean' or 'none', got {reduction!r}")
-    return jnp.mean(per_example) if reduction == "mean" else per_example
+    reductions = {"mean": jnp.mean, "sum": jnp.sum, "none": lambda x: x}
+    if reduction not in reductions:
+        raise ValueError(f"reduction must be one of {[*reductions]}, got {reduction!r}")
+    return reductions[reduction](terms)
+
+
+def similarity(a: Array, b: Array) -> Array:
+    """Inner products within each example: `[b n d] [b m d] -> [b n m]`."""
+    return jnp.einsum("bnd,bmd->bnm", a, b, precision=jax.lax.Precision.HIGHEST)
+
+
+def logsumexp_but(logits: Array, without: Array) -> Array:
+    """The log-sum-exp over the last axis of the entries that are not `without`."""
+    return jax.nn.logsumexp(jnp.where(without, -jnp.inf, logits), axis=-1)
 
 
 def check_same_shape(**arrays: Array) -> None:
@@ -65,14 +54,6 @@ def check_same_shape(**arrays: Array) -> None:
     if len(set(shapes.values())) > 1:
         seen = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
         raise ValueError(f"arrays must have one shape, got {seen}")
-
-
-def check_rank(rank: int, **arrays: Array) -> None:
-    """Raises ValueError, with name and shape, unless every array has this rank."""
-    for name, x in arrays.items():
-        if jnp.ndim(x) != rank:
-            shape = jnp.shape(x)
-            raise ValueError(f"{name} must have {rank} axes, got shape {shape}")
 
 
 def check_same_features(**arrays: Array) -> None:
@@ -88,26 +69,6 @@ def check_count(least: int, **arrays: Array) -> None:
     for name, x in arrays.items():
         if jnp.shape(x)[0] < least:
             raise ValueError(f"{name} needs {least} or more rows, got {jnp.shape(x)}")
-
-
-def check_positive(**values: ArrayLike) -> None:
-    """Raises ValueError unless the values that are known now are above 0."""
-    for name, value in values.items():
-        if _known(value) and not np.all(np.asarray(value) > 0):
-            raise ValueError(f"{name} must be positive, got {value}")
-
-
-def check_range(low: float, high: float, **values: ArrayLike) -> None:
-    """Raises ValueError unless the values that are known now lie in [low, high]."""
-    for name, value in values.items():
-        if _known(value) and not np.all(
-            (np.asarray(value) >= low) & (np.asarray(value) <= high)
-        ):
-            raise ValueError(f"{name} must lie in [{low}, {high}], got {value}")
-
-
-def _known(value: ArrayLike) -> bool:
-    return not isinstance(value, jax.core.Tracer)
 
 
 def over_rows(

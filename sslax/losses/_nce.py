@@ -1,0 +1,254 @@
+"""Against a memory bank: binary NCE, the softmax over instances, several views."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Int
+
+from sslax.losses._checks import at_least_float32, check_positive, check_rank
+from sslax.losses._info_nce import info_nce_logits
+from sslax.losses._numerics import (
+    check_same_features,
+    check_same_shape,
+    dot,
+    logsumexp_but,
+    reduced,
+)
+
+
+def nce(
+    scores: Float[Array, "*b n"],
+    *,
+    log_noise: ArrayLike,
+    log_constant: ArrayLike = 0.0,
+    epsilon: float | int = 0.0,
+    reduction: str = "mean",
+) -> Float[Array, "*out"]:
+    """Noise-contrastive estimation: data or noise, decided for every sample alone.
+
+    loss = mean_i ( -log h_i0 - sum_{k >= 1} log(1 - h_ik) ),
+    h = P / (P + c), P = e^s / Z, c = K p_n
+
+    Unlike `info_nce_logits`, which ranks the samples of a row, it needs the normaliser
+    Z; in return it estimates a density. The criterion of InstDisc and CMC is this with
+    scores of a bank (`bank_scores`), uniform noise, `log_noise = log(K / N)` for K
+    noise samples of N images, and `epsilon=1e-7`.
+
+    Args:
+      scores: s, the unnormalised log-densities: data at index 0, then noise samples.
+      log_noise: log of K times the noise density; a number, or one per score.
+      log_constant: log Z, a number or an array without gradient
+        (`memory.log_constant`), or a learned one.
+      epsilon: added to both denominators, as InstDisc does; 0 is the theory.
+      reduction: "mean" over rows, or "none" for one value per row.
+
+    Returns:
+      A scalar, at least 0 (or values of shape `*b`): the sum over noise samples, the
+      mean over data.
+
+    Raises:
+      ValueError: if there is no noise sample or if epsilon is negative.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> round(float(nce(jnp.zeros((1, 3)), log_noise=0.0)), 4)
+      2.0794
+
+    References:
+      Gutmann and Hyvarinen, "Noise-Contrastive Estimation of Unnormalized Statistical
+      Models", 2012, JMLR 13:307-361, equation 8.
+      Wu et al., "Unsupervised Feature Learning via Non-Parametric Instance
+      Discrimination", 2018, arXiv:1805.01978, equation 7.
+    """
+    if scores.ndim == 0 or scores.shape[-1] < 2:
+        raise ValueError(f"scores need data and noise, got shape {scores.shape}")
+    if epsilon < 0:
+        raise ValueError(f"epsilon must be 0 or more, got {epsilon}")
+    (scores,) = at_least_float32(scores)
+    log_noise = jnp.broadcast_to(jnp.asarray(log_noise, scores.dtype), scores.shape)
+    excess = jnp.log1p(epsilon * jnp.exp(-log_noise))
+    odds = scores - log_constant - log_noise - excess
+    data = jax.nn.softplus(-odds[..., 0])
+    noise = jax.nn.softplus(odds[..., 1:]) + excess[..., 1:]
+    return reduced(data + jnp.sum(noise, axis=-1), reduction)
+
+
+def bank_scores(
+    features: Float[Array, "b d"],
+    bank: Float[Array, "n d"],
+    index: Int[Array, "b k"],
+    *,
+    temperature: ArrayLike,
+) -> Float[Array, "b k"]:
+    """Scores of vectors against chosen entries of a bank.
+
+    value_ik = x_i . bank[index_ik] / t
+
+    What `nce` and `info_nce_logits` take, where the entry of the own image stands first
+    in `index`; see `cmc` for several views.
+
+    Args:
+      features: unit vectors; they are not normalised here.
+      bank: unit vectors, one per image of the data set.
+      index: rows of the bank for each vector, in [0, n); the own image first.
+      temperature: above 0; InstDisc uses 0.07.
+
+    Returns:
+      Scores `[b k]`.
+
+    Raises:
+      ValueError: if the shapes do not fit or if the temperature is not positive.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> index = jnp.array([[0, 1], [1, 2]])
+      >>> bank_scores(jnp.eye(3)[:2], jnp.eye(3), index, temperature=0.5).tolist()
+      [[2.0, 0.0], [2.0, 0.0]]
+
+    References:
+      Wu et al., "Unsupervised Feature Learning via Non-Parametric Instance
+      Discrimination", 2018, arXiv:1805.01978, equation 3.
+    """
+    check_rank(2, features=features, bank=bank, index=index)
+    check_same_features(features=features, bank=bank)
+    check_positive(temperature=temperature)
+    if index.shape[0] != features.shape[0]:
+        raise ValueError(
+            f"index {index.shape} must have one row per vector {features.shape}"
+        )
+    features, bank = at_least_float32(features, bank)
+    # Gathered rows times one vector each: batched, in full float32 on every backend.
+    scores = jnp.einsum(
+        "bd,bkd->bk", features, bank[index], precision=jax.lax.Precision.HIGHEST
+    )
+    return scores / temperature
+
+
+def nonparametric_softmax(
+    features: Float[Array, "b d"],
+    bank: Float[Array, "n d"],
+    index: Int[Array, " b"],
+    *,
+    temperature: ArrayLike,
+    reduction: str = "mean",
+) -> Float[Array, "*out"]:
+    """InstDisc's softmax over the whole bank: every image is a class of its own.
+
+    loss = mean_i -log( e^{x_i . m_i/t} / sum_j e^{x_i . m_j/t} ), m = bank
+
+    What `nce` over `bank_scores` approximates with samples.
+
+    Args:
+      features: unit vectors; they are not normalised here.
+      bank: unit vectors, one per image of the data set; without gradient.
+      index: the image of each vector, in [0, n).
+      temperature: above 0; the paper uses 0.07.
+      reduction: "mean", or "none" for one value per vector `[b]`.
+
+    Returns:
+      A scalar, at least 0 (or `[b]`).
+
+    Raises:
+      ValueError: if the shapes do not fit, if the bank has fewer than two entries or
+        if the temperature is not positive.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> index = jnp.arange(4)
+      >>> value = nonparametric_softmax(jnp.eye(4), jnp.eye(4), index, temperature=1.0)
+      >>> round(float(value), 4)
+      0.7437
+
+    References:
+      Wu et al., "Unsupervised Feature Learning via Non-Parametric Instance
+      Discrimination", 2018, arXiv:1805.01978, equation 2.
+    """
+    check_rank(2, features=features, bank=bank)
+    check_same_features(features=features, bank=bank)
+    check_positive(temperature=temperature)
+    if index.shape != features.shape[:1] or bank.shape[0] < 2:
+        raise ValueError(
+            f"index {index.shape} must have one entry per vector {features.shape}, "
+            f"and the bank {bank.shape} two rows or more"
+        )
+    features, bank = at_least_float32(features, bank)
+    logits = dot(features, bank) / temperature
+    own = index[:, None] == jnp.arange(bank.shape[0])[None, :]
+    positive = jnp.sum(jnp.where(own, logits, 0.0), axis=1)
+    odds = logsumexp_but(logits, own) - positive
+    return reduced(jax.nn.softplus(odds), reduction)
+
+
+def cmc(
+    views: Sequence[Float[Array, "b d"]],
+    banks: Sequence[Float[Array, "n d"]],
+    index: Int[Array, "b k"],
+    *,
+    temperature: ArrayLike,
+    core: bool = False,
+    log_constants: Sequence[ArrayLike] | None = None,
+    epsilon: float | int = 1e-7,
+) -> Float[Array, ""]:
+    """Contrastive multiview coding: every view against the banks of the others.
+
+    loss = sum_{(u, v)} contrast(x_u, bank_v)
+
+    The contrast is `info_nce_logits` of `bank_scores`; with `log_constants` it is `nce`
+    of them with uniform noise. All entries of a row share one set of images.
+
+    Args:
+      views: unit vectors of each of two or more views; not normalised here.
+      banks: one bank of unit vectors per view, without gradient.
+      index: rows of the banks, the own image first, then noise, in [0, n).
+      temperature: above 0; the paper uses 0.07.
+      core: pair view 0 with each other view, in both directions, instead of all pairs.
+      log_constants: log Z of every ordered pair, in the order (0, 1), (0, 2) ... (1, 0)
+        ..., pairs that do not occur left out; None is the softmax contrast.
+      epsilon: of `nce`; the official code uses 1e-7.
+
+    Returns:
+      A scalar, at least 0: the sum (not the mean) over ordered pairs.
+
+    Raises:
+      ValueError: if views, banks and constants do not fit in number or shape.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> index, z = jnp.array([[0, 1], [1, 0]]), jnp.eye(2)
+      >>> round(float(cmc((z, z), (z, z), index, temperature=1.0)), 4)
+      0.6265
+
+    References:
+      Tian, Krishnan and Isola, "Contrastive Multiview Coding", 2019, arXiv:1906.05849,
+      equations 3, 6 and 7.
+    """
+    if len(views) < 2 or len(views) != len(banks):
+        raise ValueError(
+            f"expected one bank for each of two or more views, got {len(views)} views "
+            f"and {len(banks)} banks"
+        )
+    pairs = [
+        (i, j)
+        for i in range(len(views))
+        for j in range(len(views))
+        if i != j and (not core or 0 in (i, j))
+    ]
+    check_same_shape(**{f"bank_{i}": bank for i, bank in enumerate(banks)})
+    if log_constants is not None and len(log_constants) != len(pairs):
+        raise ValueError(f"expected {len(pairs)} constants, got {len(log_constants)}")
+    scores = [
+        bank_scores(views[i], banks[j], index, temperature=temperature)
+        for i, j in pairs
+    ]
+    if log_constants is None:
+        return sum(map(info_nce_logits, scores))
+    log_noise = math.log((index.shape[1] - 1) / banks[0].shape[0])
+    return sum(
+        nce(s, log_noise=log_noise, log_constant=z, epsilon=epsilon)
+        for s, z in zip(scores, log_constants, strict=True)
+    )
