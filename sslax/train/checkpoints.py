@@ -47,17 +47,26 @@ def open_checkpoints(
         create=not read_only,
         cleanup_tmp_directories=not read_only,
     )
-    return ocp.CheckpointManager(_folder(folder), options=options)
+    # Named handlers, so that the types of a checkpoint can be read before it is.
+    handlers = {
+        "state": ocp.StandardCheckpointHandler(),
+        "config": ocp.JsonCheckpointHandler(),
+    }
+    return ocp.CheckpointManager(
+        _folder(folder), options=options, item_handlers=handlers
+    )
 
 
-def save(manager, state: State, config: Mapping[str, Any], metrics: Mapping[str, Any]):
+def save(
+    manager, state: State, config: Mapping[str, Any], metrics: Mapping[str, Any] | None
+):
     """Starts to save a state under its step number; returns before it is on disk.
 
     Args:
       manager: from `open_checkpoints`.
       state: the state.
       config: the resolved config, saved beside it.
-      metrics: numbers that choose the best.
+      metrics: numbers that choose the best, None where there are none yet.
     """
     step = int(state.step)
     if step in manager.all_steps():
@@ -68,7 +77,7 @@ def save(manager, state: State, config: Mapping[str, Any], metrics: Mapping[str,
             state=ocp.args.StandardSave(_as_dict(state)),
             config=ocp.args.JsonSave(json.loads(json.dumps(config))),
         ),
-        metrics=dict(metrics),
+        metrics=None if metrics is None else dict(metrics),
         force=True,
     )
 

@@ -1,2 +1,197 @@
-"""x"""
-def evaluate_run(*a): pass
+"""The full evaluation of a run, always beside raw pixels and the random network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from etils import epath
+
+from sslax import calls, data, evaluate
+from sslax.core import State
+from sslax.train import checkpoints
+from sslax.train.embedding import compile_embed, embed_source, eval_images
+from sslax.train.experiment import Experiment, build_experiment, open_source
+from sslax.train.gallery import gallery
+from sslax.train.loop import first_state
+from sslax.train.report import write_report
+from sslax.train.workdir import read_config
+from sslax.train.writers import read_jsonl
+
+__all__ = ["embed_run", "evaluate_run", "restore_run"]
+
+
+def restore_run(workdir: str, step: int | None = None) -> tuple[Experiment, State]:
+    """Opens a run from its folder.
+
+    Args:
+      workdir: the folder of a pretraining.
+      step: which checkpoint; the newest by default.
+
+    Returns:
+      The experiment and the restored state.
+
+    Raises:
+      ValueError: if there is no run, or no such checkpoint.
+    """
+    experiment = build_experiment(read_config(workdir))
+    manager = checkpoints.open_checkpoints(workdir, read_only=True)
+    steps = sorted(manager.all_steps())
+    if not steps or (step is not None and step not in steps):
+        wanted = "a checkpoint" if step is None else f"step {step}"
+        raise ValueError(f"workdir {workdir!r} has not {wanted}; it has {steps}")
+    chosen = steps[-1] if step is None else step
+    state = checkpoints.restore(manager, chosen, experiment.shapes)
+    manager.close()
+    return experiment, state
+
+
+def evaluate_run(
+    experiment: Experiment, state: State, workdir: str
+) -> dict[str, dict[str, float]]:
+    """Evaluates a network in full; prints a table, writes evaluation.json and a report.
+
+    Args:
+      experiment: the run.
+      state: its state.
+      workdir: its folder.
+
+    Returns:
+      Numbers by name: "network", "random network", "raw pixels".
+
+    Raises:
+      ValueError: if the data have no labels.
+    """
+    config = experiment.config
+    sources = [open_source(config, split) for split in ("train", "test")]
+    for source in sources:
+        data.require_labels(source, "an evaluation")
+    trained = _features(experiment, state, sources)
+    results = {
+        "network": _numbers(experiment, trained, second=_second(experiment, state)),
+        "random network": _numbers(
+            experiment, _features(experiment, first_state(experiment), sources)
+        ),
+        "raw pixels": _numbers(experiment, _pixels(experiment, sources, trained)),
+    }
+    if jax.process_index() != 0:
+        return results
+    folder = epath.Path(workdir)
+    table = evaluate.format_results(results)
+    print(table)
+    for warning in evaluate.collapse_warnings(results["network"]):
+        print(f"warning: {warning}")
+    step = int(state.step)
+    (folder / "evaluation.json").write_text(
+        json.dumps({"step": step, "results": results}, indent=2) + "\n"
+    )
+    write_report(
+        folder / "report.html",
+        title=f"{config['method']['name']}, step {step}",
+        config_text=json.dumps(config, indent=2),
+        history=read_jsonl(folder / "metrics.jsonl"),
+        results=results,
+        **gallery(experiment, state, sources, trained),
+    )
+    print(f"report: {folder / 'report.html'}")
+    return results
+
+
+def embed_run(
+    workdir: str,
+    out: str,
+    *,
+    step: int | None = None,
+    name: str | None = None,
+    split: str = "test",
+) -> None:
+    """Writes the features of a data set to an npz file: `features`, `labels`.
+
+    Args:
+      workdir: the folder of a run.
+      out: the file.
+      step: which checkpoint; the newest by default.
+      name: a data set, see `sslax.data.source`; the run's own by default.
+      split: "train" or "test" of the run's data, or a split of `name`.
+
+    Raises:
+      ValueError: if there is no such run, checkpoint, data set or split.
+    """
+    experiment, state = restore_run(workdir, step)
+    if name is None:
+        if split not in ("train", "test"):
+            raise ValueError(
+                f"split {split!r} of the run's own data: "
+                f"{calls.nearest(split, ('train', 'test'))}"
+            )
+        source = open_source(experiment.config, split)
+    else:
+        source = data.source(name, split)
+    (features, labels), *_ = _features(experiment, state, [source])
+    if jax.process_index() == 0:
+        with epath.Path(out).open("wb") as file:
+            np.savez(file, features=features, labels=labels)
+        print(f"{features.shape[0]} x {features.shape[1]} features: {out}")
+
+
+def _features(experiment: Experiment, state: State, sources: list) -> list:
+    config = experiment.config
+    embed = compile_embed(
+        experiment.method,
+        calls.build(config["evaluate"]["view"], "views"),
+        experiment.mesh,
+        experiment.layout,
+    )
+    return [_embed(experiment, embed, state, source) for source in sources]
+
+
+def _embed(experiment: Experiment, embed, state: State, source: Any):
+    return embed_source(
+        embed,
+        state,
+        source,
+        experiment.mesh,
+        batch_size=experiment.config["evaluate"]["batch_size"],
+        canvas=experiment.config["data"]["canvas"],
+    )
+
+
+def _second(experiment: Experiment, state: State) -> np.ndarray:
+    """Features of one augmented view of every test image, for alignment."""
+
+    def augmented(key, batch):
+        return {"image": experiment.views(key, batch)["views"][0]}
+
+    embed = compile_embed(
+        experiment.method, augmented, experiment.mesh, experiment.layout
+    )
+    source = open_source(experiment.config, "test")
+    return _embed(experiment, embed, state, source)[0]
+
+
+def _pixels(experiment: Experiment, sources: list, trained: list) -> list:
+    e = experiment.config["evaluate"]
+    view = calls.build(e["view"], "views")
+    canvas = experiment.config["data"]["canvas"]
+    images = [
+        eval_images(view, source, batch_size=e["batch_size"], canvas=canvas)
+        for source in sources
+    ]
+    return [(x, y) for x, (_, y) in zip(images, trained, strict=True)]
+
+
+def _numbers(
+    experiment: Experiment, features: list, *, second: np.ndarray | None = None
+) -> Mapping[str, float]:
+    config = experiment.config
+    classes = open_source(config, "train").num_classes
+    return evaluate.evaluate_features(
+        *features,
+        classes=classes,
+        key=jax.random.key(config["seed"]),
+        second_view=second,
+        **config["evaluate"]["knn"],
+    )

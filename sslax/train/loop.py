@@ -16,13 +16,13 @@ from sslax import data
 from sslax.core import State
 from sslax.sharding import batch_sharding
 from sslax.train import checkpoints, writers
-from sslax.train.online import online_evaluation
 from sslax.train.experiment import Experiment, build_experiment
+from sslax.train.online import online_evaluation
 from sslax.train.progress import progress
 from sslax.train.signals import stop_requests
 from sslax.train.workdir import open_workdir
 
-__all__ = ["pretrain"]
+__all__ = ["first_state", "pretrain"]
 
 
 def pretrain(
@@ -57,7 +57,7 @@ def pretrain(
     try:
         state = checkpoints.restore_latest(manager, experiment.shapes)
         if state is None:
-            state = _first_state(experiment)
+            state = first_state(experiment)
         else:
             logging.info("going on from step %d of %s", int(state.step), folder)
         writer = _writer(folder, int(state.step))

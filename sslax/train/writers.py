@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from etils import epath
 
@@ -57,7 +57,7 @@ def jsonl(path, *, start: int = 0) -> Writer:
     return Writer(write, file.close)
 
 
-def read_jsonl(path) -> list[dict[str, float]]:
+def read_jsonl(path) -> list[dict[str, Any]]:
     """The rows of a metrics file; a last row cut off in the middle is left out.
 
     Args:

@@ -1,0 +1,123 @@
+"""Pictures for the report: views, neighbours, the map, reconstructions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from sslax import augment, calls, data, evaluate
+from sslax.core import State
+from sslax.train.experiment import Experiment
+
+__all__ = ["gallery", "without_normalize"]
+
+_VIEWS, _QUERIES, _NEIGHBOURS, _POINTS = 8, 8, 6, 2000
+
+
+def gallery(
+    experiment: Experiment, state: State, sources: list, features: list
+) -> dict[str, Any]:
+    """What `write_report` shows of a run.
+
+    Args:
+      experiment: the run.
+      state: its state.
+      sources: the train and test sources.
+      features: features and labels of both.
+
+    Returns:
+      The arguments `views`, `neighbours`, `embedding` and `reconstructions`.
+    """
+    config = experiment.config
+    key = jax.random.key(config["seed"])
+    batch = {k: x[:_VIEWS] for k, x in experiment.loader.batch(0).items()}
+    plain = calls.build(without_normalize(config["views"]), "views")
+    seen = jax.jit(plain)(key, batch)
+    return {
+        "views": [_bytes(view) for view in seen["views"]],
+        "neighbours": _neighbours(config, sources, features),
+        "embedding": _embedding(key, sources[1], features[1]),
+        "reconstructions": _reconstructions(experiment, state, batch, key),
+    }
+
+
+def without_normalize(spec: Any) -> Any:
+    """A call and its nested calls, with every `normalize` left out: images to look at.
+
+    Args:
+      spec: a call of views.
+
+    Returns:
+      The same call with images in [0, 1].
+    """
+    if isinstance(spec, Mapping):
+        return {k: without_normalize(v) for k, v in spec.items() if k != "normalize"}
+    if isinstance(spec, (list, tuple)):
+        return [without_normalize(v) for v in spec]
+    return spec
+
+
+def _bytes(images: Any) -> np.ndarray:
+    return np.asarray(jnp.round(255 * jnp.clip(images, 0.0, 1.0))).astype(np.uint8)
+
+
+def _neighbours(config: Mapping[str, Any], sources: list, features: list):
+    """Test images and the training images whose features are nearest."""
+    (bank, _), (queries, labels) = features
+    rows = np.linspace(0, len(queries) - 1, _QUERIES).astype(int)
+    _, nearest = evaluate.neighbours(bank, queries[rows], k=_NEIGHBOURS)
+    asked = _pictures(config, sources[1], rows)
+    found = _pictures(config, sources[0], np.ravel(nearest))
+    names = sources[1].class_names
+    titles = None if names is None else [names[i] for i in labels[rows]]
+    return asked, found.reshape(_QUERIES, _NEIGHBOURS, *found.shape[1:]), titles
+
+
+def _pictures(config: Mapping[str, Any], source: Any, rows: np.ndarray) -> np.ndarray:
+    """Some images of a source as the evaluation view shows them."""
+    view = calls.build(without_normalize(config["evaluate"]["view"]), "views")
+    examples = [source.load(int(i), config["data"]["canvas"]) for i in rows]
+    batch = {
+        k: np.stack([x[k] for x in examples])
+        for k in ("image", "box")
+        if k in examples[0]
+    }
+    return _bytes(view(jax.random.key(0), batch)["image"])
+
+
+def _embedding(key: jax.Array, source: data.Source, features: tuple):
+    """A map of at most 2,000 test images."""
+    x, labels = features
+    rows = np.linspace(0, len(x) - 1, min(_POINTS, len(x))).astype(int)
+    points = evaluate.embedding_map(x[rows], key=key)
+    return points, labels[rows], source.class_names
+
+
+def _reconstructions(experiment: Experiment, state: State, batch: Any, key: jax.Array):
+    """Images, what the network saw of them, and what it painted."""
+    if experiment.method.reconstruct is None:
+        return None
+    seen = experiment.views(key, batch)
+    painted = experiment.method.reconstruct(state.params, state.extra, seen, key=key)
+    (image,) = seen["views"]
+    size = image.shape[1]
+    patch = size // round(seen["mask"].shape[1] ** 0.5)
+    mask = jnp.repeat(seen["mask"][..., None], patch**2 * image.shape[-1], axis=-1)
+    mask = augment.unpatchify(mask, patch_size=patch, height=size, width=size)
+    image, painted = (_denormalize(experiment.config, x) for x in (image, painted))
+    return _bytes(image), _bytes(jnp.where(mask > 0, 0.5, image)), _bytes(painted)
+
+
+def _denormalize(config: Mapping[str, Any], images: jax.Array) -> jax.Array:
+    """Undoes the normalisation of the view, which is affine in each channel."""
+    statistics = config["views"].get("view", {}).get("normalize")
+    if statistics is None:
+        return images
+    pixel = jnp.ones((1, 1, 1, images.shape[-1]))
+    zero = augment.normalize(0 * pixel, statistics=statistics)
+    one = augment.normalize(pixel, statistics=statistics)
+    return (images - zero) / (one - zero)

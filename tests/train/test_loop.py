@@ -1,0 +1,216 @@
+"""The loop: logs, checkpoints, resuming, and what stops it with a message."""
+
+import json
+import shutil
+
+import jax
+import numpy as np
+import pytest
+
+from sslax.train import checkpoints, workdir
+from sslax.train.experiment import build_experiment
+from sslax.train.loop import pretrain
+from tests.train.tiny_config import get_config
+
+
+def tiny(**changes):
+    config = get_config()
+    with config.unlocked():
+        config.update_from_flattened_dict(changes)
+    return json.loads(json.dumps(config.to_dict()))
+
+
+def rows(folder):
+    return [json.loads(x) for x in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def equal(a, b):
+    a, b = jax.device_get((a, b))
+    jax.tree.map(np.testing.assert_array_equal, a, b)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run of 12 steps that was never stopped."""
+    folder = tmp_path_factory.mktemp("whole")
+    experiment, state = pretrain(tiny(), str(folder))
+    return folder, experiment, jax.device_get(state)
+
+
+def test_a_run_leaves_its_config_numbers_and_checkpoints(whole):
+    folder, _, state = whole
+    assert int(state.step) == 12
+    assert workdir.read_config(str(folder)) == tiny()
+    table = rows(folder)
+    assert [r["step"] for r in table] == [2, 4, 6, 8, 10, 12]
+    assert all(np.isfinite(r["ssl/loss"]) for r in table)
+    assert table[0]["ssl/learning_rate"] == pytest.approx(
+        0.1 * (1 + np.cos(np.pi / 12)) / 2, rel=1e-5
+    )
+    assert [r["step"] for r in table if "knn" in r] == [4, 8, 12]
+    assert list((folder / "tensorboard").glob("events*"))
+    kept = {int(p.name) for p in (folder / "checkpoints").iterdir()}
+    assert {8, 10, 12} <= kept
+
+
+def test_the_best_checkpoint_is_kept_beside_the_newest(tmp_path, whole):
+    _, _, state = whole
+    manager = checkpoints.open_checkpoints(tmp_path, keep=1, best="knn")
+    for step, knn in ((1, 50.0), (2, 90.0), (3, None), (4, 60.0), (5, None)):
+        numbered = type(state)(np.int32(step), state.params, state.extra, state.opt)
+        metrics = None if knn is None else {"knn": knn}
+        checkpoints.save(manager, numbered, {}, metrics)
+        manager.wait_until_finished()
+    manager.close()
+    kept = {p.name for p in (tmp_path / "checkpoints").iterdir()}
+    assert kept == {"2", "5"}
+
+
+def test_resuming_in_the_middle_of_an_epoch_is_exact(whole, tmp_path):
+    _, _, state = whole
+    first = tiny(steps=12)
+    experiment = build_experiment(first)
+    assert experiment.loader.steps_per_epoch == 4
+
+    _stopped_after(7, first, tmp_path)
+    _, resumed = pretrain(first, str(tmp_path))
+    equal(resumed, state)
+    # The rows after the checkpoint at step 6 were written again, not twice.
+    assert [r["step"] for r in rows(tmp_path)] == [2, 4, 6, 8, 10, 12]
+
+
+def _stopped_after(calls, config, folder):
+    """Runs until the step has been called so often, then dies without saving."""
+
+    class Died(Exception):
+        pass
+
+    import sslax.train.loop as loop
+
+    original = loop.build_experiment
+
+    def dying(config):
+        experiment = original(config)
+        count = iter(range(calls))
+
+        def train_step(*args):
+            if next(count, None) is None:
+                raise Died
+            return experiment.train_step(*args)
+
+        return experiment._replace(train_step=train_step)
+
+    loop.build_experiment = dying
+    try:
+        with pytest.raises(Died):
+            pretrain(config, str(folder))
+    finally:
+        loop.build_experiment = original
+
+
+def test_restores_onto_fewer_devices(whole, tmp_path):
+    folder, experiment, state = whole
+    assert experiment.mesh.size == 8
+    manager = checkpoints.open_checkpoints(folder, read_only=True)
+    for count in (2, 1):
+        device = jax.sharding.Mesh(
+            np.array(jax.devices()[:count]).reshape(count, 1), ("data", "fsdp")
+        )
+        sharding = jax.sharding.NamedSharding(device, jax.sharding.PartitionSpec())
+        target = jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding),  # noqa: B023
+            state,
+        )
+        restored = checkpoints.restore(manager, 12, target)
+        assert restored.params["encoder"]["bn1"]["scale"].sharding == sharding
+        equal(restored, state)
+    manager.close()
+
+
+def test_a_checkpoint_of_another_type_is_refused(whole):
+    folder, experiment, _ = whole
+    manager = checkpoints.open_checkpoints(folder, read_only=True)
+    target = jax.tree.map(
+        lambda s: (
+            jax.ShapeDtypeStruct(s.shape, "float16", sharding=s.sharding)
+            if s.dtype == np.float32
+            else s
+        ),
+        experiment.shapes,
+    )
+    with pytest.raises(ValueError, match="float32, the run wants float16"):
+        checkpoints.restore(manager, 12, target)
+    manager.close()
+
+
+def test_a_damaged_newest_checkpoint_falls_back(whole, tmp_path, caplog):
+    folder, _, state = whole
+    copy = tmp_path / "run"
+    shutil.copytree(folder, copy)
+    for file in (copy / "checkpoints" / "12").rglob("*"):
+        if file.is_file() and "metadata" not in file.name.lower():
+            file.write_bytes(b"damaged")
+    _, resumed = pretrain(tiny(), str(copy))
+    assert "cannot be restored" in caplog.text
+    assert "falling back" in caplog.text
+    assert (copy / "damaged" / "12").exists()
+    equal(resumed, state)
+
+
+def test_a_folder_of_another_config_is_refused(whole):
+    folder, _, _ = whole
+    with pytest.raises(ValueError, match="another config") as error:
+        pretrain(tiny(seed=1, log_every=4), str(folder))
+    assert "seed: 0 -> 1" in str(error.value)
+    assert "log_every: 2 -> 4" in str(error.value)
+    assert "--allow_config_change" in str(error.value)
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_last_good_checkpoint(tmp_path):
+    good = tiny(steps=4, **{"evaluate.every": 0})
+    pretrain(good, str(tmp_path))
+    bad = tiny(steps=8, **{"evaluate.every": 0, "optimizer.learning_rate": 1e38})
+    with pytest.raises(FloatingPointError, match=r"at step \d+; the last good.*step"):
+        pretrain(bad, str(tmp_path), allow_config_change=True)
+
+
+def test_several_steps_a_call_log_and_save_as_single_steps(whole, tmp_path):
+    _, _, state = whole
+    _, stacked = pretrain(tiny(steps_per_call=2), str(tmp_path))
+    close = lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)  # noqa: E731
+    jax.tree.map(close, jax.device_get(stacked.params), state.params)
+    assert [r["step"] for r in rows(tmp_path)] == [2, 4, 6, 8, 10, 12]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"batch_size": 12}, "batch_size=12 does not divide by 8 .* are 8 and 16"),
+        ({"steps_per_call": 5}, "steps=12 is not a multiple of steps_per_call=5"),
+        ({"log_every": 0}, "log_every must be positive; got 0"),
+        ({"method.name": "simclar"}, "did you mean 'simclr'"),
+        ({"views.first.sise": 3}, "no argument 'sise'.*did you mean 'size'"),
+        ({"data.name": "synthetik"}, "synthetic"),
+        ({"evaluate.online": ("knm",)}, "did you mean 'knn'"),
+        ({"accumulate": 2}, "couples the examples"),
+    ],
+)
+def test_mistakes_in_a_config_are_named(changes, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        pretrain(tiny(**changes), str(tmp_path / "run"))
+
+
+def test_an_unwritable_folder_is_named(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("")
+    with pytest.raises(ValueError, match="cannot be written --workdir"):
+        pretrain(tiny(), str(file / "run"))
+
+
+def test_each_objective_may_have_its_own_optimizer():
+    config = tiny()
+    config["optimizer"] = {"ssl": config["optimizer"]}
+    assert set(build_experiment(config).txs) == {"ssl"}
+    config["optimizer"] = {"other": {"name": "sgd", "learning_rate": 0.1}}
+    with pytest.raises(ValueError, match=r"\['other'\].*objectives are \['ssl'\]"):
+        build_experiment(config)

@@ -1,0 +1,32 @@
+"""A run of seconds: SimCLR on drawn shapes of 16 pixels."""
+
+from configs import common
+
+
+def get_config():
+    config = common.base(examples=64, epochs=3, batch_size=16)
+    config.data.update(name="synthetic", options=dict(size=16, length=64))
+    config.log_every = 2
+    config.checkpoint.every = 2
+    config.evaluate.update(
+        every=4,
+        final=False,
+        online_examples=32,
+        batch_size=16,
+        view=dict(name="center", size=16),
+        knn=dict(k=5, temperature=0.07),
+    )
+    config.views = dict(name="two_views", first=dict(name="view", size=16))
+    config.method = dict(
+        name="simclr",
+        encoder=dict(name="convnet", widths=(4, 8)),
+        hidden=8,
+        dim=4,
+        temperature=0.5,
+    )
+    config.optimizer = dict(
+        name="sgd",
+        learning_rate=0.1,
+        schedule=dict(name="warmup_cosine", steps=config.get_oneway_ref("steps")),
+    )
+    return config
