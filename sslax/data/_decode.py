@@ -53,7 +53,8 @@ def decode(
     """Decode an image file to uint8 [h w c], its longer side at most `canvas`.
 
     JPEGs that are much larger than the canvas are scaled while they are decoded, which
-    costs a fraction; the rest of the way is an antialiased bicubic resize.
+    costs a fraction; the rest of the way is an antialiased resize with Hamming's
+    window, about as sharp as the bicubic one when shrinking, in half the time.
 
     Args:
         content: the bytes of an image file of any format that Pillow reads.
@@ -83,10 +84,11 @@ def _decode_fast(content: bytes, channels: int, canvas: int | None):
         return decoder.decode_jpeg(
             content,
             colorspace="GRAY" if channels == 1 else "RGB",
-            fastdct=True,
-            fastupsample=True,
+            fastdct=False,  # 5 % slower, and the same pixels as by Pillow
+            fastupsample=False,
             min_height=least[0],
             min_width=least[1],
+            min_factor=2,  # smaller ones cost more than the full image
         )
     except ValueError:  # it is stricter than Pillow, which has the last word
         return None
@@ -114,7 +116,7 @@ def resize(image: np.ndarray, size: tuple[int, int], *, nearest: bool = False):
     """Resize uint8 [h w c] to (height, width), antialiased unless `nearest`."""
     if image.shape[:2] == tuple(size):
         return image
-    method = Image.Resampling.NEAREST if nearest else Image.Resampling.BICUBIC
+    method = Image.Resampling.NEAREST if nearest else Image.Resampling.HAMMING
     grey = image.shape[-1] == 1
     pixels = Image.fromarray(image[..., 0] if grey else image)
     resized = np.asarray(pixels.resize((size[1], size[0]), method))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sslax import data
+from sslax.data import _decode
 from sslax.data._decode import decode, fitted, place, resize
 
 
@@ -76,3 +77,41 @@ def test_pixels_without_a_known_range_are_refused(folder):
     source = data.source("folder", path=root)
     with pytest.raises(data.BadExample, match=r"1\.tiff cannot be read.*mode F"):
         source[1]
+
+
+@pytest.mark.parametrize("canvas", [None, 256, 100])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_fast_decoder_agrees_with_pillow(picture, canvas, channels):
+    pytest.importorskip("simplejpeg")
+    content = picture(375, 500, quality=95)
+    fast = decode(content, channels=channels, canvas=canvas)
+    slow = decode(content, channels=channels, canvas=canvas, fast=False)
+    assert fast.shape == slow.shape
+    np.testing.assert_allclose(fast.astype(int), slow.astype(int), atol=1)
+
+
+def test_what_the_fast_decoder_refuses_goes_to_pillow(picture, monkeypatch):
+    """Truncated files stop both; CMYK and harmless oddities the fast one only."""
+
+    class Strict:
+        spaces = ("CMYK", "YCbCr")
+
+        def decode_jpeg_header(self, content):
+            return 20, 30, self.spaces[len(calls) % 2], "420"
+
+        def decode_jpeg(self, content, **options):
+            calls.append(options["min_height"])
+            raise ValueError("extraneous bytes before marker")
+
+    calls = [0]
+    monkeypatch.setattr(_decode, "simplejpeg", lambda: Strict())
+    content = picture(20, 30)
+    slow = decode(content, channels=3, fast=False)
+    np.testing.assert_array_equal(decode(content, channels=3), slow)
+    assert len(calls) == 2, "the fast decoder was not asked"
+    calls.append(0)
+    with pytest.raises(OSError, match=r"[Tt]runcated"):
+        decode(content[:-60], channels=3)
+    np.testing.assert_array_equal(
+        decode(content, channels=3, canvas=15).shape, (10, 15, 3)
+    )
