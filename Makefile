@@ -2,8 +2,9 @@ VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 WORKDIR ?= workdir/demo
+PYTEST := $(PY) -m pytest -n 2 --dist loadfile
 
-.PHONY: setup demo test test-slow lint bench lock clean
+.PHONY: setup demo test test-slow lint bench lock
 
 setup: $(STAMP)
 
@@ -13,3 +14,32 @@ $(STAMP): requirements.txt pyproject.toml
 	$(VENV)/bin/uv pip install --quiet --python $(PY) --compile-bytecode -r requirements.txt
 	$(VENV)/bin/uv pip install --quiet --python $(PY) --no-deps -e .
 	touch $(STAMP)
+
+# Pretrain on the bundled sample, evaluate, write the report: the main job.
+demo:
+	@START=$$(date +%s); $(MAKE) --no-print-directory setup && \
+	  $(PY) -m experiments.demo --workdir=$(WORKDIR) --start=$$START
+
+# Everything that a change must pass.
+test: lint
+	$(PYTEST) -m "not slow"
+
+# Studies of minutes to hours.
+test-slow: setup
+	$(PYTEST) -m slow
+
+lint: setup
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/pyrefly check
+
+# Tables of measured speed; see experiments/README.md.
+bench: setup
+	$(PY) -m experiments.benchmarks.step
+	$(PY) -m experiments.benchmarks.input
+	$(PY) -m experiments.benchmarks.losses
+
+# Resolve requirements.txt anew from the ranges in pyproject.toml.
+lock: setup
+	$(VENV)/bin/uv pip compile --quiet --extra test --universal --generate-hashes --upgrade \
+	  --no-header pyproject.toml -o requirements.txt

@@ -156,6 +156,20 @@ def test_embed_sees_each_image_alone(name):
     close(features, turned[::-1], rtol=1e-5, atol=1e-6)
 
 
+def test_reconstructions_keep_what_was_seen():
+    """MAE paints the hidden patches and leaves the others as they are."""
+    method, *_ = compiled("mae", 1)
+    state, _, _ = reference("mae")
+    seen = toys.TOYS["mae"]().views(KEY, toys.batch())
+    painted = method.reconstruct(state.params, state.extra, seen, key=KEY)
+    (image,) = seen["views"]
+    assert painted.shape == image.shape
+    hidden = np.repeat(np.asarray(seen["mask"]).reshape(-1, 4, 4), 4, axis=1)
+    hidden = np.repeat(hidden, 4, axis=2).astype(bool)
+    np.testing.assert_allclose(painted[~hidden], image[~hidden], rtol=1e-6)
+    assert np.abs(painted[hidden] - image[hidden]).mean() > 1e-3
+
+
 @pytest.mark.parametrize("name", toys.TOYS)
 def test_another_key_is_another_run(name):
     _, _, train, layout, _ = compiled(name, 1)

@@ -69,12 +69,13 @@ def byol(
         )
         (z1, z2), teacher_stats = _each(
             teacher,
-            jax.lax.stop_gradient(extra["teacher"]),
+            extra["teacher"],
             extra["teacher_stats"],
             batch["views"],
             keys[1],
             "projector",
         )
+        z1, z2 = jax.lax.stop_gradient((z1, z2))
         value = losses.cosine_regression(q1, z2) + losses.cosine_regression(q2, z1)
         return value, Aux({**extra, "stats": stats, "teacher_stats": teacher_stats})
 

@@ -98,9 +98,8 @@ def mae(
             pixels = pixels * deviation + mean
         hidden = batch["mask"][..., None]
         painted = hidden * pixels + (1 - hidden) * patches
-        return augment.unpatchify(
-            painted, patch_size=patch_size, height=image.shape[1], width=image.shape[2]
-        )
+        grid = (image.shape[1] // patch_size, image.shape[2] // patch_size)
+        return augment.unpatchify(painted, patch_size=patch_size, grid=grid)
 
     return Method(
         init=init,

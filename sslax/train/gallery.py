@@ -107,7 +107,7 @@ def _reconstructions(experiment: Experiment, state: State, batch: Any, key: jax.
     size = image.shape[1]
     patch = size // round(seen["mask"].shape[1] ** 0.5)
     mask = jnp.repeat(seen["mask"][..., None], patch**2 * image.shape[-1], axis=-1)
-    mask = augment.unpatchify(mask, patch_size=patch, height=size, width=size)
+    mask = augment.unpatchify(mask, patch_size=patch)
     image, painted = (_denormalize(experiment.config, x) for x in (image, painted))
     return _bytes(image), _bytes(jnp.where(mask > 0, 0.5, image)), _bytes(painted)
 

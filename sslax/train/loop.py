@@ -72,7 +72,15 @@ def pretrain(
     return experiment, state
 
 
-def _first_state(experiment: Experiment) -> State:
+def first_state(experiment: Experiment) -> State:
+    """The state before the first step, that of the random network.
+
+    Args:
+      experiment: the run.
+
+    Returns:
+      The state, the same at every call.
+    """
     batches = iter([experiment.loader.batch(0)])
     batch = next(data.to_device(batches, batch_sharding(experiment.mesh)))
     return experiment.init(batch, _key(experiment, 0))
