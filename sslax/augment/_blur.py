@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from sslax.augment._layout import (
+    Range,
     check_choice,
     check_image,
     check_probability,
@@ -124,7 +125,7 @@ def random_blur(
     key: PRNGKeyArray,
     image: Float[Array, "b h w c"],
     *,
-    sigma: tuple[float, float] = (0.1, 2.0),
+    sigma: Range = (0.1, 2.0),
     probability: float = 0.5,
     kernel_size: int | None = None,
     padding: str = "reflect",

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from sslax.augment._layout import check_choice, check_image, from_rows, to_rows
+from sslax.augment._layout import Range, check_choice, check_image, from_rows, to_rows
 from sslax.augment._resample import METHODS, check_boxes, crop_rows, pair, whole
 
 RULES = ("torchvision", "tf", "byol")
@@ -101,8 +101,8 @@ def random_box(
     key: PRNGKeyArray,
     box: Array,
     *,
-    scale: tuple[float, float] = (0.08, 1.0),
-    ratio: tuple[float, float] = (3 / 4, 4 / 3),
+    scale: Range = (0.08, 1.0),
+    ratio: Range = (3 / 4, 4 / 3),
     rule: str = "torchvision",
 ) -> Float[Array, "b 4"]:
     """Draws the box of a random resized crop inside a given box, for each image.
@@ -164,8 +164,8 @@ def random_resized_crop(
     box: Array | None = None,
     *,
     size,
-    scale: tuple[float, float] = (0.08, 1.0),
-    ratio: tuple[float, float] = (3 / 4, 4 / 3),
+    scale: Range = (0.08, 1.0),
+    ratio: Range = (3 / 4, 4 / 3),
     rule: str = "torchvision",
     method: str = "bicubic",
     flip: float = 0.0,

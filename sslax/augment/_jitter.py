@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from sslax.augment._colour import COLOURS, contrast_base
 from sslax.augment._hsv import adjust_hsv
 from sslax.augment._layout import (
+    Range,
     check_choice,
     check_image,
     check_probability,
@@ -35,7 +36,7 @@ def draw_amounts(key: PRNGKeyArray, batch: int, strength, colour: str) -> Array:
     high = jnp.array([1.0 + b, 1.0 + c, 1.0 + s, h])
     if colour == "byol":
         low, high = low.at[0].set(-b), high.at[0].set(b)
-    return low + jax.random.uniform(key, (batch, 4)) * (high - low)
+    return low[None] + jax.random.uniform(key, (batch, 4)) * (high - low)[None]
 
 
 def draw_order(key: PRNGKeyArray, batch: int, operations: tuple[int, ...]) -> Array:
@@ -168,7 +169,7 @@ def random_jitter(
     key: PRNGKeyArray,
     image: Float[Array, "b h w c"],
     *,
-    strength: tuple[float, float, float, float] = (0.8, 0.8, 0.8, 0.2),
+    strength: Range = (0.8, 0.8, 0.8, 0.2),
     probability: float = 0.8,
     colour: str = "torchvision",
 ) -> Float[Array, "b h w c"]:

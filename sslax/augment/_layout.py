@@ -7,10 +7,13 @@ both passes of a separable filter are batched matrix products without a transpos
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+Range = Sequence[float | int]  # low and high, or one number per operation
 GREY_WEIGHTS = (0.2989, 0.587, 0.114)
 
 

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 
 from sslax.augment._layout import check_choice, check_image, from_rows, to_rows
 
-METHODS = ("bicubic", "bilinear", "lanczos", "box")
+METHODS = ("bicubic", "bilinear", "lanczos", "box", "bicubic_torch", "bicubic_tf1")
 
 
 def _triangle(x: Array) -> Array:
@@ -73,6 +73,8 @@ def resample_weights(
     Returns:
       Weights in the dtype of `start`.
     """
+    if method in ("bicubic_torch", "bicubic_tf1"):
+        return _repeated_edge(start, length, size_in, size_out, method, flip)
     dtype = start.dtype
     first, extent = (start, length) if inside is None else inside
     start, length = start[:, None], length[:, None]
@@ -89,6 +91,27 @@ def resample_weights(
     weights = jnp.where(valid[:, None, :], _KERNELS[method](distance), 0.0)
     total = jnp.sum(weights, axis=2, keepdims=True)
     return weights / jnp.where(jnp.abs(total) > 1e-6, total, 1.0)
+
+
+def _repeated_edge(start, length, size_in, size_out, method, flip) -> Array:
+    """Four taps of the cubic with a = -0.75, the edge repeated, not antialiased."""
+    scale = (length / size_out)[:, None]
+    target = jnp.arange(size_out, dtype=start.dtype)[None, :]
+    if flip is not None:
+        target = jnp.where(flip[:, None], size_out - 1.0 - target, target)
+    half = 0.5 if method == "bicubic_torch" else 0.0
+    centre = (target + half) * scale - half
+    below = jnp.floor(centre)
+    source = jnp.arange(size_in, dtype=start.dtype)
+    weights = jnp.zeros((*centre.shape, size_in), start.dtype)
+    for tap in (-1.0, 0.0, 1.0, 2.0):
+        x = jnp.abs(below + tap - centre)
+        near = (1.25 * x - 2.25) * x * x + 1.0
+        far = ((-0.75 * x + 3.75) * x - 6.0) * x + 3.0
+        value = jnp.where(x <= 1.0, near, far)
+        place = jnp.clip(below + tap, 0.0, length[:, None] - 1.0) + start[:, None]
+        weights += jnp.where(place[..., None] == source, value[..., None], 0.0)
+    return weights
 
 
 def multiply(equation: str, *arrays: Array) -> Array:
@@ -169,7 +192,9 @@ def crop_resize(
       image: images `[b h w c]`, any number of channels.
       box: `[b 4]`: top, left, height and width of each box in pixels, inside the image.
       size: result size: one integer or (height, width).
-      method: `bicubic` (Keys, a = -0.5), `bilinear`, `lanczos` (3 lobes) or `box`.
+      method: `bicubic` (Keys, a = -0.5), `bilinear`, `lanczos` (3 lobes) or `box`;
+        `bicubic_torch` (a = -0.75, the edge repeated, never antialiased) and
+        `bicubic_tf1` (the same without half-pixel centres).
       antialias: widen the kernel where a box is larger than the result.
       flip: mirror the result left to right, per image `[b]`; None for none.
 
