@@ -11,7 +11,9 @@ from sslax.models._convnet import convnet, nin
 from sslax.models._heads import linear, mlp
 from sslax.models._mae import mae_decoder, mae_encoder
 from sslax.models._nets import from_linen
+from sslax.models._pixel_decoders import simmim_decoder
 from sslax.models._positions import resize_positions, sincos_positions
+from sslax.models._prototype_heads import dino_head
 from sslax.models._resnet import (
     resnet,
     resnet18,
@@ -33,6 +35,7 @@ from sslax.models._vit import (
 
 __all__ = [
     "convnet",
+    "dino_head",
     "from_linen",
     "linear",
     "mae_decoder",
@@ -47,6 +50,7 @@ __all__ = [
     "resnet101",
     "resnet152",
     "resnet200",
+    "simmim_decoder",
     "sincos_positions",
     "vit",
     "vit_base",

@@ -91,6 +91,7 @@ class Decoder(nn.Module):
     width: int
     depth: int
     heads: int
+    mlp_width: int
     patch_dim: int
     grid: Any
     output: Any
@@ -139,8 +140,9 @@ class Decoder(nn.Module):
 def _block(decoder, train, kind, **options):
     return kind(
         heads=decoder.heads,
-        mlp_width=4 * decoder.width,
+        mlp_width=decoder.mlp_width,
         qkv_bias=True,
+        relative=None,
         layer_scale=None,
         kernel_init="xavier",
         implementation=decoder.attention,
@@ -157,6 +159,7 @@ def mae_decoder(
     width: int = 512,
     depth: int = 8,
     heads: int = 16,
+    mlp_ratio: float = 4,
     grid: Sequence[int] | None = None,
     output: str | Sequence[str] = "pixels",
     remat: bool = False,
@@ -176,6 +179,7 @@ def mae_decoder(
       width: channels of the decoder.
       depth: blocks.
       heads: attention heads.
+      mlp_ratio: width of the MLP over `width`.
       grid: rows and columns of patches; None is a square.
       output: "pixels", or "block0", ...; several names give a dict.
       remat: compute blocks again in the backward pass.
@@ -210,6 +214,7 @@ def mae_decoder(
         width=width,
         depth=depth,
         heads=heads,
+        mlp_width=round(width * mlp_ratio),
         patch_dim=patch_size * patch_size * channels,
         grid=None if grid is None else tuple(grid),
         output=output if isinstance(output, str) else tuple(output),

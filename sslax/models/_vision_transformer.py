@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import flax.linen as nn
@@ -12,7 +13,7 @@ import numpy as np
 from sslax.models._layers import Conv, LayerNorm, at_least_float32
 from sslax.models._nets import select
 from sslax.models._positions import resize_positions, sincos_table
-from sslax.models._transformer import INITS, run_blocks
+from sslax.models._transformer import INITS, RelativePositions, run_blocks
 
 __all__ = ["ViT"]
 
@@ -48,7 +49,9 @@ class ViT(nn.Module):
     pool: str = "cls"
     positions: str = "learned"
     resize: str = "size"
-    qkv_bias: bool = True
+    relative: str | None = None
+    mask_token: bool = False
+    qkv_bias: bool | str = True
     layer_scale: float | None = None
     drop_path: float = 0.0
     freeze_patches: bool = False
@@ -60,29 +63,22 @@ class ViT(nn.Module):
     dtype: Any = None
 
     @nn.compact
-    def __call__(self, images, keep=None, *, train=False):
+    def __call__(self, images, keep=None, mask=None, *, train=False):
         grid = _grid(images, self.patch_size)
+        prefix = int(self.class_token)
         x = self._patches(images)
         outputs = {"patch_embed": x}
-        table = self._positions(grid).astype(x.dtype)
-        prefix = int(self.class_token)
-        x = x + table[:, prefix:]
-        if keep is not None:
-            x = jnp.take_along_axis(x, keep[:, :, None], axis=1)
-        if self.class_token:
-            deviation = _CLASS_TOKEN_DEVIATION[self.kernel_init]
-            normal = nn.initializers.normal(deviation)
-            token = self.param("cls_token", normal, (1, 1, self.width), jnp.float32)
-            token = token.astype(x.dtype) + table[:, :1]
-            x = jnp.concatenate(
-                [jnp.broadcast_to(token, (x.shape[0], 1, self.width)), x], axis=1
-            )
-        outputs["embedded"] = x
+        x = self._masked(x, mask)
+        outputs["embedded"] = x = self._embedded(x, grid, keep)
+        make = partial(RelativePositions, grid=grid, class_token=self.class_token)
+        shared = self.relative == "shared"
+        bias = make(heads=self.heads, name="relative")() if shared else None
         names = {self.output} if isinstance(self.output, str) else set(self.output)
         maps = [i for i in range(self.depth) if f"attention{i}" in names]
         blocks, found = run_blocks(
-            self._block(train),
+            self._block(train, make if self.relative == "block" else None),
             x,
+            bias,
             depth=self.depth,
             drop_path=self.drop_path,
             remat=self.remat,
@@ -106,6 +102,35 @@ class ViT(nn.Module):
         )(images)
         x = x.reshape(x.shape[0], -1, self.width)
         return jax.lax.stop_gradient(x) if self.freeze_patches else x
+
+    def _masked(self, x, mask):
+        if not self.mask_token:
+            if mask is not None:
+                raise ValueError("a mask is given to a net made without mask_token")
+            return x
+        normal = nn.initializers.normal(0.02)
+        token = self.param("mask_token", normal, (1, 1, self.width), jnp.float32)
+        if mask is None:
+            return x
+        mask = mask.reshape(x.shape[0], -1, 1).astype(bool)
+        return jnp.where(mask, token.astype(x.dtype), x)
+
+    def _embedded(self, x, grid, keep):
+        prefix = int(self.class_token)
+        table = None
+        if self.positions != "none":
+            table = self._positions(grid).astype(x.dtype)
+            x = x + table[:, prefix:]
+        if keep is not None:
+            x = jnp.take_along_axis(x, keep[:, :, None], axis=1)
+        if not self.class_token:
+            return x
+        normal = nn.initializers.normal(_CLASS_TOKEN_DEVIATION[self.kernel_init])
+        token = self.param("cls_token", normal, (1, 1, self.width), jnp.float32)
+        token = token.astype(x.dtype)
+        token = token if table is None else token + table[:, :1]
+        token = jnp.broadcast_to(token, (x.shape[0], 1, self.width))
+        return jnp.concatenate([token, x], axis=1)
 
     def _positions(self, grid):
         prefix = int(self.class_token)
@@ -131,12 +156,13 @@ class ViT(nn.Module):
         shape = (1, prefix + grid[0] * grid[1], self.width)
         return self.param("pos_embed", nn.initializers.normal(0.02), shape, jnp.float32)
 
-    def _block(self, train):
+    def _block(self, train, relative):
         def make(kind, **options):
             return kind(
                 heads=self.heads,
                 mlp_width=self.mlp_width,
                 qkv_bias=self.qkv_bias,
+                relative=relative,
                 layer_scale=self.layer_scale,
                 kernel_init=self.kernel_init,
                 implementation=self.attention,

@@ -66,7 +66,9 @@ def vit(
     pool: str = "cls",
     positions: str = "learned",
     resize: str = "size",
-    qkv_bias: bool = True,
+    relative: str | None = None,
+    mask_token: bool = False,
+    qkv_bias: bool | str = True,
     layer_scale: float | None = None,
     drop_path: float = 0.0,
     freeze_patches: bool = False,
@@ -80,7 +82,8 @@ def vit(
     """A vision transformer for images `[b h w c]` of any size that patches divide.
 
     Pre-norm blocks, fused q, k, v, exact GELU, LayerNorm with epsilon 1e-6. Inputs are
-    `(images)` or `(images, keep)`, where `keep` int32 [b k] are the patches to look at.
+    `(images, keep=None, mask=None)`: `keep` int32 [b k] are the patches to look at,
+    `mask` [b n] or [b h w] says where a mask token takes the place of a patch.
 
     Args:
       size: "tiny", "small", "base", "large", "huge" or "giant".
@@ -92,10 +95,14 @@ def vit(
       class_token: prepend a learned token.
       pool: "cls" (final norm, then the class token) or "mean" (mean of the patch
         tokens, then a norm of its own).
-      positions: "learned", "sincos" (fixed, MAE's order) or "sincos_row" (MoCo v3's).
+      positions: "learned", "sincos" (fixed, MAE's order), "sincos_row" (MoCo v3's) or
+        "none".
       resize: how learned positions are resized for another image size; see
         `resize_positions`.
-      qkv_bias: whether q, k, v have biases.
+      relative: learned bias of attention by the offset of two patches: None, "block"
+        (a table for every block) or "shared" (one table).
+      mask_token: a learned token for masked patches, put in before the positions.
+      qkv_bias: whether q, k, v have biases; "qv" leaves the keys without (BEiT).
       layer_scale: start value of a scale per channel and branch; None has none.
       drop_path: rate of the last block, growing linearly from 0; needs a key.
       freeze_patches: no gradient reaches the patch projection (MoCo v3).
@@ -131,13 +138,17 @@ def vit(
     References:
       Dosovitskiy et al., "An Image is Worth 16x16 Words", 2021, arXiv:2010.11929.
       Zhai et al., "Scaling Vision Transformers", 2022, arXiv:2106.04560 (giant).
+      Bao et al., "BEiT: BERT Pre-Training of Image Transformers", 2022,
+      arXiv:2106.08254 (relative positions, mask token, layer scale).
 
     Note:
       MoCo v3's ViT-S has 12 heads: `vit_small(heads=12)`.
     """
     for name, value, known in (
         ("pool", pool, ("cls", "mean")),
-        ("positions", positions, ("learned", "sincos", "sincos_row")),
+        ("positions", positions, ("learned", "sincos", "sincos_row", "none")),
+        ("relative", relative, (None, "block", "shared")),
+        ("qkv_bias", qkv_bias, (True, False, "qv")),
         ("resize", resize, ("size", "factor")),
         ("init", init, tuple(INITS)),
     ):
@@ -152,6 +163,8 @@ def vit(
         pool=pool,
         positions=positions,
         resize=resize,
+        relative=relative,
+        mask_token=mask_token,
         qkv_bias=qkv_bias,
         layer_scale=layer_scale,
         drop_path=drop_path,

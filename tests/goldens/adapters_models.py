@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from sslax import augment, losses, models
-from tests.goldens import torch_names
+from tests.goldens import adapters_transformers, torch_names
 
 CONTRASTIVE: dict = {}
 
@@ -175,6 +175,7 @@ def mae(arrays, parameters):
 
 
 VISION = {
+    **adapters_transformers.VISION,
     "backbone/pos_embed": positions,
     "backbone/resnet18": resnet,
     "backbone/resnet50": resnet,

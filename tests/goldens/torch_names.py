@@ -92,10 +92,22 @@ def blocks(sd, prefix="blocks"):
             inner = match[2].removeprefix("mlp.").replace(".", "/")
             flat |= layer(sd, source, f"blocks_{match[1]}/{inner}")
     for name, value in sd.items():
-        match = re.match(rf"{re.escape(prefix)}\.(\d+)\.(ls\d)\.gamma", name)
-        if match:
-            flat[f"blocks_{match[1]}/{match[2]}"] = value
+        match = re.match(rf"{re.escape(prefix)}\.(\d+)\.(.*)", name)
+        kind = _BLOCK_PARAMETERS.get(match[2]) if match else None
+        if kind is not None:
+            flat[f"blocks_{match[1]}/{kind}"] = value
     return flat
+
+
+_BLOCK_PARAMETERS = {
+    "ls1.gamma": "ls1",
+    "ls2.gamma": "ls2",
+    "gamma_1": "ls1",
+    "gamma_2": "ls2",
+    "attn.q_bias": "attn/q_bias",
+    "attn.v_bias": "attn/v_bias",
+    "attn.relative_position_bias_table": "attn/relative/table",
+}
 
 
 def vit(sd, *, learned=True):
@@ -104,9 +116,28 @@ def vit(sd, *, learned=True):
     for norm in ("norm", "fc_norm"):
         if f"{norm}.weight" in sd:
             flat |= layer(sd, norm, norm)
-    for token in ("cls_token", *(("pos_embed",) if learned else ())):
+    for token in ("cls_token", "mask_token", *(("pos_embed",) if learned else ())):
         if token in sd:
             flat[token] = sd[token]
+    if "masked_embed" in sd:
+        flat["mask_token"] = sd["masked_embed"][None]
+    if "rel_pos_bias.relative_position_bias_table" in sd:
+        flat["relative/table"] = sd["rel_pos_bias.relative_position_bias_table"]
+    return nest(flat)
+
+
+def dino_head(sd):
+    """DINO's and iBOT's names of the head -> params, with the scales."""
+    flat = {}
+    for i, source in enumerate(sorted(n for n in _layers(sd) if n[:4] == "mlp.")):
+        flat |= layer(sd, source, f"linear{i + 1}")
+    for source, target in (
+        ("last_layer", "prototypes"),
+        ("last_layer2", "patch_prototypes"),
+    ):
+        if f"{source}.weight_v" in sd:
+            flat[f"{target}/kernel"] = sd[f"{source}.weight_v"].T
+            flat[f"{target}/scale"] = sd[f"{source}.weight_g"][:, 0]
     return nest(flat)
 
 

@@ -1,0 +1,132 @@
+"""Heads that end in prototypes."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from sslax.core import Net
+from sslax.models._layers import BatchNorm, Dense, at_least_float32, dense_init
+from sslax.models._nets import compute_dtype, from_linen
+
+__all__ = ["dino_head"]
+
+
+class Prototypes(nn.Module):
+    """A linear layer without bias whose columns have unit length times a scale."""
+
+    features: int
+    with_scale: bool
+
+    @nn.compact
+    def __call__(self, x):
+        shape = (x.shape[-1], self.features)
+        kernel = self.param("kernel", dense_init("uniform"), shape, jnp.float32)
+        norm = jnp.sqrt(jnp.square(kernel).sum(axis=0, keepdims=True))
+        kernel = kernel / jnp.maximum(norm, 1e-12)
+        if self.with_scale:
+            ones = nn.initializers.ones
+            scale = self.param("scale", ones, (self.features,), jnp.float32)
+            kernel = kernel * scale.reshape(1, -1)
+        return x @ kernel.astype(x.dtype)
+
+
+class DinoHead(nn.Module):
+    """Linear and GELU, a bottleneck on the sphere, prototypes."""
+
+    dim: int
+    patch_dim: int | None
+    hidden: int
+    bottleneck: int
+    depth: int
+    with_scale: bool
+    norm: Any
+    dense: Any
+
+    @nn.compact
+    def __call__(self, x, *, train=False):
+        for i in range(1, self.depth):
+            x = self.dense(self.hidden, use_bias=self.norm is None, name=f"linear{i}")(
+                x
+            )
+            if self.norm is not None:
+                x = self.norm(name=f"bn{i}")(x, train=train)
+            x = jax.nn.gelu(x, approximate=False)
+        x = self.dense(self.bottleneck, name=f"linear{self.depth}")(x)
+        x = at_least_float32(x)
+        x = x * lax.rsqrt(jnp.maximum(jnp.square(x).sum(-1, keepdims=True), 1e-24))
+        last = Prototypes(self.dim, self.with_scale, name="prototypes")
+        if self.patch_dim is None:
+            return last(x)
+        if self.patch_dim == 0:
+            both = last(x)
+            return both[:, 0], both[:, 1:]
+        patches = Prototypes(self.patch_dim, self.with_scale, name="patch_prototypes")
+        return last(x[:, 0]), patches(x[:, 1:])
+
+
+def dino_head(
+    *,
+    dim: int = 65536,
+    patch_dim: int | None = None,
+    hidden: int = 2048,
+    bottleneck: int = 256,
+    depth: int = 3,
+    norm: str | None = None,
+    with_scale: bool = False,
+    dtype: str | None = None,
+) -> Net:
+    """The head of DINO and iBOT: an MLP, the unit sphere, prototypes of unit length.
+
+    Args:
+      dim: the number of prototypes.
+      patch_dim: None for features `[... d]`; a number for tokens `[b 1+n d]`, whose
+        patches have so many prototypes of their own; 0 for tokens whose patches share
+        the prototypes of the class token.
+      hidden: width of the hidden layers.
+      bottleneck: dimension of the sphere.
+      depth: linear layers before the sphere.
+      norm: "batch" or None, after each hidden layer, which then has no bias.
+      with_scale: a learned length per prototype; without, it is 1 (DINO's advice).
+      dtype: dtype of the MLP; the sphere and the prototypes are at least float32.
+
+    Returns:
+      A net with output `[... dim]`, or `([b dim], [b n patch_dim])` for tokens.
+
+    Raises:
+      ValueError: an unknown norm or dtype, or a depth below 1.
+
+    Example:
+      >>> import jax
+      >>> import jax.numpy as jnp
+      >>> net = dino_head(dim=6, hidden=8, bottleneck=4)
+      >>> params, stats = net.init(jax.random.key(0), jnp.ones((2, 5)))
+      >>> net.apply(params, stats, jnp.ones((2, 5)))[0].shape
+      (2, 6)
+
+    References:
+      Caron et al., "Emerging Properties in Self-Supervised Vision Transformers", 2021,
+      arXiv:2104.14294, section 3.1. Zhou et al., "iBOT: Image BERT Pre-Training with
+      Online Tokenizer", 2022, arXiv:2111.07832.
+    """
+    if norm not in (None, "batch"):
+        raise ValueError(f"norm is {norm!r}; expected None or 'batch'")
+    if depth < 1:
+        raise ValueError(f"depth is {depth}; a head has at least 1 layer")
+    compute = compute_dtype(dtype)
+    module = DinoHead(
+        dim=dim,
+        patch_dim=patch_dim,
+        hidden=hidden,
+        bottleneck=bottleneck,
+        depth=depth,
+        with_scale=with_scale,
+        norm=None if norm is None else partial(BatchNorm, dtype=compute),
+        dense=partial(Dense, kernel_init="truncated", dtype=compute),
+    )
+    return from_linen(module)

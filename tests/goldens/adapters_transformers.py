@@ -1,0 +1,187 @@
+"""Adapters from stored cases to public sslax functions: DINO, iBOT, BEiT, SimMIM."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from sslax import losses, models
+from tests.goldens import torch_names
+
+
+def _images(array):
+    return jnp.asarray(array).transpose(0, 2, 3, 1)
+
+
+def _linear(sd, features, name):
+    params = torch_names.nest(torch_names.layer(sd, name, "linear1"))
+    net = models.linear(dim=sd[f"{name}.weight"].shape[0])
+    return net.apply(params, {}, features)[0]
+
+
+def _size(parameters):
+    return {
+        "width": parameters["embed_dim"],
+        "depth": parameters["depth"],
+        "heads": parameters["num_heads"],
+        "mlp_ratio": parameters.get("mlp_ratio", 4),
+        "patch_size": parameters["patch_size"],
+    }
+
+
+def _head(parameters, **options):
+    return models.dino_head(
+        dim=parameters["out_dim"],
+        hidden=parameters["hidden_dim"],
+        bottleneck=parameters["bottleneck_dim"],
+        depth=parameters["nlayers"],
+        with_scale=True,
+        **options,
+    )
+
+
+def dino(arrays, parameters):
+    depth = parameters["depth"]
+    normed = [f"normed{i}" for i in range(depth)]
+    last = f"attention{depth - 1}"
+    net = models.vit(
+        **_size(parameters),
+        qkv_bias=parameters["qkv_bias"],
+        resize="factor",
+        output=["embedded", "pooled", last, *normed],
+    )
+    params = torch_names.vit(torch_names.state_dict(arrays))
+    apply = jax.jit(lambda x: net.apply(params, {}, x)[0])
+    out = apply(_images(arrays["in/x"]))
+    other = apply(_images(arrays["in/x_other_size"]))
+    patch = parameters["patch_size"]
+    table = models.resize_positions(
+        params["pos_embed"],
+        height=parameters["other_size"][0] // patch,
+        width=parameters["other_size"][1] // patch,
+        convention="factor",
+    )
+    head = torch_names.dino_head(torch_names.state_dict(arrays, "sd_head"))
+    return {
+        "feat/tokens0": out["embedded"],
+        **{f"feat/intermediate{i}": out[f"normed{i}"] for i in range(depth)},
+        "out/last_selfattention": out[last],
+        "out/cls": out["pooled"],
+        "feat/pos_other_size": table,
+        "out/cls_other_size": other["pooled"],
+        "out/head": _head(parameters["head"]).apply(head, {}, out["pooled"])[0],
+    }
+
+
+def ibot(arrays, parameters):
+    net = models.vit(**_size(parameters), mask_token=True, output="tokens")
+    params = torch_names.vit(torch_names.state_dict(arrays))
+    head = torch_names.dino_head(torch_names.state_dict(arrays, "sd_head"))
+    shared = parameters["head"]["shared_head"]
+    last = _head(
+        parameters["head"],
+        patch_dim=0 if shared else parameters["head"]["patch_out_dim"],
+    )
+    x, mask = _images(arrays["in/x"]), jnp.asarray(arrays["in/mask"])
+    tokens, _ = jax.jit(lambda x, mask: net.apply(params, {}, x, None, mask))(x, mask)
+    (cls, patches), _ = last.apply(head, {}, tokens)
+    return {"out/tokens": tokens, "out/head_cls": cls, "out/head_patch": patches}
+
+
+def _beit(parameters, **options):
+    shared = parameters.get("use_shared_rel_pos_bias", False)
+    per_block = parameters.get("use_rel_pos_bias", True)
+    return models.vit(
+        **_size(parameters),
+        positions="learned" if parameters.get("use_abs_pos_emb") else "none",
+        relative="shared" if shared else "block" if per_block else None,
+        qkv_bias="qv" if parameters.get("qkv_bias", True) else False,
+        **options,
+    )
+
+
+def beit(arrays, parameters):
+    sd = torch_names.state_dict(arrays)
+    sd = {k: v for k, v in sd.items() if not k.endswith("relative_position_index")}
+    blocks = [f"block{i}" for i in range(parameters["depth"])]
+    net = _beit(
+        parameters,
+        layer_scale=parameters["layer_scale_init"],
+        mask_token=True,
+        output=["tokens", *blocks],
+    )
+    x, mask = _images(arrays["in/x"]), np.asarray(arrays["in/mask"]) > 0
+    rows = np.nonzero(mask.reshape(-1))[0]
+    labels = jnp.asarray(arrays["in/labels"])
+
+    def loss(sd):
+        out, _ = net.apply(torch_names.vit(sd), {}, x, None, jnp.asarray(mask))
+        patches = out["tokens"][:, 1:].reshape(-1, parameters["embed_dim"])[rows]
+        logits = _linear(sd, patches, "lm_head")
+        chosen = jax.nn.log_softmax(logits)[jnp.arange(len(rows)), labels]
+        return -chosen.mean(), (out, logits)
+
+    (value, (out, logits)), grads = jax.jit(jax.value_and_grad(loss, has_aux=True))(sd)
+    return {
+        **{f"feat/{name}": out[name] for name in blocks},
+        "out/features": out["tokens"],
+        "out/masked_logits": logits,
+        "out/loss": value,
+        "out/mim_acc": (logits.argmax(-1) == labels).mean(),
+        **{f"grad/{name}": g for name, g in grads.items()},
+    }
+
+
+def beit_finetune(arrays, parameters):
+    sd = torch_names.state_dict(arrays)
+    pool = "mean" if parameters["mean_pooling"] else "cls"
+    net = _beit(parameters, layer_scale=parameters["layer_scale_init"], pool=pool)
+    pooled, _ = jax.jit(lambda x: net.apply(torch_names.vit(sd), {}, x))(
+        _images(arrays["in/x"])
+    )
+    return {"feat/pooled": pooled, "out/logits": _linear(sd, pooled, "head")}
+
+
+def simmim(arrays, parameters):
+    sd = torch_names.state_dict(arrays)
+    sd = {k: v for k, v in sd.items() if not k.endswith("relative_position_index")}
+    net = _beit(
+        parameters,
+        layer_scale=parameters["init_values"],
+        mask_token=True,
+        output="tokens",
+    )
+    decoder = models.simmim_decoder(patch_size=parameters["encoder_stride"])
+    x, mask = _images(arrays["in/x"]), jnp.asarray(arrays["in/mask"])
+    side = parameters["img_size"] // parameters["patch_size"]
+
+    def loss(sd):
+        inner = {
+            k.removeprefix("encoder."): v for k, v in sd.items() if k[:8] == "encoder."
+        }
+        tokens, _ = net.apply(torch_names.vit(inner), {}, x, None, mask)
+        encoded = tokens[:, 1:].reshape(x.shape[0], side, side, -1)
+        kernel = sd["decoder.0.weight"][:, :, 0, 0].T
+        params = {"pred": {"kernel": kernel, "bias": sd["decoder.0.bias"]}}
+        image, _ = decoder.apply(params, {}, encoded)
+        return losses.masked_l1(image, x, mask), (encoded, image)
+
+    (value, (encoded, image)), grads = jax.jit(jax.value_and_grad(loss, has_aux=True))(
+        sd
+    )
+    return {
+        "out/encoded": encoded.transpose(0, 3, 1, 2),
+        "out/reconstruction": image.transpose(0, 3, 1, 2),
+        "out/loss": value,
+        **{f"grad/{name}": g for name, g in grads.items()},
+    }
+
+
+VISION = {
+    "backbone/dino_vit": dino,
+    "mim/beit": beit,
+    "mim/beit_finetune": beit_finetune,
+    "mim/ibot_vit": ibot,
+    "mim/simmim_vit": simmim,
+}
