@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
@@ -73,7 +74,7 @@ def colorization(
 
 def annealed_mean(
     logits: Float[Array, "*b k"],
-    centres: Float[Array, "k two"],
+    centres: Float[Array | np.ndarray, "k two"],
     *,
     temperature: ArrayLike = 0.38,
 ) -> Float[Array, "*b two"]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from sslax.losses._checks import (
@@ -21,7 +22,7 @@ from sslax.losses._numerics import dot
 
 def soft_encode(
     colours: Float[Array, "*b two"],
-    centres: Float[Array, "k two"],
+    centres: Float[Array | np.ndarray, "k two"],
     *,
     neighbours: int = 5,
     sigma: float = 5.0,
@@ -76,8 +77,11 @@ def soft_encode(
 
 
 def smooth_prior(
-    prior: Float[Array, k], centres: Float[Array, "k two"], *, sigma: float = 5.0
-) -> Float[Array, k]:
+    prior: Float[Array | np.ndarray, " k"],
+    centres: Float[Array | np.ndarray, "k two"],
+    *,
+    sigma: float = 5.0,
+) -> Float[Array, " k"]:
     """Colorization's prior over bins, smoothed by a Gaussian in the plane of colours.
 
     p'_q = sum_r p_r G_rq, G_rq = e^{-||c_r - c_q||^2 / (2 sigma^2)} / sum_s (same, rs)
@@ -115,8 +119,8 @@ def smooth_prior(
 
 
 def rebalancing_weights(
-    prior: Float[Array, k], *, uniform: float = 0.5, alpha: float = 1.0
-) -> Float[Array, k]:
+    prior: Float[Array | np.ndarray, " k"], *, uniform: float = 0.5, alpha: float = 1.0
+) -> Float[Array, " k"]:
     """Colorization's weights of the bins: rare colours count for more.
 
     w_q = v_q / sum_q p_q v_q, v_q = ((1 - lambda) p_q + lambda / k)^-alpha
@@ -158,7 +162,7 @@ def rebalancing_weights(
 
 
 def pixel_weights(
-    code: Float[Array, "*b k"], weights: Float[Array, k]
+    code: Float[Array, "*b k"], weights: Float[Array, " k"]
 ) -> Float[Array, "*b"]:
     """The weight of each pixel: the one of the bin that its colour is closest to.
 
@@ -191,7 +195,7 @@ def pixel_weights(
 
 def colour_mask(
     colours: Float[Array, "b h w two"], *, threshold: float = 5.0
-) -> Float[Array, b]:
+) -> Float[Array, " b"]:
     """1 for images with colour, 0 for grey ones, which teach nothing about colour.
 
     m_b = 1 if max_hw max(|a_bhw|, |b_bhw|) > threshold, else 0

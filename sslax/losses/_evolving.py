@@ -65,7 +65,7 @@ def evolving_reconstruction(
 
 
 def evolving_detection(
-    logits: Float[Array, b], labels: Array, present: Array | None = None
+    logits: Float[Array, " b"], labels: Array, present: Array | None = None
 ) -> Float[Array, ""]:
     """Evolving Losses: binary cross-entropy, for order, direction and alignment.
 

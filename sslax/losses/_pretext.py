@@ -76,8 +76,8 @@ def counting(
 
 
 def jigsaw_clustering_labels(
-    permutation: Int[Array, n], *, parts: int = 4
-) -> tuple[Int[Array, n], Int[Array, n]]:
+    permutation: Int[Array, " n"], *, parts: int = 4
+) -> tuple[Int[Array, " n"], Int[Array, " n"]]:
     """The image and the place that each shuffled patch of a batch came from.
 
     cluster_k = permutation_k mod b, location_k = permutation_k div b, b = n / parts
@@ -173,7 +173,7 @@ def supclu(
 def jigsaw_clustering(
     embeddings: Float[Array, "n d"],
     location_logits: Float[Array, "n parts"],
-    permutation: Int[Array, n],
+    permutation: Int[Array, " n"],
     *,
     temperature: ArrayLike = 0.3,
     base_temperature: float = 0.07,
