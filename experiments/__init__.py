@@ -1,0 +1,1 @@
+"""Studies, tables and benchmarks: scripts that use sslax."""

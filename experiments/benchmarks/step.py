@@ -1,0 +1,168 @@
+"""Where the time of a train step goes, for SimCLR at 32 px and MAE at 224 px.
+
+python -m experiments.benchmarks.step [--repeats 7] [--simclr_batch 64] [--mae_batch 32]
+
+Every part is compiled alone and timed in turn, so that drift of the machine hits all
+alike; a number is the median. "model" is forward and backward of the whole objective
+less the loss. Shares are of the sum of the parts; "step" is the fused program that
+training runs.
+"""
+
+import argparse
+import statistics
+import time
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from configs import mae as mae_config
+from configs import simclr as simclr_config
+from sslax import calls, losses, sharding, step
+
+
+class Case(NamedTuple):
+    """A config, and its loss alone, as a function of random inputs of true shape."""
+
+    name: str
+    config: dict
+    size: int
+    batch: int
+    loss: object
+
+
+def simclr_case(batch: int) -> Case:
+    config = simclr_config.get_config("cifar10").to_dict()
+    draw = jax.random.normal(jax.random.key(0), (2, batch, 128))
+
+    def loss(z):
+        return losses.nt_xent(z[0], z[1], temperature=0.5)
+
+    return Case("simclr ResNet-18 32 px", config, 32, batch, (loss, draw))
+
+
+def mae_case(batch: int) -> Case:
+    config = mae_config.get_config("base").to_dict()
+    config["method"]["encoder"]["size"] = "small"
+    draw = jax.random.normal(jax.random.key(0), (2, batch, 196, 768))
+    mask = jnp.ones((batch, 196))
+
+    def loss(z):
+        return losses.masked_mse(z[0], losses.normalize_patches(z[1]), mask)
+
+    return Case("mae ViT-S/16 224 px", config, 224, batch, (loss, draw))
+
+
+def compiled_parts(case: Case):
+    """The parts as compiled functions without arguments, and what compiling told."""
+    config, key = case.config, jax.random.key(0)
+    method = calls.build(config["method"], "methods")
+    views = calls.build(config["views"], "views")
+    tx = calls.build(config["optimizer"], "optim")
+    pixels = np.random.default_rng(0).integers(
+        0, 256, (case.batch, case.size, case.size, 3), np.uint8
+    )
+    batch = {"image": jnp.asarray(pixels), "index": jnp.arange(case.batch)}
+    mesh = sharding.make_mesh(devices=jax.devices()[:1])
+    txs = {"ssl": tx}
+    init, layout = step.compile_init(
+        method, txs, views, mesh, sharding.replicated(), batch
+    )
+    state = init(batch, key)
+    objective = method.objectives["ssl"].loss
+    seen = jax.jit(views)(key, batch)
+
+    def forward_backward(params, extra, seen):
+        grad = jax.value_and_grad(objective, has_aux=True)
+        return grad(params, extra, seen, key=key, step=state.step)
+
+    def update(params, grads, opt):
+        updates, opt = tx.update(grads, opt, params)
+        return optax.apply_updates(params, updates), opt
+
+    def after(params, extra):
+        return method.after_update(params, extra, step=state.step)[1]
+
+    loss, draw = case.loss
+    grads = jax.tree.map(jnp.ones_like, state.params)
+    parts = {
+        "views": (views, (key, batch)),
+        "objective": (forward_backward, (state.params, state.extra, seen)),
+        "loss": (jax.value_and_grad(loss), (draw,)),
+        "optimizer": (update, (state.params, grads, state.opt["ssl"])),
+        "after": (after, (state.params, state.extra)),
+    }
+    functions = {}
+    for name, (function, arguments) in parts.items():
+        built = jax.jit(function).lower(*arguments).compile()
+        functions[name] = lambda b=built, a=arguments: b(*a)
+        if name == "objective":
+            flops = built.cost_analysis()["flops"]
+    began = time.perf_counter()
+    train = step.compile_step(method, txs, views, mesh, layout)
+    built = train.lower(state, batch, key).compile()
+    seconds, memory = time.perf_counter() - began, built.memory_analysis()
+    peak = memory.argument_size_in_bytes + memory.temp_size_in_bytes
+    functions["step"] = donating(built, state, batch, key)
+    return functions, {"compile_s": seconds, "peak_MB": peak / 1e6, "flops": flops}
+
+
+def donating(built, state, batch, key):
+    """The step gives its state to the next call, as in training."""
+    holder = [jax.tree.map(jnp.copy, state)]
+
+    def run():
+        holder[0], metrics = built(holder[0], batch, key)
+        return metrics
+
+    return run
+
+
+def measure(functions, repeats: int) -> dict[str, float]:
+    """Median seconds of each, called in turn."""
+    for function in functions.values():
+        jax.block_until_ready(function())
+    times = {name: [] for name in functions}
+    for _ in range(repeats):
+        for name, function in functions.items():
+            began = time.perf_counter()
+            jax.block_until_ready(function())
+            times[name].append(time.perf_counter() - began)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--simclr_batch", type=int, default=64)
+    parser.add_argument("--mae_batch", type=int, default=32)
+    args = parser.parse_args()
+    device = jax.devices()[0]
+    print(f"{device.device_kind}, {jax.device_count()} device(s), float32")
+    header = ["case", "batch", "images/s", "step ms", "views %", "model %", "loss %"]
+    header += ["optimizer %", "EMA %", "compile s", "peak MB", "model GFLOP/s"]
+    print(" | ".join(header))
+    shares = {}
+    for key, case in (
+        ("simclr32", simclr_case(args.simclr_batch)),
+        ("mae224", mae_case(args.mae_batch)),
+    ):
+        functions, facts = compiled_parts(case)
+        t = measure(functions, args.repeats)
+        model = t["objective"] - t["loss"]
+        total = t["views"] + t["objective"] + t["optimizer"] + t["after"]
+        parts = [t["views"], model, t["loss"], t["optimizer"], t["after"]]
+        row = [case.name, str(case.batch), f"{case.batch / t['step']:.1f}"]
+        row += [f"{1e3 * t['step']:.0f}", *(f"{100 * p / total:.1f}" for p in parts)]
+        row += [f"{facts['compile_s']:.1f}", f"{facts['peak_MB']:.0f}"]
+        row += [f"{facts['flops'] / model / 1e9:.1f}"]
+        print(" | ".join(row))
+        shares[key] = 1 - model / total
+    line = " ".join(f"non_model_share_{k}={v:.3f}" for k, v in shares.items())
+    print(f"step: {line}")
+
+
+if __name__ == "__main__":
+    main()
