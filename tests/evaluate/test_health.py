@@ -21,7 +21,8 @@ def test_rankme_counts_the_directions():
     two = np.diag([3.0, 1.0]).astype(np.float32)
     by_hand = np.exp(-(0.75 * np.log(0.75) + 0.25 * np.log(0.25)))
     assert evaluate.rankme(two) == pytest.approx(by_hand, rel=1e-4)
-    assert evaluate.rankme(jnp.asarray(two, jnp.bfloat16)).dtype == jnp.float32
+    half = jnp.asarray(two, jnp.bfloat16)
+    assert evaluate.rankme(half) == pytest.approx(by_hand, rel=1e-4)
 
 
 def test_health_of_spread_features():
