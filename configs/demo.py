@@ -1,6 +1,6 @@
 """The demo: the bundled sample of Fashion-MNIST, minutes on a laptop.
 
-    make demo
+make demo
 """
 
 from configs import common
@@ -13,9 +13,7 @@ def get_config():
     config.steps = 20
     config.log_every = 10
     config.checkpoint.every = 10
-    config.evaluate.update(
-        every=10, online=("knn",), view=dict(name="center", size=28)
-    )
+    config.evaluate.update(every=10, online=("knn",), view=dict(name="center", size=28))
     config.views = dict(
         name="two_views",
         first=dict(name="view", size=28, scale=(0.3, 1.0)),

@@ -30,7 +30,9 @@ def _masked(size: int, patch_size: int, *, scale, normalize: str):
 def _method(encoder: dict, patch_size: int, channels: int = 3):
     return dict(
         name="mae",
-        encoder=dict(name="mae_encoder", patch_size=patch_size, **encoder),
+        encoder=dict(
+            name="mae_encoder", patch_size=patch_size, dtype="float32", **encoder
+        ),
         decoder=dict(
             name="mae_decoder",
             patch_size=patch_size,
@@ -38,6 +40,7 @@ def _method(encoder: dict, patch_size: int, channels: int = 3):
             depth=8,
             heads=16,
             channels=channels,
+            dtype="float32",
         ),
         patch_size=patch_size,
     )

@@ -37,7 +37,7 @@ def _imagenet():
     config.views = _views(224, scale=(0.2, 1.0), blur=0.5, normalize="imagenet")
     config.method = dict(
         name="moco",
-        encoder=dict(name="resnet50", bn_groups=8, zero_init=False),
+        encoder=dict(name="resnet50", dtype="float32", bn_groups=8, zero_init=False),
         hidden=2048,
         dim=128,
         queue_size=65536,
@@ -64,7 +64,9 @@ def _cifar10():
     config.views = _views(32, scale=(0.08, 1.0), blur=0.0, normalize="cifar10")
     config.method = dict(
         name="moco",
-        encoder=dict(name="resnet18", stem="cifar", bn_groups=8, zero_init=False),
+        encoder=dict(
+            name="resnet18", dtype="float32", stem="cifar", bn_groups=8, zero_init=False
+        ),
         hidden=None,
         dim=128,
         queue_size=4096,

@@ -33,7 +33,7 @@ def _cifar10():
         name="rotated",
         view=dict(name="shifted", size=32, padding=4, normalize="cifar10_rotnet"),
     )
-    config.method = dict(name="rotation", encoder=dict(name="nin"))
+    config.method = dict(name="rotation", encoder=dict(name="nin", dtype="float32"))
     config.optimizer = dict(
         name="sgd",
         learning_rate=0.1,
@@ -51,7 +51,9 @@ def _imagenet():
     config.views = dict(
         name="rotated", view=dict(name="view", size=224, normalize="imagenet")
     )
-    config.method = dict(name="rotation", encoder=dict(name="resnet50"))
+    config.method = dict(
+        name="rotation", encoder=dict(name="resnet50", dtype="float32")
+    )
     config.optimizer = dict(
         name="sgd",
         learning_rate=common.scaled(config, 0.1),

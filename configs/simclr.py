@@ -37,7 +37,7 @@ def _imagenet():
     )
     config.method = dict(
         name="simclr",
-        encoder=dict(name="resnet50"),
+        encoder=dict(name="resnet50", dtype="float32"),
         hidden=2048,
         dim=128,
         temperature=0.1,
@@ -71,7 +71,7 @@ def _cifar10():
     )
     config.method = dict(
         name="simclr",
-        encoder=dict(name="resnet18", stem="cifar"),
+        encoder=dict(name="resnet18", dtype="float32", stem="cifar"),
         hidden=512,
         dim=128,
         temperature=0.5,
