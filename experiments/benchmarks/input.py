@@ -48,7 +48,7 @@ def photos() -> tuple[str, list[np.ndarray]]:
 
 
 def drawn() -> list[np.ndarray]:
-    shapes = data.source("synthetic", size=WIDTH, length=8)
+    shapes = data.source("synthetic", "train", size=WIDTH, length=8)
     noise = np.random.default_rng(0).normal(0, 8, (WIDTH, WIDTH, 3))
     return [np.clip(e["image"] + noise, 0, 255).astype(np.uint8) for e in shapes]
 

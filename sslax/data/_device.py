@@ -23,10 +23,13 @@ def to_device(
         An iterator of global batches: dicts of `jax.Array` with the rows of all
         processes, in the order of the processes.
 
+    Raises:
+        ValueError: when the size is below 1.
+
     Example:
         >>> import jax
         >>> from sslax import data
-        >>> shapes = data.source("synthetic", size=16, length=8)
+        >>> shapes = data.source("synthetic", "train", size=16, length=8)
         >>> one = jax.sharding.SingleDeviceSharding(jax.devices()[0])
         >>> batch = next(data.to_device(data.batches(shapes, 4), one))
         >>> batch["image"].shape

@@ -170,7 +170,7 @@ def loader(
 
     Example:
         >>> from sslax import data
-        >>> shapes = data.source("synthetic", size=16, length=10)
+        >>> shapes = data.source("synthetic", "train", size=16, length=10)
         >>> batches = data.loader(shapes, batch_size=4, seed=1)
         >>> batches.batch(0)["image"].shape, batches.steps_per_epoch
         ((4, 16, 16, 3), 2)

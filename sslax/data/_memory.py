@@ -132,9 +132,9 @@ def in_memory(
 
     Example:
         >>> from sslax import data
-        >>> shapes = data.in_memory(data.source("synthetic", size=16, length=4))
+        >>> shapes = data.in_memory(data.source("synthetic", "train", size=16))
         >>> shapes.arrays["image"].shape
-        (4, 16, 16, 3)
+        (1024, 16, 16, 3)
     """
     on_error = check_on_error(on_error or source.on_error)
     check_shape(source, canvas)
@@ -193,7 +193,7 @@ def batches(
 
     Example:
         >>> from sslax import data
-        >>> shapes = data.source("synthetic", size=16, length=5)
+        >>> shapes = data.source("synthetic", "train", size=16, length=5)
         >>> [batch["index"].tolist() for batch in data.batches(shapes, 2)]
         [[0, 1], [2, 3], [4]]
     """

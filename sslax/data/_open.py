@@ -25,7 +25,7 @@ OWN = (_tfds.SAMPLE, "fashion_mnist", "folder", "synthetic")
 
 def source(
     name: str,
-    split: str = "train",
+    split: str,
     *,
     data_dir: str | os.PathLike | None = None,
     on_error: str = "stop",

@@ -17,7 +17,7 @@ def damaged(folder, picture):
     files = {f"{i}.jpg": whole for i in range(5)}
     files["1.jpg"] = whole[: len(whole) // 2]
     files["2.jpg"] = b"not an image"
-    return data.source("folder", path=folder(files))
+    return data.source("folder", "train", path=folder(files))
 
 
 def test_stop_names_the_file(damaged):
@@ -85,7 +85,7 @@ def test_evaluation_leaves_skipped_ones_out(damaged, caplog):
 
 
 def test_nothing_but_bad_examples(folder, caplog):
-    source = data.source("folder", path=folder({"0.jpg": b"", "1.jpg": b"x"}))
+    source = data.source("folder", "train", path=folder({"0.jpg": b"", "1.jpg": b"x"}))
     with pytest.raises(data.BadExample, match="none of the 2 examples"):
         data.in_memory(source, canvas=8, on_error="skip")
 

@@ -17,7 +17,7 @@ def test_the_canvas_keeps_the_aspect_and_never_enlarges(
     folder, picture, size, wanted, kind
 ):
     root = folder({f"1.{kind}": picture(*size, kind)})
-    example = data.source("folder", path=root).load(0, canvas=256)
+    example = data.source("folder", "train", path=root).load(0, canvas=256)
     image, box = example["image"], example["box"]
     assert image.shape == (256, 256, 3)
     assert image.dtype == np.uint8
@@ -57,7 +57,7 @@ def test_sizes_that_round_to_nothing():
 
 
 def test_mask_and_position_follow_the_image():
-    source = data.source("synthetic", size=64)
+    source = data.source("synthetic", "train", size=64)
     small = source.load(4, canvas=32)
     assert small["mask"].shape == (32, 32)
     np.testing.assert_allclose(small["position"], source[4]["position"] / 2)
@@ -74,7 +74,7 @@ def test_pixels_without_a_known_range_are_refused(folder):
 
     root = folder({"0.png": None})
     Image.fromarray(np.ones((4, 4), np.float32)).save(root / "1.tiff")
-    source = data.source("folder", path=root)
+    source = data.source("folder", "train", path=root)
     with pytest.raises(data.BadExample, match=r"1\.tiff cannot be read.*mode F"):
         source[1]
 

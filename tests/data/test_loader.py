@@ -13,7 +13,7 @@ ALONE = {"process_index": 0, "process_count": 1}
 
 @pytest.fixture(scope="module")
 def shapes():
-    return data.source("synthetic", size=8, length=37)
+    return data.source("synthetic", "train", size=8, length=37)
 
 
 def test_each_epoch_is_a_permutation_and_no_example_is_lost(shapes):
@@ -102,7 +102,7 @@ def test_memory_is_chosen_by_size(shapes, monkeypatch):
 
 def test_sizes_that_differ_need_a_canvas(folder, picture):
     root = folder({"a.png": picture(6, 9, "png"), "b.png": picture(9, 30, "png")})
-    source = data.source("folder", path=root)
+    source = data.source("folder", "train", path=root)
     for call in (
         lambda: data.loader(source, batch_size=2, **ALONE),
         lambda: data.in_memory(source),

@@ -102,7 +102,7 @@ def test_a_process_that_fails_while_preparing_leaves_nothing(tmp_path, monkeypat
 def test_a_data_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match=r"file' cannot be written.*SSLAX_DATA_DIR"):
-        data.source("fashion_mnist_sample", data_dir=tmp_path / "file")
+        data.source("fashion_mnist_sample", "train", data_dir=tmp_path / "file")
 
 
 def test_whole_set_out_of_idx_files(tmp_path):
@@ -124,7 +124,7 @@ def test_whole_set_out_of_idx_files(tmp_path):
 def test_whole_set_that_is_missing_says_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setattr("sslax.data._open.find_idx_folder", lambda folder: None)
     with pytest.raises(ValueError, match="apt install dataset-fashion-mnist") as caught:
-        data.source("fashion_mnist", data_dir=tmp_path)
+        data.source("fashion_mnist", "train", data_dir=tmp_path)
     assert "sslax prepare fashion_mnist" in str(caught.value)
     assert "fashion_mnist_sample" in str(caught.value)
 

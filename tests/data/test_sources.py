@@ -9,7 +9,7 @@ from sslax.data._synthetic import SHAPES
 
 def test_class_folders_are_labels_in_sorted_order(folder):
     root = folder({"dog/b.jpg": None, "cat/z.JPG": None, "dog/a.png": None})
-    source = data.source(f"folder:{root}")
+    source = data.source(f"folder:{root}", "train")
     assert source.files == ("cat/z.JPG", "dog/a.png", "dog/b.jpg")
     assert source.class_names == ("cat", "dog")
     assert [source[i]["label"] for i in range(3)] == [0, 1, 1]
@@ -21,7 +21,7 @@ def test_class_folders_are_labels_in_sorted_order(folder):
 
 def test_nested_folders_take_the_first_as_class(folder):
     root = folder({"cat/2020/1.jpg": None, "cat/1.jpg": None, "dog/x/y/1.jpg": None})
-    source = data.source("folder", path=root)
+    source = data.source("folder", "train", path=root)
     assert source.files == ("cat/1.jpg", "cat/2020/1.jpg", "dog/x/y/1.jpg")
     assert [source[i]["label"] for i in range(3)] == [0, 0, 1]
 
@@ -30,7 +30,7 @@ def test_nested_folders_take_the_first_as_class(folder):
     "files", [["b.jpg", "a.jpg"], ["only/a.jpg", "only/b.jpg"], ["c.jpg", "x/a.jpg"]]
 )
 def test_folders_without_classes_have_no_labels(folder, files):
-    source = data.source("folder", path=folder(dict.fromkeys(files)))
+    source = data.source("folder", "train", path=folder(dict.fromkeys(files)))
     assert source.num_classes is None
     assert [example["label"] for example in source] == [-1, -1]
     with pytest.raises(ValueError, match=r"linear probe needs labels.*folder:"):
@@ -39,12 +39,12 @@ def test_folders_without_classes_have_no_labels(folder, files):
 
 def test_classes_may_be_asked_for_or_refused(folder):
     root = folder({"a/1.jpg": None, "b/1.jpg": None})
-    assert data.source("folder", path=root, classes="none").num_classes is None
-    assert data.source("folder", path=root / "a").num_classes is None
+    assert data.source("folder", "train", path=root, classes="none").num_classes is None
+    assert data.source("folder", "train", path=root / "a").num_classes is None
     with pytest.raises(ValueError, match="in no class folder"):
-        data.source("folder", path=root / "a", classes="folders")
+        data.source("folder", "train", path=root / "a", classes="folders")
     with pytest.raises(ValueError, match="classes is 'yes'"):
-        data.source("folder", path=root, classes="yes")
+        data.source("folder", "train", path=root, classes="yes")
 
 
 def test_split_folders_share_their_class_ids(folder):
@@ -63,13 +63,13 @@ def test_split_folders_share_their_class_ids(folder):
 
 
 def test_empty_and_missing_folders(folder, tmp_path):
-    folder({"readme.txt": b"", ".hidden.jpg": None})
+    folder({"readme.txt": b"", ".hidden.jpg": None, ".git/1.jpg": None})
     with pytest.raises(ValueError, match=r"no image below .*\.jpg"):
-        data.source("folder", path=tmp_path)
+        data.source("folder", "train", path=tmp_path)
     with pytest.raises(ValueError, match="nowhere' does not exist"):
-        data.source(f"folder:{tmp_path}/nowhere")
+        data.source(f"folder:{tmp_path}/nowhere", "train")
     with pytest.raises(ValueError, match="needs path="):
-        data.source("folder")
+        data.source("folder", "train")
 
 
 def test_images_of_all_modes_become_rgb(folder, picture):
@@ -79,24 +79,24 @@ def test_images_of_all_modes_become_rgb(folder, picture):
     from PIL import Image
 
     Image.fromarray(deep).save(root / "deep.png")
-    source = data.source("folder", path=root)
+    source = data.source("folder", "train", path=root)
     shapes = {example["image"].shape for example in source}
     assert shapes == {(6, 9, 3)}
     assert source.files[-1] == "deep.png"
     assert np.all(source[len(source) - 1]["image"] == 0x80)
-    grey = data.source("folder", path=root, channels=1)
+    grey = data.source("folder", "train", path=root, channels=1)
     assert {example["image"].shape for example in grey} == {(6, 9, 1)}
 
 
 def test_synthetic_depends_on_seed_split_and_index_alone():
-    source = data.source("synthetic", size=24, length=40)
-    again = data.source("synthetic", size=24, length=16)
+    source = data.source("synthetic", "train", size=24, length=40)
+    again = data.source("synthetic", "train", size=24, length=16)
     for key, value in source[11].items():
         np.testing.assert_array_equal(value, again[11][key])
     others = (
         source[19],
         data.source("synthetic", "test", size=24)[11],
-        data.source("synthetic", size=24, seed=1)[11],
+        data.source("synthetic", "train", size=24, seed=1)[11],
     )
     for other in others:
         assert other["label"] == source[11]["label"]
@@ -108,7 +108,7 @@ def test_synthetic_depends_on_seed_split_and_index_alone():
 def test_synthetic_mask_is_exact(label):
     """Inside the mask the front texture shows, outside the back one, and no mixture."""
     size, index = 48, label + 8
-    source = data.source("synthetic", size=size)
+    source = data.source("synthetic", "train", size=size)
     example = source[index]
     mask = example["mask"]
     assert mask.shape == (size, size)
@@ -134,7 +134,7 @@ def test_synthetic_mask_is_exact(label):
 
 
 def test_parts_of_splits():
-    whole = data.source("synthetic", size=8, length=10)
+    whole = data.source("synthetic", "train", size=8, length=10)
     part = data.source("synthetic", "train[20%:-1]", size=8, length=10)
     assert len(part) == 7
     assert part[0]["index"] == 0
@@ -167,7 +167,7 @@ def test_parts_of_splits():
 )
 def test_mistakes_in_names_and_options(name, options, message, data_dir):
     with pytest.raises(ValueError, match=message):
-        data.source(name, data_dir=data_dir, **options)
+        data.source(name, "train", data_dir=data_dir, **options)
 
 
 def test_a_missing_split_names_the_others(sample, data_dir):
