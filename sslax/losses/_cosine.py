@@ -38,6 +38,11 @@ def unit(x: Float[Array, "*b d"]) -> Float[Array, "*b d"]:
     return jnp.where(zero, 0.0, x) / jnp.sqrt(jnp.where(zero, 1.0, square))
 
 
+def directions(*arrays: Array, normalize: bool) -> list[Array]:
+    """The arrays as unit vectors, or as they are, in at least float32."""
+    return [unit(x) for x in arrays] if normalize else at_least_float32(*arrays)
+
+
 def cosine_regression(
     prediction: Float[Array, "*b d"],
     target: Float[Array, "*b d"],

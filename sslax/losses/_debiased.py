@@ -19,6 +19,7 @@ def debiased_nt_xent(
     *,
     temperature: ArrayLike,
     tau_plus: float | int,
+    normalize: bool = True,
     reduction: str = "mean",
     block_size: int | None = None,
 ) -> Float[Array, "*out"]:
@@ -36,6 +37,7 @@ def debiased_nt_xent(
       z2: projections of the second views, in the same order.
       temperature: above 0; the paper uses 0.5.
       tau_plus: class prior in [0, 1); the paper uses 0.1 on CIFAR-10.
+      normalize: False takes the vectors as they are, for unit vectors.
       reduction: "mean", or "none" for one value per anchor `[2b]`, z1 first.
       block_size: anchors in a block, see `nt_xent`.
 
@@ -63,6 +65,7 @@ def debiased_nt_xent(
         temperature=temperature,
         tau_plus=tau_plus,
         beta=0.0,
+        normalize=normalize,
         reduction=reduction,
         block_size=block_size,
     )
@@ -75,6 +78,7 @@ def hard_negative_nt_xent(
     temperature: ArrayLike,
     tau_plus: float | int,
     beta: float | int,
+    normalize: bool = True,
     reduction: str = "mean",
     block_size: int | None = None,
 ) -> Float[Array, "*out"]:
@@ -93,6 +97,7 @@ def hard_negative_nt_xent(
       temperature: above 0; the paper uses 0.5.
       tau_plus: class prior in [0, 1); the paper uses 0.1.
       beta: concentration on hard negatives, 0 or more; the paper uses 1 on CIFAR-10.
+      normalize: False takes the vectors as they are, for unit vectors.
       reduction: "mean", or "none" for one value per anchor `[2b]`, z1 first.
       block_size: anchors in a block, see `nt_xent`.
 
@@ -128,6 +133,7 @@ def hard_negative_nt_xent(
         z1,
         z2,
         temperature=temperature,
+        normalize=normalize,
         block_size=block_size,
         sharpness=sharpness,
     )

@@ -13,7 +13,7 @@ from sslax.losses._checks import (
     check_rank,
     check_shape,
 )
-from sslax.losses._cosine import unit
+from sslax.losses._cosine import directions
 from sslax.losses._numerics import (
     check_count,
     check_same_features,
@@ -32,6 +32,7 @@ def info_nce(
     negatives: Float[Array, "*n d"] | None = None,
     *,
     temperature: ArrayLike,
+    normalize: bool = True,
     reduction: str = "mean",
     block_size: int | None = None,
 ) -> Float[Array, "*out"]:
@@ -50,6 +51,7 @@ def info_nce(
       positive: the key of each query; MoCo stops its gradient.
       negatives: `[n d]` shared, `[b n d]` per query, or None for the batch's own keys.
       temperature: above 0; MoCo uses 0.07, MoCo v2 0.2.
+      normalize: False takes the vectors as they are, for unit vectors.
       reduction: "mean", or "none" for one value per query `[b]`.
       block_size: queries in a block; the matrix of logits is then never whole in
         memory, in either pass. None computes it at once.
@@ -79,14 +81,14 @@ def info_nce(
     check_rank(2, query=query, positive=positive)
     check_same_shape(query=query, positive=positive)
     check_positive(temperature=temperature)
-    query, positive = unit(query), unit(positive)
+    query, positive = directions(query, positive, normalize=normalize)
     rows = {"query": query, "positive": positive}
     if negatives is None:
         check_count(2, query=query)
         keys = positive
     else:
         _check_negatives(query, negatives)
-        keys = unit(negatives)
+        (keys,) = directions(negatives, normalize=normalize)
         if keys.ndim == 3:
             rows["negatives"] = keys
 

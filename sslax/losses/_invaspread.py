@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from sslax.losses._checks import at_least_float32
+from sslax.losses._cosine import directions
 from sslax.losses._nt_xent import check_pair
 from sslax.losses._numerics import check_same_shape, dot, logsumexp_but, over_rows
 
@@ -20,6 +20,7 @@ def invaspread(
     *,
     temperature: ArrayLike,
     negative_weight: float | int = 1.0,
+    normalize: bool = True,
     block_size: int | None = None,
 ) -> Float[Array, ""]:
     """The instance loss of InvaSpread: find the other view, and be none of the others.
@@ -27,16 +28,17 @@ def invaspread(
     loss = mean_i ( -log P_ip - m sum_{j != i, p} log(1 - P_ij) ),
     P_ij = e^{x_i.x_j/t} / sum_{k != i} e^{x_i.x_k/t}
 
-    Over the 2b vectors x of both views; p is the other view of i. The first term alone
-    is `nt_xent` on unit vectors.
+    Over the 2b unit vectors x of both views; p is the other view of i. The first term
+    alone is `nt_xent`.
 
     Args:
-      z1: unit vectors of the first views; they are not normalised here.
-      z2: unit vectors of the second views, in the same order.
+      z1: projections of the first views, any length (they are normalised here).
+      z2: projections of the second views, in the same order.
       keys: what anchors are compared with, (z1, z2) if None. The official code passes
         them without gradient, so that a vector learns as an anchor only.
       temperature: above 0; the paper uses 0.1.
       negative_weight: m, 1 or more; it also weighs the negatives in the denominator.
+      normalize: False takes the vectors as they are, for unit vectors.
       block_size: anchors in a block, see `nt_xent`.
 
     Returns:
@@ -65,7 +67,7 @@ def invaspread(
         raise ValueError(f"negative_weight must be 1 or more, got {negative_weight}")
     first, second = (z1, z2) if keys is None else keys
     check_same_shape(z1=z1, first_keys=first, second_keys=second)
-    z1, z2, first, second = at_least_float32(z1, z2, first, second)
+    z1, z2, first, second = directions(z1, z2, first, second, normalize=normalize)
     anchors = jnp.concatenate([z1, z2])
     candidates = jnp.concatenate([first, second])
     count = z1.shape[0]

@@ -10,7 +10,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from sslax.losses._checks import check_positive, check_rank
-from sslax.losses._cosine import unit
+from sslax.losses._cosine import directions
 from sslax.losses._numerics import (
     check_count,
     check_same_shape,
@@ -27,20 +27,21 @@ def positive_and_negatives(
     z2: Array,
     *,
     temperature: ArrayLike,
+    normalize: bool,
     block_size: int | None,
     sharpness: Sequence[float] = (1.0,),
 ) -> tuple[Array, ...]:
     """Per anchor, its positive's score and log-sum-exps of its negatives' scores.
 
-    The anchors are the rows of z1, then those of z2, as unit vectors; the negatives of
-    an anchor are all 2b - 2 vectors of other images.
+    The anchors are the rows of z1, then those of z2; the negatives of an anchor are all
+    2b - 2 vectors of other images.
 
     Returns:
       The positive's score `[2b]`, then for each sharpness c the log of the sum over the
       negatives of `exp(c * score)` `[2b]`.
     """
     count = z1.shape[0]
-    z1, z2 = unit(z1), unit(z2)
+    z1, z2 = directions(z1, z2, normalize=normalize)
     anchors, partners = jnp.concatenate([z1, z2]), jnp.concatenate([z2, z1])
     image = jnp.arange(2 * count) % count
 
@@ -67,6 +68,7 @@ def nt_xent(
     z2: Float[Array, "b d"],
     *,
     temperature: ArrayLike,
+    normalize: bool = True,
     reduction: str = "mean",
     block_size: int | None = None,
 ) -> Float[Array, "*out"]:
@@ -83,6 +85,7 @@ def nt_xent(
       z1: projections of the first views, any length (they are normalised here).
       z2: projections of the second views, in the same order.
       temperature: above 0; SimCLR uses 0.1 on ImageNet and 0.5 on CIFAR-10.
+      normalize: False takes the vectors as they are, for unit vectors.
       reduction: "mean", or "none" for one value per anchor `[2b]`, z1 first.
       block_size: anchors in a block; the similarity matrix is then never whole in
         memory, in either pass. None computes it at once.
@@ -109,7 +112,7 @@ def nt_xent(
     """
     check_pair(z1, z2, temperature)
     positive, negatives = positive_and_negatives(
-        z1, z2, temperature=temperature, block_size=block_size
+        z1, z2, temperature=temperature, normalize=normalize, block_size=block_size
     )
     return reduced(jax.nn.softplus(negatives - positive), reduction)
 
@@ -119,6 +122,7 @@ def flat_nce(
     z2: Float[Array, "b d"],
     *,
     temperature: ArrayLike,
+    normalize: bool = True,
     block_size: int | None = None,
 ) -> Float[Array, ""]:
     """FlatNCE: the gradient of the negatives' log-odds, under the value of NT-Xent.
@@ -133,6 +137,7 @@ def flat_nce(
       z1: projections of the first views, any length (they are normalised here).
       z2: projections of the second views, in the same order.
       temperature: above 0.
+      normalize: False takes the vectors as they are, for unit vectors.
       block_size: anchors in a block, see `nt_xent`.
 
     Returns:
@@ -158,7 +163,7 @@ def flat_nce(
     """
     check_pair(z1, z2, temperature)
     positive, negatives = positive_and_negatives(
-        z1, z2, temperature=temperature, block_size=block_size
+        z1, z2, temperature=temperature, normalize=normalize, block_size=block_size
     )
     log_odds = negatives - positive
     value = jax.lax.stop_gradient(jax.nn.softplus(log_odds))

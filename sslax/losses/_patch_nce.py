@@ -8,7 +8,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from sslax.losses._checks import check_positive, check_rank
-from sslax.losses._cosine import unit
+from sslax.losses._cosine import directions
 from sslax.losses._numerics import (
     check_same_shape,
     inner,
@@ -24,6 +24,7 @@ def patch_nce(
     *,
     temperature: ArrayLike = 0.07,
     own_score: ArrayLike | None = None,
+    normalize: bool = True,
     reduction: str = "mean",
 ) -> Float[Array, "*out"]:
     """CUT's PatchNCE: a patch of the output finds the input patch at its place.
@@ -41,6 +42,7 @@ def patch_nce(
       own_score: a score that stands for the own patch among the negatives. The official
         code has -10 there, e^{-10/t} more in the denominator, which is nothing at
         t = 0.07; None leaves the term out, as the paper.
+      normalize: False takes the vectors as they are, for unit vectors.
       reduction: "mean", or "none" for one value per patch `[b p]`.
 
     Returns:
@@ -64,7 +66,7 @@ def patch_nce(
     check_positive(temperature=temperature)
     if query.shape[1] < 2:
         raise ValueError(f"query needs two patches or more, got {query.shape}")
-    query, key = unit(query), unit(key)
+    query, key = directions(query, key, normalize=normalize)
     logits = similarity(query, key) / temperature
     own = jnp.eye(query.shape[1], dtype=bool)[None]
     negatives = logsumexp_but(logits, own)

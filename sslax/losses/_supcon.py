@@ -7,7 +7,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
 from sslax.losses._checks import check_positive, check_rank, check_shape
-from sslax.losses._cosine import unit
+from sslax.losses._cosine import directions
 from sslax.losses._numerics import dot, logsumexp_but, over_rows
 
 
@@ -17,6 +17,7 @@ def supcon(
     *,
     temperature: ArrayLike,
     anchors: str = "all",
+    normalize: bool = True,
     block_size: int | None = None,
 ) -> Float[Array, ""]:
     """Supervised contrast: the mean over an anchor's positives, outside the log.
@@ -31,6 +32,7 @@ def supcon(
       labels: the class of each image, or its number for no supervision.
       temperature: above 0; the paper uses 0.1.
       anchors: "all" views are anchors, or the "first" view of each image.
+      normalize: False takes the vectors as they are, for unit vectors.
       block_size: anchors in a block, see `nt_xent`.
 
     Returns:
@@ -62,7 +64,8 @@ def supcon(
         raise ValueError(f"features need two or more vectors, got {features.shape}")
     if anchors not in ("all", "first"):
         raise ValueError(f"anchors must be 'all' or 'first', got {anchors!r}")
-    candidates = unit(features).reshape((images * views, width))
+    (features,) = directions(features, normalize=normalize)
+    candidates = features.reshape((images * views, width))
     candidate_labels = jnp.repeat(labels, views)
     step = 1 if anchors == "all" else views
 

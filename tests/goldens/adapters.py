@@ -25,3 +25,9 @@ _FAMILIES = (
 
 CONTRASTIVE = {k: v for family in _FAMILIES for k, v in family.CONTRASTIVE.items()}
 VISION = {k: v for family in _FAMILIES for k, v in family.VISION.items()}
+# Names of a case that are not compared, and why: topic -> pattern -> reason.
+SKIPPED = {
+    topic: patterns
+    for family in _FAMILIES
+    for topic, patterns in getattr(family, "SKIPPED", {}).items()
+}

@@ -14,6 +14,9 @@ import numpy as np
 from sslax import losses, memory
 from tests.goldens import adapters_joint
 
+# Where the stored inputs are unit vectors, as the reference takes them.
+UNIT = {"normalize": False}
+
 
 def _simclr(inputs, hyper):
     t = hyper["temperature"]
@@ -30,6 +33,7 @@ def _supcon(inputs, hyper):
         inputs["labels"],
         temperature=hyper["temperature"],
         anchors={"all": "all", "one": "first"}[hyper["contrast_mode"]],
+        normalize=False,
     )
     return {"loss": value * hyper["temperature"] / hyper["base_temperature"]}
 
@@ -37,17 +41,17 @@ def _supcon(inputs, hyper):
 def _debiased(inputs, hyper):
     z = inputs["z1"], inputs["z2"]
     if not hyper["debiased"]:
-        return {"loss": losses.nt_xent(*z, temperature=hyper["temperature"])}
+        return {"loss": losses.nt_xent(*z, **UNIT, temperature=hyper["temperature"])}
     options = {name: hyper[name] for name in ("temperature", "tau_plus")}
-    return {"loss": losses.debiased_nt_xent(*z, **options)}
+    return {"loss": losses.debiased_nt_xent(*z, **UNIT, **options)}
 
 
 def _hard_negatives(inputs, hyper):
     z = inputs["z1"], inputs["z2"]
     if hyper["estimator"] == "easy":
-        return {"loss": losses.nt_xent(*z, temperature=hyper["temperature"])}
+        return {"loss": losses.nt_xent(*z, **UNIT, temperature=hyper["temperature"])}
     options = {name: hyper[name] for name in ("temperature", "tau_plus", "beta")}
-    return {"loss": losses.hard_negative_nt_xent(*z, **options)}
+    return {"loss": losses.hard_negative_nt_xent(*z, **UNIT, **options)}
 
 
 def _flatnce(inputs, hyper):
@@ -62,6 +66,7 @@ def _invaspread(inputs, hyper):
         jax.lax.stop_gradient(z),
         temperature=hyper["temperature"],
         negative_weight=hyper["negM"],
+        normalize=False,
     )
     return {"loss": value}
 
@@ -212,12 +217,15 @@ def _cmc(inputs, hyper):
     return {"loss": value, **out}
 
 
-def _queue_steps(inputs, hyper, loss):
+def _queue_steps(inputs, hyper, normalize):
     queue, head = inputs["queue"].T, jnp.int32(0)
     values, queues, heads = [], [], []
     for q, k in zip(inputs["q"], inputs["k"], strict=True):
-        values.append(loss(q, k, queue))
-        queue, head = memory.enqueue(queue, head, losses.unit(k))
+        # The stored queue is of unit vectors already.
+        q, k = (losses.unit(q), losses.unit(k)) if normalize else (q, k)
+        temperature = hyper["temperature"]
+        values.append(losses.info_nce(q, k, queue, **UNIT, temperature=temperature))
+        queue, head = memory.enqueue(queue, head, k)
         queues.append(queue.T)
         heads.append(head)
     return {
@@ -229,19 +237,11 @@ def _queue_steps(inputs, hyper, loss):
 
 
 def _moco(inputs, hyper):
-    def loss(q, k, queue):
-        return losses.info_nce(q, k, queue, temperature=hyper["temperature"])
-
-    return _queue_steps(inputs, hyper, loss)
+    return _queue_steps(inputs, hyper, normalize=True)
 
 
 def _moco_queue_wrap(inputs, hyper):
-    def loss(q, k, queue):
-        positive = jnp.sum(q * k, axis=1, keepdims=True)
-        logits = jnp.concatenate([positive, q @ queue.T], axis=1)
-        return losses.info_nce_logits(logits / hyper["temperature"])
-
-    return _queue_steps(inputs, hyper, loss)
+    return _queue_steps(inputs, hyper, normalize=False)
 
 
 def _moco_v3(inputs, hyper):
@@ -269,7 +269,7 @@ def _cut_patchnce(inputs, hyper):
         inputs[name].reshape((images, -1, inputs[name].shape[-1]))
         for name in ("feat_q", "feat_k")
     )
-    options = {"temperature": hyper["temperature"], "own_score": -10.0}
+    options = {"temperature": hyper["temperature"], "own_score": -10.0, **UNIT}
     per_patch = losses.patch_nce(query, key, reduction="none", **options)
     return {
         "loss": losses.patch_nce(query, key, **options),

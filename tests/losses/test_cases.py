@@ -1,0 +1,99 @@
+"""Every public loss: precision, corner cases, gradients against finite differences."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from sslax import losses
+from tests.losses import cases
+from tests.losses.cases import CASES
+
+# The value of these is not the integral of their gradient, by definition.
+DEFINED_BY_GRADIENT = {"flat_nce"}
+# These turn on bins or on the nearest neighbour: finite differences may cross an edge.
+PIECEWISE = {"soft_encode"}
+
+
+@pytest.fixture(scope="module")
+def compiled():
+    return jax.jit(cases.evaluate, compiler_options=cases.QUICK)
+
+
+def corner(kind):
+    """All cases with their arrays replaced, but for masks and codes."""
+
+    def change(name, x):
+        if name == "temperature":
+            return jnp.full_like(x, 0.01)
+        if kind == "zeros":
+            return jnp.zeros_like(x)
+        if kind == "identical":
+            return jnp.broadcast_to(jnp.ravel(x)[0], x.shape)
+        if kind == "large":
+            return x * (1e4 / jnp.max(jnp.abs(x)))
+        return x
+
+    return {
+        name: {
+            k: x if k in CASES[name].kept else change(k, x) for k, x in arrays.items()
+        }
+        for name, arrays in cases.trees().items()
+    }
+
+
+def assert_finite(results):
+    bad = [
+        f"{name}: {jax.tree_util.keystr(path)}"
+        for name, result in results.items()
+        for path, leaf in jax.tree_util.tree_leaves_with_path(result)
+        if not np.all(np.isfinite(np.asarray(leaf, np.float32)))
+    ]
+    assert not bad
+
+
+def test_every_public_name_has_a_case():
+    assert set(CASES) | cases.WITHOUT_GRADIENT == set(losses.__all__)
+
+
+@pytest.mark.parametrize("kind", ["cold", "zeros", "identical", "large"])
+def test_corner_cases_are_finite(compiled, kind):
+    assert_finite(compiled(corner(kind)))
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+def test_half_precision_is_raised(compiled, dtype):
+    half = jax.tree.map(lambda x: x.astype(dtype), cases.trees())
+    results = compiled(half)
+    assert_finite(results)
+    raised = compiled(jax.tree.map(lambda x: x.astype(jnp.float32), half))
+    for name, (value, gradients) in results.items():
+        assert value.dtype == jnp.float32, name
+        assert all(g.dtype == dtype for g in gradients.values()), name
+        assert value == pytest.approx(raised[name][0].item(), rel=1e-5, abs=1e-6), name
+
+
+def test_float64_stays_and_gradients_agree_with_finite_differences():
+    step = 1e-6
+    with jax.enable_x64(True):
+        run = jax.jit(cases.evaluate, compiler_options=cases.QUICK)
+        here = cases.trees(np.float64)
+        rng = np.random.default_rng(0)
+        direction = jax.tree.map(lambda x: rng.normal(size=x.shape), here)
+        results = run(here)
+        ahead = run(jax.tree.map(lambda x, v: x + step * v, here, direction))
+        behind = run(jax.tree.map(lambda x, v: x - step * v, here, direction))
+    for name, (value, gradients) in results.items():
+        assert value.dtype == np.float64, name
+        if name in DEFINED_BY_GRADIENT | PIECEWISE:
+            continue
+        slope = (ahead[name][0] - behind[name][0]) / (2 * step)
+        along = sum(np.sum(g * direction[name][k]) for k, g in gradients.items())
+        assert along == pytest.approx(slope, rel=1e-5, abs=1e-6), name
+
+
+def test_float32_stays_under_x64():
+    with jax.enable_x64(True):
+        shapes = jax.eval_shape(cases.evaluate, cases.trees(np.float32))
+    wrong = [n for n, (value, _) in shapes.items() if value.dtype != np.float32]
+    assert not wrong
