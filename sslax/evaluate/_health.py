@@ -75,9 +75,10 @@ def health(
     """Numbers that tell a living representation from a collapsed one, without labels.
 
     Args:
-      features: [n d], n at least 2, in random order.
+      features: [n d], n at least 2.
       second_view: features of other views of the same images [n d], for alignment.
-      sample: rows (the first ones) for uniformity, whose cost grows with the square.
+      sample: about so many rows, evenly spaced, for uniformity, whose cost grows with
+        the square.
 
     Returns:
       `rankme`: see `rankme`; `dimensions`: d; `std`: mean deviation per dimension of
@@ -128,7 +129,7 @@ def health(
         "rankme": rankme(features),
         "dimensions": features.shape[1],
         **spread,
-        "uniformity": float(uniformity(points[:sample])),
+        "uniformity": float(uniformity(points[:: -(-points.shape[0] // sample)])),
     }
     if second_view is not None:
         numbers["alignment"] = float(alignment(points, unit(raised(second_view))))
