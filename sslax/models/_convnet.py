@@ -44,7 +44,7 @@ def convnet(
     strides: Sequence[int] | None = None,
     output: str | Sequence[str] = "pooled",
     bn_groups: int = 1,
-    bn_momentum: float = 0.9,
+    bn_momentum: float | int = 0.9,
     conv_impl: str = "auto",
     dtype: str | None = None,
 ) -> Net:
@@ -125,7 +125,7 @@ def nin(
     blocks: int = 4,
     output: str | Sequence[str] = "pooled",
     bn_groups: int = 1,
-    bn_momentum: float = 0.9,
+    bn_momentum: float | int = 0.9,
     conv_impl: str = "auto",
     dtype: str | None = None,
 ) -> Net:

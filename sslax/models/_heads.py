@@ -59,8 +59,8 @@ def mlp(
     last_bias: bool = True,
     init: str = "uniform",
     bn_groups: int = 1,
-    bn_momentum: float = 0.9,
-    bn_eps: float = 1e-5,
+    bn_momentum: float | int = 0.9,
+    bn_eps: float | int = 1e-5,
     dtype: str | None = None,
 ) -> Net:
     """A projection or prediction head: `depth` linear layers with ReLU between.

@@ -200,8 +200,8 @@ class BatchNorm(nn.Module):
     """
 
     groups: int = 1
-    momentum: float = 0.9
-    epsilon: float = 1e-5
+    momentum: float | int = 0.9
+    epsilon: float | int = 1e-5
     use_scale: bool = True
     use_bias: bool = True
     scale_init: Callable[..., Any] = nn.initializers.ones

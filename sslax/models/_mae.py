@@ -159,7 +159,7 @@ def mae_decoder(
     width: int = 512,
     depth: int = 8,
     heads: int = 16,
-    mlp_ratio: float = 4,
+    mlp_ratio: float | int = 4,
     grid: Sequence[int] | None = None,
     output: str | Sequence[str] = "pixels",
     remat: bool = False,

@@ -121,7 +121,7 @@ class Block(nn.Module):
     mlp_width: int
     qkv_bias: bool | str
     relative: Any
-    layer_scale: float | None
+    layer_scale: float | int | None
     kernel_init: str
     implementation: Any
     dtype: Any

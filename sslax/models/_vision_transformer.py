@@ -52,8 +52,8 @@ class ViT(nn.Module):
     relative: str | None = None
     mask_token: bool = False
     qkv_bias: bool | str = True
-    layer_scale: float | None = None
-    drop_path: float = 0.0
+    layer_scale: float | int | None = None
+    drop_path: float | int = 0.0
     freeze_patches: bool = False
     kernel_init: str = "truncated"
     output: Any = "pooled"
