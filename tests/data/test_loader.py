@@ -173,6 +173,10 @@ def test_batches_go_to_the_devices_they_belong_to(shapes):
             assert batch[key].sharding.is_equivalent_to(sharding, value.ndim)
             np.testing.assert_array_equal(batch[key], value)
     batches.close()
+    taken = []
+    counted = map(lambda k: taken.append(k) or loader.batch(k), range(9))
+    next(data.to_device(counted, sharding, size=3))
+    assert taken == [0, 1, 2], "the batches ahead of the one in use"
     part = data.source("synthetic", "train[:32]", size=8, length=37)
     finite = data.to_device(data.batches(part, 8), sharding, size=3)
     assert [b["index"][0].item() for b in finite] == [0, 8, 16, 24]
