@@ -77,7 +77,7 @@ def soft_encode(
 
 
 def smooth_prior(
-    prior: Float[Array | np.ndarray, " k"],
+    prior: Float[Array | np.ndarray, " _"],
     centres: Float[Array | np.ndarray, "k two"],
     *,
     sigma: float = 5.0,
@@ -162,7 +162,7 @@ def rebalancing_weights(
 
 
 def pixel_weights(
-    code: Float[Array, "*b k"], weights: Float[Array, " k"]
+    code: Float[Array, "*b k"], weights: Float[Array, " _"]
 ) -> Float[Array, "*b"]:
     """The weight of each pixel: the one of the bin that its colour is closest to.
 
@@ -230,7 +230,7 @@ def colour_mask(
     return vivid.astype(colours.dtype)
 
 
-def check_centres(centres: Array) -> None:
+def check_centres(centres: Array | np.ndarray) -> None:
     check_rank(2, centres=centres)
     check_shape((centres.shape[0], 2), centres=centres)
     check_not_empty(centres=centres)

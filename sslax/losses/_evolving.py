@@ -195,7 +195,7 @@ def evolving_distillation(
 
 def zipf_fitness(
     features: Float[Array, "n d"],
-    centres: Float[Array, "k d"],
+    centres: Float[Array, "k _"],
     *,
     exponent: float = 1.0,
 ) -> Float[Array, ""]:

@@ -21,7 +21,7 @@ from sslax.losses._numerics import check_count, check_same_shape, dot, logsumexp
 def counting(
     whole: Float[Array, "b d"],
     other: Float[Array, "*as_whole"],
-    tiles: Float[Array, "b t d"],
+    tiles: Float[Array, "_ t _"],
     *,
     margin: float = 10.0,
 ) -> Float[Array, ""]:
@@ -172,8 +172,8 @@ def supclu(
 
 def jigsaw_clustering(
     embeddings: Float[Array, "n d"],
-    location_logits: Float[Array, "n parts"],
-    permutation: Int[Array, " n"],
+    location_logits: Float[Array, "_ parts"],
+    permutation: Int[Array, " _"],
     *,
     temperature: ArrayLike = 0.3,
     base_temperature: float = 0.07,
