@@ -7,6 +7,7 @@ stats)`. Images are `[b h w c]`, parameters float32.
 
 from __future__ import annotations
 
+from sslax.models._alexnet import alexnet, local_response_norm
 from sslax.models._convnet import convnet, nin
 from sslax.models._heads import linear, mlp
 from sslax.models._mae import mae_decoder, mae_encoder
@@ -34,10 +35,12 @@ from sslax.models._vit import (
 )
 
 __all__ = [
+    "alexnet",
     "convnet",
     "dino_head",
     "from_linen",
     "linear",
+    "local_response_norm",
     "mae_decoder",
     "mae_encoder",
     "mlp",

@@ -174,8 +174,41 @@ def mae(arrays, parameters):
     return outputs
 
 
+def alexnet(arrays, parameters):
+    sd = torch_names.state_dict(arrays)
+    kernels = [v for k, v in sd.items() if k.startswith("features.") and v.ndim == 4]
+    net = models.alexnet(
+        widths=[kernel.shape[0] for kernel in kernels],
+        hidden=sd["classifier.1.weight"].shape[0],
+        norm=None,
+        output=["map", "pooled"],
+    )
+    params = torch_names.alexnet(sd)
+    out, _ = jax.jit(lambda x: net.apply(params, {}, x))(images(arrays["in/x"]))
+    return {
+        "feat/features": maps(out["map"]),
+        "out/logits": classify(sd, out["pooled"], "classifier.6"),
+    }
+
+
+def response_norm(arrays, parameters):
+    x = images(arrays["in/x"])
+    size, beta = parameters["size"], parameters["beta"]
+    return {
+        f"out/lrn_alpha_{name}": maps(
+            models.local_response_norm(x, size=size, alpha=alpha, beta=beta)
+        )
+        for name, alpha in (
+            ("small", parameters["alpha"]),
+            ("large", parameters["alpha_large"]),
+        )
+    }
+
+
 VISION = {
     **adapters_transformers.VISION,
+    "backbone/alexnet": alexnet,
+    "backbone/lrn": response_norm,
     "backbone/pos_embed": positions,
     "backbone/resnet18": resnet,
     "backbone/resnet50": resnet,

@@ -147,3 +147,19 @@ def mae_decoder(sd):
     for name in ("embed", "norm", "pred"):
         flat |= layer(sd, f"decoder_{name}", name)
     return nest(flat)
+
+
+def alexnet(sd, *, side=6):
+    """torchvision's names -> params, without the classifier's last layer."""
+    convs = sorted(
+        (n for n in _layers(sd) if n.startswith("features.")),
+        key=lambda n: int(n.split(".")[1]),
+    )
+    flat = {}
+    for i, source in enumerate(convs, start=1):
+        flat |= layer(sd, source, f"conv{i}")
+    flat |= layer(sd, "classifier.1", "fc6") | layer(sd, "classifier.4", "fc7")
+    kernel = flat["fc6/kernel"]  # rows are (channel, row, column)
+    kernel = kernel.reshape(-1, side, side, kernel.shape[-1]).transpose(1, 2, 0, 3)
+    flat["fc6/kernel"] = kernel.reshape(-1, kernel.shape[-1])
+    return nest(flat)

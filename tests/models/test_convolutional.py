@@ -84,3 +84,13 @@ def test_convnet_pools_its_map_and_strides():
     assert out["layer1"].shape == (2, 12, 12, 4)
     assert out["map"].shape == (2, 3, 3, 8)
     np.testing.assert_allclose(out["pooled"], out["map"].mean((1, 2)), rtol=1e-6)
+
+
+def test_alexnet_counts_are_the_published_ones_and_rotnet_has_norms():
+    image = jnp.zeros((1, 224, 224, 3))
+    params, stats = shapes(models.alexnet(norm=None), image)
+    assert count(params) == 61_100_840 - 4_097_000
+    assert not stats
+    params, stats = shapes(models.alexnet(), image)
+    assert set(stats["batch_stats"]) == {f"bn{i}" for i in range(1, 8)}
+    assert set(params["fc6"]) == set(params["conv1"]) == {"kernel"}
