@@ -34,7 +34,7 @@ from sslax.models._vit import (
     vit_tiny,
 )
 
-__all__ = [
+__all__ = [  # noqa: RUF022 - in plain string order
     "alexnet",
     "convnet",
     "dino_head",
@@ -47,12 +47,12 @@ __all__ = [
     "nin",
     "resize_positions",
     "resnet",
-    "resnet18",
-    "resnet34",
-    "resnet50",
     "resnet101",
     "resnet152",
+    "resnet18",
     "resnet200",
+    "resnet34",
+    "resnet50",
     "simmim_decoder",
     "sincos_positions",
     "vit",

@@ -65,7 +65,7 @@ def local_response_norm(
 
 
 def _bins(old, new):
-    """Averages `old` places into `new` bins that may overlap (torch's adaptive pool)."""
+    """Averages `old` places into `new` bins that may overlap, as torch does."""
     matrix = np.zeros((new, old))
     for i in range(new):
         start, end = i * old // new, -(-(i + 1) * old // new)
