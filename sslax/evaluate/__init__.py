@@ -6,6 +6,14 @@ everywhere. Nothing here knows a method, a data set or a file.
 
 from __future__ import annotations
 
+from sslax.evaluate._attention import (
+    attention_distance,
+    attention_entropy,
+    attention_information,
+    head_divergence,
+    patch_distances,
+)
+from sslax.evaluate._cka import linear_cka, rbf_cka
 from sslax.evaluate._embedding_map import embedding_map
 from sslax.evaluate._few_labels import few_label_probe, labelled_rows
 from sslax.evaluate._health import collapse_warnings, health, rankme
@@ -17,18 +25,25 @@ from sslax.evaluate._protocol import evaluate_features, format_results, result_t
 __all__ = [
     "PROBE_RECIPES",
     "accuracy",
+    "attention_distance",
+    "attention_entropy",
+    "attention_information",
     "choose_l2",
     "collapse_warnings",
     "embedding_map",
     "evaluate_features",
     "few_label_probe",
     "format_results",
+    "head_divergence",
     "health",
     "knn",
     "labelled_rows",
+    "linear_cka",
     "linear_probe",
     "logistic_regression",
     "neighbours",
+    "patch_distances",
     "rankme",
+    "rbf_cka",
     "result_table",
 ]

@@ -64,5 +64,37 @@ def _accuracy(arrays, parameters):
     return out
 
 
+def _cka(arrays, parameters):
+    x, y = arrays["in/X"], arrays["in/Y"]
+    return {
+        "out/linear_cka": evaluate.linear_cka(x, y),
+        "out/linear_cka_self": evaluate.linear_cka(x, x),
+        # The case scales by any factor and rotates by the given matrix.
+        "out/linear_cka_scaled": evaluate.linear_cka(3 * x, y),
+        "out/linear_cka_rotated": evaluate.linear_cka(x @ arrays["in/Q"], y),
+        "out/rbf_cka": evaluate.rbf_cka(x, y),
+    }
+
+
+def _attention(arrays, parameters):
+    attention = arrays["in/attention"]
+    side = parameters["grid"]
+    where = dict(grid=(side, side), patch_size=float(parameters["patch_size"]))
+    plain = evaluate.attention_distance(attention, renormalize=False, **where)
+    return {
+        "out/distance_matrix": evaluate.patch_distances(**where),
+        "out/distance_renormalised": evaluate.attention_distance(attention, **where),
+        "out/distance_plain": plain,
+        "out/entropy": evaluate.attention_entropy(attention),
+        "out/head_kl": evaluate.head_divergence(attention),
+        "out/nmi": evaluate.attention_information(attention),
+    }
+
+
 CONTRASTIVE: dict = {}
-VISION: dict = {"eval/knn": _knn, "eval/accuracy": _accuracy}
+VISION: dict = {
+    "eval/knn": _knn,
+    "eval/accuracy": _accuracy,
+    "eval/cka": _cka,
+    "eval/attention": _attention,
+}
