@@ -1,34 +1,50 @@
-"""The demo: the bundled sample of Fashion-MNIST, minutes on a laptop.
+"""The demo: SimCLR on the bundled sample of Fashion-MNIST, minutes on a laptop.
 
-make demo
+    make demo
+
+Why these choices, each measured on the sample: plain strided convolutions as matrix
+products are what two cores do fastest. The features are the flattened last map, since
+garments are centred and where things are tells them apart: averaged over the map they
+are several points worse. Crops keep at least 40 % of the area and colours change
+little, as shape is all there is in small grey images.
 """
 
 from configs import common
 
 
 def get_config():
-    """A small net, few steps."""
-    config = common.base(examples=10_000, epochs=1, batch_size=256)
+    """Three convolutions, batch 128, AdamW."""
+    config = common.base(examples=10_000, epochs=32, batch_size=128)
     config.data.name = "fashion_mnist_sample"
-    config.steps = 20
-    config.log_every = 10
-    config.checkpoint.every = 10
-    config.evaluate.update(every=10, online=("knn",), view=dict(name="center", size=28))
-    config.views = dict(
-        name="two_views",
-        first=dict(name="view", size=28, scale=(0.3, 1.0)),
+    config.log_every = 50
+    config.checkpoint.every = 500
+    config.evaluate.update(
+        every=500,
+        online_examples=5_000,
+        view=dict(name="center", size=28, normalize="fashion_mnist"),
     )
+    view = dict(
+        name="view",
+        size=28,
+        scale=(0.4, 1.0),
+        resize="bilinear",
+        jitter=(0.4, 0.4, 0.0, 0.0),
+        normalize="fashion_mnist",
+    )
+    config.views = dict(name="two_views", first=view)
     config.method = dict(
         name="simclr",
-        encoder=dict(name="convnet", widths=(8, 16)),
-        hidden=64,
-        dim=32,
-        temperature=0.1,
+        encoder=dict(
+            name="convnet", widths=(32, 64, 128), strides=(2, 2, 2), output="flat"
+        ),
+        hidden=256,
+        dim=128,
+        temperature=0.2,
     )
     config.optimizer = dict(
         name="adamw",
-        learning_rate=1e-3,
+        learning_rate=2e-3,
         weight_decay=1e-4,
-        schedule=dict(name="warmup_cosine", steps=config.get_oneway_ref("steps")),
+        schedule=common.warmup_cosine(config, warmup_epochs=1),
     )
     return config

@@ -4,10 +4,13 @@ import os
 from pathlib import Path
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# What tests prepare stays inside the project.
+FOLDER = Path(__file__).parent.parent / ".cache"
+os.environ["SSLAX_DATA_DIR"] = str(FOLDER / "data")
 
 import jax
 
-CACHE = Path(__file__).parent.parent / ".cache" / "jax"
+CACHE = FOLDER / "jax"
 
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_rank_promotion", "raise")

@@ -34,6 +34,7 @@ class ConvNet(nn.Module):
             x = nn.relu(self.norm(name=f"bn{i}")(x, train=train))
             outputs[f"layer{i}"] = x
         outputs["map"] = x
+        outputs["flat"] = at_least_float32(x).reshape(x.shape[0], -1)
         outputs["pooled"] = at_least_float32(x).mean(axis=(1, 2))
         return select(outputs, self.output)
 
@@ -53,7 +54,8 @@ def convnet(
     Args:
       widths: channels of the layers.
       strides: strides of the layers; None is 1 for the first and 2 for the others.
-      output: "pooled" [b d], "map" [b h w d], "layer1", ...; several names give a dict.
+      output: "pooled" [b d], "map" [b h w d], "flat" [b h*w*d] (keeps where things
+        are, for images that are centred), "layer1", ...; several names give a dict.
       bn_groups: batch norm over so many contiguous groups of the batch.
       bn_momentum: weight of the old running statistics.
       conv_impl: "lax", "matmul" or "auto" (matmul on CPU).

@@ -66,12 +66,12 @@ def evaluate_run(
       ValueError: if the data have no labels.
     """
     config = experiment.config
-    sources = [open_source(config, split) for split in ("train", "test")]
-    for source in sources:
-        data.require_labels(source, "an evaluation")
+    sources = [_labelled(experiment, split) for split in ("train", "test")]
     trained = _features(experiment, state, sources)
     results = {
-        "network": _numbers(experiment, trained, second=_second(experiment, state)),
+        "network": _numbers(
+            experiment, trained, second=_second(experiment, state, sources[1])
+        ),
         "random network": _numbers(
             experiment, _features(experiment, first_state(experiment), sources)
         ),
@@ -137,6 +137,16 @@ def embed_run(
         print(f"{features.shape[0]} x {features.shape[1]} features: {out}")
 
 
+def _labelled(experiment: Experiment, split: str) -> data.Source:
+    """A split with labels, decoded once if the training data fit into memory."""
+    config = experiment.config
+    source = open_source(config, split)
+    data.require_labels(source, "an evaluation")
+    if not experiment.loader.memory:
+        return source
+    return data.in_memory(source, canvas=config["data"]["canvas"])
+
+
 def _features(experiment: Experiment, state: State, sources: list) -> list:
     config = experiment.config
     embed = compile_embed(
@@ -159,7 +169,7 @@ def _embed(experiment: Experiment, embed, state: State, source: Any):
     )
 
 
-def _second(experiment: Experiment, state: State) -> np.ndarray:
+def _second(experiment: Experiment, state: State, source: Any) -> np.ndarray:
     """Features of one augmented view of every test image, for alignment."""
 
     def augmented(key, batch):
@@ -168,7 +178,6 @@ def _second(experiment: Experiment, state: State) -> np.ndarray:
     embed = compile_embed(
         experiment.method, augmented, experiment.mesh, experiment.layout
     )
-    source = open_source(experiment.config, "test")
     return _embed(experiment, embed, state, source)[0]
 
 
@@ -187,10 +196,9 @@ def _numbers(
     experiment: Experiment, features: list, *, second: np.ndarray | None = None
 ) -> Mapping[str, float]:
     config = experiment.config
-    classes = open_source(config, "train").num_classes
     return evaluate.evaluate_features(
         *features,
-        classes=classes,
+        classes=experiment.loader.source.num_classes,
         key=jax.random.key(config["seed"]),
         second_view=second,
         **config["evaluate"]["knn"],

@@ -56,9 +56,7 @@ def open_source(config: Mapping[str, Any], split: str) -> Any:
       A source, see `sslax.data.source`.
     """
     d = config["data"]
-    return data.source(
-        d["name"], d[split], on_error=d["on_error"], **d.get("options", {})
-    )
+    return data.source(d["name"], d[split], on_error=d["on_error"], **d["options"])
 
 
 def build_experiment(config: Mapping[str, Any]) -> Experiment:
