@@ -160,7 +160,7 @@ def test_reconstructions_keep_what_was_seen():
     """MAE paints the hidden patches and leaves the others as they are."""
     method, *_ = compiled("mae", 1)
     state, _, _ = reference("mae")
-    seen = toys.TOYS["mae"]().views(KEY, toys.batch())
+    seen = jax.jit(toys.TOYS["mae"]().views)(KEY, toys.batch())
     painted = method.reconstruct(state.params, state.extra, seen, key=KEY)
     (image,) = seen["views"]
     assert painted.shape == image.shape
