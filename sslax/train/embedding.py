@@ -23,7 +23,7 @@ def compile_embed(method: Method, view: View, mesh: Mesh, layout: Any) -> Callab
 
     Args:
       method: the method.
-      view: the evaluation view, `(key, batch) -> batch`.
+      view: `(key, batch) -> batch`; the first of its views is embedded.
       mesh: the mesh.
       layout: shardings of the state.
 
@@ -32,7 +32,7 @@ def compile_embed(method: Method, view: View, mesh: Mesh, layout: Any) -> Callab
     """
 
     def embed(params, extra, batch):
-        images = view(jax.random.key(0), batch)["image"]
+        images = view(jax.random.key(0), batch)["views"][0]
         return method.embed(params, extra, images)
 
     return jax.jit(
@@ -91,7 +91,7 @@ def eval_images(
     Returns:
       Float images `[n h w c]`, shrunk to 32 pixels if they are larger.
     """
-    run = jax.jit(lambda batch: _small(view(jax.random.key(0), batch)["image"]))
+    run = jax.jit(lambda batch: _small(view(jax.random.key(0), batch)["views"][0]))
     parts = []
     for batch in data.batches(source, batch_size, canvas=canvas):
         padded = {k: _pad(x, batch_size) for k, x in batch.items()}

@@ -171,12 +171,8 @@ def _embed(experiment: Experiment, embed, state: State, source: Any):
 
 def _second(experiment: Experiment, state: State, source: Any) -> np.ndarray:
     """Features of one augmented view of every test image, for alignment."""
-
-    def augmented(key, batch):
-        return {"image": experiment.views(key, batch)["views"][0]}
-
     embed = compile_embed(
-        experiment.method, augmented, experiment.mesh, experiment.layout
+        experiment.method, experiment.views, experiment.mesh, experiment.layout
     )
     return _embed(experiment, embed, state, source)[0]
 

@@ -86,7 +86,7 @@ def _pictures(config: Mapping[str, Any], source: Any, rows: np.ndarray) -> np.nd
         for k in ("image", "box")
         if k in examples[0]
     }
-    return _bytes(view(jax.random.key(0), batch)["image"])
+    return _bytes(view(jax.random.key(0), batch)["views"][0])
 
 
 def _embedding(key: jax.Array, source: data.Source, features: tuple):
