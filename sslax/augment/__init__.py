@@ -118,6 +118,7 @@ from sslax.augment._rand_augment import (
 from sslax.augment._resample import (
     crop_resize,
     resize,
+    whole_box,
 )
 from sslax.augment._shifts import (
     patch_grid,
@@ -218,4 +219,5 @@ __all__ = [
     "unit_mask",
     "unit_mask_from_order",
     "unpatchify",
+    "whole_box",
 ]

@@ -125,7 +125,7 @@ def compose(
 
 
 def remove_background(
-    image: Float[Array, "b h w c"], mask: Float[Array, "b h w 1"], level=0.0
+    image: Float[Array, "b h w c"], mask: Float[Array, "b h w 1"], *, level=0.0
 ) -> Float[Array, "b h w c"]:
     """Replaces the background by one grey level.
 

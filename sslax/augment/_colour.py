@@ -183,7 +183,7 @@ def hue(image: Float[Array, "b h w c"], shift) -> Float[Array, "b h w c"]:
     return from_rows(shift_hue(to_rows(image), shift), image.dtype)
 
 
-def grayscale(image: Float[Array, "b h w c"], amount=1.0) -> Float[Array, "b h w c"]:
+def grayscale(image: Float[Array, "b h w c"], *, amount=1.0) -> Float[Array, "b h w c"]:
     """Takes the colour away, keeping three channels; the identity on one channel.
 
     Args:
@@ -218,7 +218,9 @@ def grey_out(rows: Array, amount: Array) -> Array:
     return (1.0 - amount) * rows + amount * grey_rows(rows)
 
 
-def solarize(image: Float[Array, "b h w c"], threshold=0.5) -> Float[Array, "b h w c"]:
+def solarize(
+    image: Float[Array, "b h w c"], *, threshold=0.5
+) -> Float[Array, "b h w c"]:
     """Inverts what is bright: `x >= threshold` becomes `1 - x`.
 
     Args:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from sslax.augment._layout import Range, check_choice, check_image, from_rows, to_rows
-from sslax.augment._resample import METHODS, check_boxes, crop_rows, pair, whole
+from sslax.augment._resample import METHODS, check_boxes, crop_rows, pair, whole_box
 
 RULES = ("torchvision", "tf", "byol")
 TORCHVISION_TRIES = 10
@@ -201,7 +201,7 @@ def random_resized_crop(
     check_image(image)
     check_choice(method, METHODS, "method")
     crop_key, flip_key = jax.random.split(key)
-    box = whole(image) if box is None else box
+    box = whole_box(image) if box is None else box
     crop = random_box(crop_key, box, scale=scale, ratio=ratio, rule=rule)
     turned = jax.random.bernoulli(flip_key, flip, (image.shape[0],)) if flip else None
     rows = crop_rows(to_rows(image), crop, size=pair(size), method=method, flip=turned)

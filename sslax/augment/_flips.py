@@ -10,7 +10,7 @@ from sslax.augment._layout import check_image, check_probability
 
 
 def horizontal_flip(
-    image: Float[Array, "b h w c"], flip=True
+    image: Float[Array, "b h w c"], *, flip=True
 ) -> Float[Array, "b h w c"]:
     """Mirrors images left to right.
 
@@ -60,7 +60,7 @@ def random_flip(
     check_image(image)
     check_probability(probability, "probability of a flip")
     flip = jax.random.bernoulli(key, probability, (image.shape[0],))
-    return horizontal_flip(image, flip)
+    return horizontal_flip(image, flip=flip)
 
 
 def rot90(image: Float[Array, "b h w c"], *, turns: int = 1) -> Float[Array, "b p q c"]:

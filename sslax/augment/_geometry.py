@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from sslax.augment._layout import check_choice, check_image, compute_dtype
+from sslax.augment._resample import pair
 
 SAMPLINGS = ("bilinear", "nearest")
 
@@ -17,7 +18,9 @@ def affine(
     *,
     sampling: str = "bilinear",
     fill: float = 0.0,
-) -> Float[Array, "b h w c"]:
+    size=None,
+    edge: bool = False,
+) -> Float[Array, "b p q c"]:
     """Samples each image at an affine map of the output's pixels.
 
     Args:
@@ -27,9 +30,11 @@ def affine(
         `affine_matrix`.
       sampling: `bilinear` or `nearest`.
       fill: what lies outside the image.
+      size: of the output: one integer or (height, width); None is that of the image.
+      edge: repeat the edge outside the image, instead of the fill.
 
     Returns:
-      Images of the same shape.
+      Images of the output size.
 
     Raises:
       ValueError: for wrong images, matrices or sampling.
@@ -54,12 +59,15 @@ def affine(
         )
     dtype = compute_dtype(image.dtype)
     matrix = jnp.broadcast_to(matrix, (batch, 2, 3)).astype(dtype)[:, :, :, None, None]
-    dx = (jnp.arange(width, dtype=dtype) - (width - 1) / 2)[None, None, :]
-    dy = (jnp.arange(height, dtype=dtype) - (height - 1) / 2)[None, :, None]
+    tall, wide = (height, width) if size is None else pair(size)
+    dx = (jnp.arange(wide, dtype=dtype) - (wide - 1) / 2)[None, None, :]
+    dy = (jnp.arange(tall, dtype=dtype) - (tall - 1) / 2)[None, :, None]
     x, y = (
         matrix[:, i, 0] * dx + matrix[:, i, 1] * dy + matrix[:, i, 2] for i in (0, 1)
     )
     x, y = x + (width - 1) / 2, y + (height - 1) / 2
+    if edge:
+        x, y = jnp.clip(x, 0.0, width - 1.0), jnp.clip(y, 0.0, height - 1.0)
     source = image.astype(dtype) - fill
     if sampling == "nearest":
         out = _read(source, jnp.round(y), jnp.round(x))

@@ -99,7 +99,9 @@ def apply_operations(
         "equalize": equalize(image),
         "invert": invert(image),
         "posterize": posterize(image, jnp.floor(4.0 - 4.0 * level)),
-        "solarize": solarize(image, (256.0 - jnp.floor(256.0 * level)) / 255.0),
+        "solarize": solarize(
+            image, threshold=(256.0 - jnp.floor(256.0 * level)) / 255.0
+        ),
         "solarize_add": solarize_add,
         "color": saturation(image, factor),
         "contrast": contrast(image, factor),

@@ -233,8 +233,20 @@ def crop_resize(
     return from_rows(out, image.dtype)
 
 
-def whole(image: Array) -> Array:
-    """The box of every whole image, `[b 4]` in float32."""
+def whole_box(image: Array) -> Float[Array, "b 4"]:
+    """The box that is all of each image: top, left, height and width.
+
+    Args:
+      image: images `[b h w c]`.
+
+    Returns:
+      float32 boxes `[b 4]`.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> whole_box(jnp.ones((1, 6, 8, 3))).tolist()
+      [[0.0, 0.0, 6.0, 8.0]]
+    """
     batch, height, width = image.shape[:3]
     return jnp.broadcast_to(jnp.array([0.0, 0.0, height, width]), (batch, 4))
 
@@ -270,5 +282,5 @@ def resize(
     """
     check_image(image)
     return crop_resize(
-        image, whole(image), size=size, method=method, antialias=antialias
+        image, whole_box(image), size=size, method=method, antialias=antialias
     )

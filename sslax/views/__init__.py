@@ -6,20 +6,72 @@ A builder puts what the loss reads into `batch["views"]`, a tuple of arrays with
 b; masks and pretext labels go to keys of their own, also with leading b.
 """
 
-from sslax.views._evaluate import center
-from sslax.views._masked import masked, random_mask
-from sslax.views._photometric import view
-from sslax.views._pretext import rotated
-from sslax.views._several import chain, two_views
-from sslax.views._shifted import shifted
+from sslax.views._colours import (
+    channel_views,
+    lab,
+)
+from sslax.views._evaluate import (
+    center,
+)
+from sslax.views._masked import (
+    block_mask,
+    masked,
+    random_mask,
+    unit_mask,
+)
+from sslax.views._patches import (
+    context_pairs,
+    exemplars,
+    overlapping_patches,
+)
+from sslax.views._photometric import (
+    view,
+)
+from sslax.views._pretext import (
+    counted,
+    jigsaw,
+    montage,
+    rotated,
+)
+from sslax.views._several import (
+    chain,
+    multi_crop,
+    one_view,
+    pixel_views,
+    renderings,
+    two_views,
+)
+from sslax.views._windows import (
+    background,
+    fine_tuned,
+    frame_crops,
+    shifted,
+)
 
 __all__ = [
+    "background",
+    "block_mask",
     "center",
     "chain",
+    "channel_views",
+    "context_pairs",
+    "counted",
+    "exemplars",
+    "fine_tuned",
+    "frame_crops",
+    "jigsaw",
+    "lab",
     "masked",
+    "montage",
+    "multi_crop",
+    "one_view",
+    "overlapping_patches",
+    "pixel_views",
     "random_mask",
+    "renderings",
     "rotated",
     "shifted",
     "two_views",
+    "unit_mask",
     "view",
 ]

@@ -10,7 +10,7 @@ from jaxtyping import Array
 from sslax.augment._layout import check_choice, from_rows, to_rows
 from sslax.augment._normalize import normalize as normalized
 from sslax.augment._normalize import statistics_of, to_float
-from sslax.augment._resample import METHODS, filter_rows, resample_weights, whole
+from sslax.augment._resample import METHODS, filter_rows, resample_weights, whole_box
 
 
 def center(
@@ -66,7 +66,7 @@ def center(
         del key
         image, box = to_float(batch["image"]), batch.get("box")
         if box is not None or image.shape[1:3] != (size, size):
-            box = whole(image) if box is None else box.astype(jnp.float32)
+            box = whole_box(image) if box is None else box.astype(jnp.float32)
             image = _cut(image, box, size, resize_to, fraction, resize)
         if normalize is not None:
             statistics_of(normalize, image.shape[-1])

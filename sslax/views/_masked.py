@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 
 from sslax import augment
 from sslax.augment._masks import check_ratio
@@ -76,5 +77,106 @@ def random_mask(*, patch_size, ratio: float = 0.75) -> Callable:
             key, batch=image.shape[0], patches=rows * columns, ratio=ratio
         )
         return drawn._asdict()
+
+    return mask
+
+
+def block_mask(
+    *,
+    patch_size,
+    count: int | None = 75,
+    ratios=(0.0, 0.3),
+    spread=(0.0, 0.2),
+    least: int | None = None,
+    exact: bool = False,
+) -> Callable:
+    """Hides random blocks of patches: BEiT's with a count, iBOT's with ratios.
+
+    Args:
+      patch_size: side of a patch in pixels; must divide the view.
+      count: how many patches to hide at most (BEiT: 75 of 196); None draws a ratio for
+        each image instead (iBOT).
+      ratios: centres of the ranges of the ratio, one of which is picked.
+      spread: half widths of the ranges.
+      least: smallest area drawn for a block; None is 16 with a count, and
+        `(min(grid) // 3) ** 2` with ratios.
+      exact: hide random patches at the end until the count is reached.
+
+    Returns:
+      `(key, image) -> {"mask": float32 [b n]}`, 1 where a patch is hidden.
+
+    Raises:
+      ValueError: when called, for a patch size that does not divide the view.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> make = block_mask(patch_size=16, exact=True)
+      >>> make(jax.random.key(0), jnp.ones((1, 224, 224, 3)))["mask"].sum().item()
+      75.0
+
+    References:
+      Bao et al., BEiT: BERT Pre-Training of Image Transformers, 2021, arXiv:2106.08254,
+      algorithm 1. Zhou et al., iBOT: Image BERT Pre-Training with Online Tokenizer,
+      2021, arXiv:2111.07832, section 3.3.
+    """
+
+    def mask(key, image):
+        grid = grid_of(*image.shape[1:3], patch_size)
+        ratio_key, block_key = jax.random.split(key)
+        if count is None:
+            ratio = augment.random_ratio(
+                ratio_key, batch=image.shape[0], ratios=ratios, spread=spread
+            )
+            target, smallest = ratio * (grid[0] * grid[1]), (min(grid) // 3) ** 2
+        else:
+            target, smallest = jnp.full(image.shape[0], float(count)), 16
+        smallest = smallest if least is None else least
+        made = augment.block_mask(
+            block_key, target, grid=grid, least=smallest, exact=exact
+        )
+        return {"mask": made.mask.reshape(image.shape[0], -1)}
+
+    return mask
+
+
+def unit_mask(*, patch_size, unit: int = 32, ratio: float = 0.6) -> Callable:
+    """Hides a fixed number of coarse units, each several patches wide.
+
+    Args:
+      patch_size: side of a patch of the model in pixels.
+      unit: side of a unit in pixels, a multiple of the patch size.
+      ratio: the part that is hidden; `ceil(ratio * units)` units are.
+
+    Returns:
+      `(key, image) -> {"mask": float32 [b n]}`, 1 where a patch is hidden.
+
+    Raises:
+      ValueError: for a wrong ratio or a unit that is no multiple of the patch; when
+        called, for a unit that does not divide the view.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> make = unit_mask(patch_size=4)
+      >>> make(jax.random.key(0), jnp.ones((1, 192, 192, 3)))["mask"].sum().item()
+      1408.0
+
+    References:
+      Xie et al., SimMIM: a Simple Framework for Masked Image Modeling, 2021,
+      arXiv:2111.09886, section 3.2.
+    """
+    check_ratio(ratio)
+    if unit % patch_size:
+        raise ValueError(f"unit {unit} is no multiple of patch_size {patch_size}")
+
+    def mask(key, image):
+        grid = grid_of(*image.shape[1:3], unit)
+        made = augment.unit_mask(
+            key,
+            batch=image.shape[0],
+            grid=grid,
+            ratio=ratio,
+            repeat=unit // patch_size,
+        )
+        return {"mask": made.reshape(image.shape[0], -1)}
 
     return mask

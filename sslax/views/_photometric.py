@@ -20,7 +20,7 @@ from sslax.augment._layout import (
     to_rows,
 )
 from sslax.augment._normalize import statistics_of, to_float
-from sslax.augment._resample import METHODS, crop_rows, pair, whole
+from sslax.augment._resample import METHODS, crop_rows, pair, whole_box
 
 
 def view(
@@ -71,7 +71,8 @@ def view(
       normalize: name of a dataset's statistics, or (mean, deviation), or None.
 
     Returns:
-      `(key, image [b h w c], box [b 4] or None) -> view [b size size c]`.
+      `(key, image [b h w c], box [b 4] or None) -> view [b size size c]`; with
+      `coordinates=True` also where it comes from, see `pixel_views`.
 
     Raises:
       ValueError: for a range, probability or name that makes no sense.
@@ -100,17 +101,12 @@ def view(
     for name, value in chances.items():
         check_probability(value, name)
 
-    def op(key, image, box=None):
+    def op(key, image, box=None, *, coordinates=False):
         batch, channels = image.shape[0], image.shape[-1]
         keys = jax.random.split(key, 6)
         rows = to_rows(to_float(image))
-        region = random_box(
-            keys[0],
-            whole(image) if box is None else box,
-            scale=scale,
-            ratio=ratio,
-            rule=crop,
-        )
+        box = whole_box(image) if box is None else box
+        region = random_box(keys[0], box, scale=scale, ratio=ratio, rule=crop)
         turned = jax.random.bernoulli(keys[1], flip, (batch,)) if flip else None
         rows = crop_rows(
             rows, region, size=size, method=resize, antialias=antialias, flip=turned
@@ -136,9 +132,21 @@ def view(
                 for v in statistics_of(normalize, channels)
             )
             rows = (rows - mean) / std
-        return from_rows(rows, rows.dtype)
+        made = from_rows(rows, rows.dtype)
+        return (made, _coordinates(region, box, turned)) if coordinates else made
 
     return op
+
+
+def _coordinates(region, box, turned) -> Array:
+    """x0, y0, x1, y1 of crops `[b 4]` over the sides less one; a flip swaps x0, x1."""
+    extent = jnp.maximum(box[:, 2:] - 1.0, 1.0)
+    start = (region[:, :2] - box[:, :2]) / extent
+    end = (region[:, :2] + region[:, 2:] - 1.0 - box[:, :2]) / extent
+    x0, x1 = start[:, 1], end[:, 1]
+    if turned is not None:
+        x0, x1 = jnp.where(turned, x1, x0), jnp.where(turned, x0, x1)
+    return jnp.stack([x0, start[:, 0], x1, end[:, 0]], axis=1)
 
 
 def _chosen(key, probability: float, batch: int) -> Array:

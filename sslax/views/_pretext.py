@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import jax
+import jax.numpy as jnp
+
 from sslax import augment
 from sslax.augment._normalize import to_float
 
@@ -40,5 +43,201 @@ def rotated(*, view: Callable) -> Callable:
             raise ValueError(f"rotated needs square views, got {tuple(image.shape)}")
         turned = tuple(augment.rot90(image, turns=k) for k in range(4))
         return {**batch, "views": turned}
+
+    return views
+
+
+def jigsaw(
+    *,
+    view: Callable,
+    grid: int = 3,
+    tile: int = 64,
+    permutations: int = 100,
+    criterion: str = "max_mean",
+    grey: float = 0.3,
+    normalize: bool = True,
+) -> Callable:
+    """Shuffled tiles of one view of every image; the answer is the permutation.
+
+    Args:
+      view: makes the view that is cut up, as `view` gives it: 225 or 255 pixels in the
+        paper and its code, without jitter.
+      grid: cells along a side.
+      tile: side of a tile, cut at a random place in its cell.
+      permutations: how many permutations there are, see `augment.permutation_set`; for
+        a grid other than 3, they are chosen when the views are built.
+      criterion: `max_mean` or `max_min`.
+      grey: probability that all tiles of an image are grey.
+      normalize: whether every tile and channel gets mean 0 and deviation 1.
+
+    Returns:
+      `(key, batch) -> batch` with `batch["views"]`, one array `[b n p p c]`, and
+      `batch["puzzle"]`, int32 `[b]`: which permutation, place t showing tile
+      permutation[t].
+
+    Raises:
+      ValueError: for more permutations than there are; when called, if a tile does not
+        fit its cell.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> from sslax.views import view
+      >>> make = jigsaw(view=view(size=30), tile=8)
+      >>> batch = make(jax.random.key(0), {"image": jnp.ones((2, 40, 40, 3))})
+      >>> batch["views"][0].shape, batch["puzzle"].shape
+      ((2, 9, 8, 8, 3), (2,))
+
+    References:
+      Noroozi and Favaro, Unsupervised Learning of Visual Representations by Solving
+      Jigsaw Puzzles, 2016, arXiv:1603.09246, sections 3 and 4.
+    """
+    if grid == 3:
+        table = augment.permutation_set(count=permutations, criterion=criterion)
+    else:
+        table = augment.choose_permutations(
+            count=permutations, tiles=grid * grid, criterion=criterion
+        )
+
+    def views(key, batch):
+        view_key, tile_key, pick_key, grey_key = jax.random.split(key, 4)
+        image = view(view_key, to_float(batch["image"]), batch.get("box"))
+        number = image.shape[0]
+        drab = jax.random.bernoulli(grey_key, grey, (number,))
+        image = augment.grayscale(image, amount=drab.astype(image.dtype))
+        pieces = augment.random_tiles(tile_key, image, grid=grid, size=tile)
+        puzzle = jax.random.randint(pick_key, (number,), 0, permutations)
+        order = jnp.asarray(table, jnp.int32)[puzzle]
+        pieces = augment.shuffle(pieces, order)
+        if normalize:
+            pieces = augment.normalize_patches(pieces)
+        return {**batch, "views": (pieces,), "puzzle": puzzle}
+
+    return views
+
+
+def counted(*, view: Callable, grey: float = 0.67, normalize: bool = True) -> Callable:
+    """A view made small, its four quarters, and another image made small.
+
+    How to make small (bicubic, bilinear, lanczos or box) is drawn in every step, so
+    that the style of resampling tells nothing.
+
+    Args:
+      view: makes the view of even side, as `view` gives it: 224 pixels in the paper.
+      grey: probability that all terms of an image are grey.
+      normalize: whether each term gets mean 0 and deviation 1.
+
+    Returns:
+      `(key, batch) -> batch` with `batch["views"]`: the small view `[b s s c]`, its
+      quarters `[b 4 s s c]` in raster order, and the small view of the next image of
+      the batch `[b s s c]`.
+
+    Raises:
+      ValueError: when called, if the side is odd or the batch has one image.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> from sslax.views import view
+      >>> make = counted(view=view(size=16))
+      >>> batch = make(jax.random.key(0), {"image": jnp.ones((2, 20, 20, 3))})
+      >>> [v.shape for v in batch["views"]]
+      [(2, 8, 8, 3), (2, 4, 8, 8, 3), (2, 8, 8, 3)]
+
+    References:
+      Noroozi et al., Representation Learning by Learning to Count, 2017,
+      arXiv:1708.06734, section 3 and section 4.
+    """
+    methods = ("bicubic", "bilinear", "lanczos", "box")
+
+    def views(key, batch):
+        view_key, method_key, grey_key = jax.random.split(key, 3)
+        image = view(view_key, to_float(batch["image"]), batch.get("box"))
+        number, side = image.shape[:2]
+        if side % 2 or number < 2:
+            raise ValueError(
+                f"counting needs two images of even side, got {tuple(image.shape)}"
+            )
+        drab = jax.random.bernoulli(grey_key, grey, (number, 1, 1, 1))
+        half = side // 2
+        chosen = jax.random.randint(method_key, (), 0, len(methods))
+        small = sum(
+            jnp.where(chosen == i, augment.resize(image, size=half, method=name), 0.0)
+            for i, name in enumerate(methods)
+        )
+        other = jnp.roll(small, -1, axis=0)
+
+        def dress(x):
+            decided = drab.reshape(number, *(1,) * (x.ndim - 1))
+            x = jnp.where(decided, jnp.mean(x, axis=-1, keepdims=True), x)
+            if not normalize:
+                return x
+            x = x - jnp.mean(x, axis=(-3, -2, -1), keepdims=True)
+            square = jnp.mean(x**2, axis=(-3, -2, -1), keepdims=True)
+            return x / jnp.sqrt(jnp.maximum(square, 1e-8))
+
+        corners = jnp.array([[0, 0], [0, half], [half, 0], [half, half]])
+        corners = jnp.broadcast_to(corners, (number, 4, 2))
+        quarters = augment.cut(
+            image, corners[..., 0], corners[..., 1], size=(half, half)
+        )
+        return {**batch, "views": (dress(small), dress(quarters), dress(other))}
+
+    return views
+
+
+def montage(*, view: Callable, overlap: float = 0.3) -> Callable:
+    """Images put together from quarters of different images of the whole batch.
+
+    Each image gives four overlapping quarters, each with a view of its own; all of the
+    batch's quarters are shuffled and four at a time laid out 2 x 2.
+
+    Args:
+      view: makes the view of each quarter, as `view` gives it: 112 pixels for 224.
+      overlap: by how much of the side a quarter exceeds a half: 0.3 in the paper.
+
+    Returns:
+      `(key, batch) -> batch` with `batch["views"]`, one array `[b 2s 2s c]`, and
+      `batch["permute"]`, int32 `[b 4]`: which quarter lies at the top left, top right,
+      bottom left and bottom right. Quarter k is part k // b (top left, bottom left, top
+      right, bottom right) of image k % b.
+
+    Raises:
+      ValueError: for an overlap outside [0, 0.5].
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> from sslax.views import view
+      >>> make = montage(view=view(size=8))
+      >>> batch = make(jax.random.key(0), {"image": jnp.ones((3, 20, 20, 3))})
+      >>> batch["views"][0].shape, batch["permute"].shape
+      ((3, 16, 16, 3), (3, 4))
+
+    References:
+      Chen et al., Jigsaw Clustering for Unsupervised Visual Representation Learning,
+      2021, arXiv:2104.00323, section 3.
+    """
+    if not 0 <= overlap <= 0.5:
+        raise ValueError(f"overlap must be in [0, 0.5], got {overlap}")
+
+    def views(key, batch):
+        view_key, order_key = jax.random.split(key)
+        image = to_float(batch["image"])
+        box = batch.get("box")
+        box = augment.whole_box(image) if box is None else box
+        number = image.shape[0]
+        part = jnp.round((0.5 + overlap) * box[:, 2:])
+        quarters = []
+        for i, (down, right) in enumerate(((0, 0), (1, 0), (0, 1), (1, 1))):
+            room = box[:, 2:] - part
+            corner = box[:, :2] + room * jnp.array([down, right])[None]
+            quarter = jnp.concatenate([corner, part], axis=1)
+            quarters.append(view(jax.random.fold_in(view_key, i), image, quarter))
+        pool = jnp.concatenate(quarters)
+        order = jax.random.permutation(order_key, 4 * number)
+        parts = pool[order].reshape(4, number, *pool.shape[1:])
+        top = jnp.concatenate([parts[0], parts[1]], axis=2)
+        bottom = jnp.concatenate([parts[2], parts[3]], axis=2)
+        laid = jnp.concatenate([top, bottom], axis=1)
+        permute = order.reshape(4, number).T.astype(jnp.int32)
+        return {**batch, "views": (laid,), "permute": permute}
 
     return views

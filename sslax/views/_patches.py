@@ -1,0 +1,230 @@
+"""Views made of patches: context pairs, overlapping grids, exemplars."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from sslax import augment
+from sslax.augment._layout import check_choice
+from sslax.augment._normalize import to_float
+
+COLOURS = ("drop", "project", "keep")
+
+
+def context_pairs(
+    *,
+    patch: int = 96,
+    gap: int = 48,
+    jitter: int = 7,
+    view: Callable | None = None,
+    colours: str = "drop",
+    pixelate: float = 0.33,
+    level: float = 50.0,
+) -> Callable:
+    """A grid of patches of every image, and all pairs of neighbours with their label.
+
+    The grid starts at a random place; every patch is moved by its own jitter. Patches
+    are cut once, and each neighbouring pair is asked about in both orders.
+
+    Args:
+      patch: side of a patch in pixels.
+      gap: between patches.
+      jitter: largest shift of a patch in each direction.
+      view: makes the view that is cut up; None takes the image as it is. Without flip,
+        which would change the label.
+      colours: what hides the lens: `drop` keeps one channel and puts noise in the
+        others, `project` removes the green-magenta axis, `keep` does nothing.
+      pixelate: probability of taking resolution away from a patch, down to 100 pixels.
+      level: root mean square that each patch gets.
+
+    Returns:
+      `(key, batch) -> batch` with `batch["views"]`, one array `[b n p p c]`,
+      `batch["pairs"]`, int32 `[b m 2]`: first and second patch of each pair, and
+      `batch["position"]`, int32 `[b m]`: where the second lies around the first, 0..7.
+
+    Raises:
+      ValueError: for an unknown way with colours; when called, if the image does not
+        hold two patches and the gap.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> make = context_pairs(patch=8, gap=4, jitter=1)
+      >>> batch = make(jax.random.key(0), {"image": jnp.ones((2, 24, 24, 3))})
+      >>> batch["views"][0].shape, batch["pairs"].shape
+      ((2, 4, 8, 8, 3), (2, 12, 2))
+
+    References:
+      Doersch et al., Unsupervised Visual Representation Learning by Context Prediction,
+      2015, arXiv:1505.05192, section 3.
+    """
+    check_choice(colours, COLOURS, "colours")
+
+    def views(key, batch):
+        view_key, place_key, jitter_key, style_key = jax.random.split(key, 4)
+        image = to_float(batch["image"])
+        if view is not None:
+            image = view(view_key, image, batch.get("box"))
+        number, height, width, channels = image.shape
+        step = patch + gap
+        if min(height, width) < patch + step:
+            raise ValueError(
+                f"images of {height} x {width} do not hold two patches of {patch} "
+                f"and a gap of {gap}"
+            )
+        rows, columns = (height - patch) // step + 1, (width - patch) // step + 1
+        room = (
+            jnp.array([height, width])
+            - patch
+            - step * jnp.array([rows - 1, columns - 1])
+        )
+        origin = jax.random.randint(
+            place_key, (number, 1, 2), 0, jnp.minimum(room + 1, step)[None, None]
+        )
+        cell = jnp.arange(rows * columns)
+        corner = step * jnp.stack([cell // columns, cell % columns], axis=1)[None]
+        moved = jax.random.randint(
+            jitter_key, (number, rows * columns, 2), -jitter, jitter + 1
+        )
+        limit = jnp.array([height - patch, width - patch])[None, None]
+        place = jnp.clip(origin + corner + moved, 0, limit)
+        patches = augment.cut(image, place[..., 0], place[..., 1], size=(patch, patch))
+        flat = patches.reshape(-1, patch, patch, channels)
+        flat = _hide_shortcuts(style_key, flat, colours, pixelate, level)
+        pairs, labels = augment.grid_pairs(rows=rows, columns=columns)
+        return {
+            **batch,
+            "views": (flat.reshape(patches.shape),),
+            "pairs": jnp.broadcast_to(jnp.asarray(pairs), (number, *pairs.shape)),
+            "position": jnp.broadcast_to(jnp.asarray(labels), (number, len(labels))),
+        }
+
+    return views
+
+
+def _hide_shortcuts(key, patches, colours, pixelate, level):
+    """Resolution and colours of each patch, then its contrast."""
+    size_key, pick_key, channel_key, noise_key = jax.random.split(key, 4)
+    number, side = patches.shape[:2]
+    if pixelate:
+        least = min(10.0, side - 1.0)
+        area = jax.random.uniform(
+            size_key, (number,), minval=least**2, maxval=(side - 1.0) ** 2
+        )
+        chosen = jax.random.bernoulli(pick_key, pixelate, (number,))
+        small = augment.low_resolution(patches, jnp.where(chosen, jnp.sqrt(area), side))
+        patches = jnp.where(chosen[:, None, None, None], small, patches)
+    if colours == "drop" and patches.shape[-1] == 3:
+        channel = jax.random.randint(channel_key, (number,), 0, 3)
+        noise = jax.random.uniform(noise_key, patches.shape, minval=-0.5, maxval=0.5)
+        patches = augment.drop_colours(patches, channel, noise / 255.0)
+    else:
+        if colours == "project" and patches.shape[-1] == 3:
+            patches = augment.project_colours(patches)
+        patches = patches - jnp.mean(patches, axis=(1, 2), keepdims=True)
+    return augment.contrast_normalize(patches, level=level)
+
+
+def overlapping_patches(
+    *, view: Callable, size: int = 64, stride: int = 32, window: int | None = 60
+) -> Callable:
+    """A grid of overlapping patches of one view, for prediction of one from others.
+
+    Args:
+      view: makes the view that is cut up, as `view` gives it: 256 grey pixels in CPC,
+        260 in its second version.
+      size: side of a patch: 64, and 80 in the second version.
+      stride: distance of neighbours: 32, and 36 in the second version.
+      window: side of the window that is kept at a random place in each patch; None
+        keeps all.
+
+    Returns:
+      `(key, batch) -> batch` with `batch["views"]`, one array `[b rows columns p p c]`.
+
+    Raises:
+      ValueError: when called, if a patch does not fit the view.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> from sslax.views import view
+      >>> make = overlapping_patches(view=view(size=16), size=8, stride=4, window=7)
+      >>> batch = make(jax.random.key(0), {"image": jnp.ones((2, 20, 20, 1))})
+      >>> batch["views"][0].shape
+      (2, 3, 3, 8, 8, 1)
+
+    References:
+      van den Oord et al., Representation Learning with Contrastive Predictive Coding,
+      2018, arXiv:1807.03748, section 3.2. Hénaff et al., Data-Efficient Image
+      Recognition with Contrastive Predictive Coding, 2019, arXiv:1905.09272.
+    """
+
+    def views(key, batch):
+        view_key, window_key = jax.random.split(key)
+        image = view(view_key, to_float(batch["image"]), batch.get("box"))
+        patches = augment.patch_grid(image, size=size, stride=stride)
+        if window is not None:
+            flat = patches.reshape(-1, *patches.shape[3:])
+            flat = augment.random_window(window_key, flat, size=window)
+            patches = flat.reshape(patches.shape)
+        return {**batch, "views": (patches,)}
+
+    return views
+
+
+def exemplars(*, patch: int = 32, seed: int = 0, colours: bool = True) -> Callable:
+    """A transformed copy of one patch of detail of every image.
+
+    Where the patch lies is drawn once per image, in proportion to its squared gradient,
+    from the seed and `batch["index"]`: the class of an image is one exemplar. Scale,
+    place, angle and colours change in every step.
+
+    Args:
+      patch: side of the patch.
+      seed: of the places of the patches.
+      colours: whether colours change too (not on one-channel images).
+
+    Returns:
+      `(key, batch) -> batch` with `batch["views"]`, one array `[b p p c]`; the class is
+      `batch["index"]`.
+
+    Raises:
+      ValueError: when called, if the patch does not fit the image.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> image = jax.random.uniform(jax.random.key(1), (2, 48, 48, 3))
+      >>> batch = {"image": image, "index": jnp.arange(2)}
+      >>> exemplars(patch=16)(jax.random.key(0), batch)["views"][0].shape
+      (2, 16, 16, 3)
+
+    References:
+      Dosovitskiy et al., Discriminative Unsupervised Feature Learning with Exemplar
+      Convolutional Neural Networks, 2014, arXiv:1406.6909, section 3.1.
+    """
+
+    def views(key, batch):
+        image = to_float(batch["image"])
+        number, height, width, channels = image.shape
+        scores = augment.patch_scores(augment.gradient_energy(image), size=patch)
+        fold = jax.vmap(jax.random.fold_in, in_axes=(None, 0))
+        keys = fold(jax.random.key(seed), batch["index"])
+        corner = jax.vmap(lambda k, score: augment.sample_corner(k, score[None])[0])(
+            keys, scores
+        ).astype(image.dtype)
+        shape_key, colour_key = jax.random.split(key)
+        u = jax.random.uniform(shape_key, (4, number), minval=-1.0, maxval=1.0)
+        zoom = 2.0 ** (0.5 * u[0])
+        angle = 20.0 * u[1]
+        centre_y = corner[:, 0] + (patch - 1) / 2 + 0.25 * patch * u[2]
+        centre_x = corner[:, 1] + (patch - 1) / 2 + 0.25 * patch * u[3]
+        matrix = augment.affine_matrix(degrees=angle, scale=zoom)
+        shift = jnp.stack([centre_x - (width - 1) / 2, centre_y - (height - 1) / 2], 1)
+        matrix = matrix.at[:, :, 2].add(shift)
+        made = augment.affine(image, matrix, size=(patch, patch), edge=True)
+        if colours and channels == 3:
+            made = augment.random_exemplar_colours(colour_key, made)
+        return {**batch, "views": (made,)}
+
+    return views

@@ -1,0 +1,214 @@
+"""Windows of frames, shifted crops, other backgrounds, mixed images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from sslax import augment
+from sslax.augment._layout import check_choice, check_probability
+from sslax.augment._normalize import to_float
+
+
+def frame_crops(*, size: int = 84) -> Callable:
+    """Two independent windows of every stack of frames: anchor and positive.
+
+    Args:
+      size: side of the window; the frames of a stack share it.
+
+    Returns:
+      `(key, batch) -> batch` with `batch["views"]`, two arrays `[b size size c]`.
+
+    Raises:
+      ValueError: when called, if the window does not fit.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> batch = {"image": jnp.ones((2, 100, 100, 9))}
+      >>> frame_crops()(jax.random.key(0), batch)["views"][0].shape
+      (2, 84, 84, 9)
+
+    Note:
+      As in the released code, the last possible offset is never drawn.
+
+    References:
+      Laskin et al., CURL: Contrastive Unsupervised Representations for Reinforcement
+      Learning, 2020, arXiv:2004.04136, section 4.
+    """
+
+    def views(key, batch):
+        image = to_float(batch["image"])
+        made = tuple(
+            augment.random_crop(k, image, size=size, last=False)
+            for k in jax.random.split(key)
+        )
+        return {**batch, "views": made}
+
+    return views
+
+
+def shifted(
+    *, padding: int = 4, mode: str = "zero", flip: float = 0.5, normalize=None
+) -> Callable:
+    """One view that is a padded random shift and flip, the custom for small images.
+
+    Args:
+      padding: pixels on each side.
+      mode: `zero`, `reflect` or `edge`.
+      flip: probability of a left-to-right flip.
+      normalize: name of a dataset's statistics, or (mean, deviation), or None.
+
+    Returns:
+      `(key, image [b h w c], box) -> view [b h w c]`, to be used where `view` is; the
+      box is ignored.
+
+    Raises:
+      ValueError: for a probability outside [0, 1].
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> shifted()(jax.random.key(0), jnp.ones((2, 32, 32, 3))).shape
+      (2, 32, 32, 3)
+
+    References:
+      He et al., Deep Residual Learning for Image Recognition, 2015, arXiv:1512.03385,
+      section 4.2.
+    """
+    check_probability(flip, "flip")
+
+    def op(key, image, box=None):
+        del box
+        shift_key, flip_key = jax.random.split(key)
+        image = augment.random_shift(
+            shift_key, to_float(image), padding=padding, mode=mode
+        )
+        image = augment.random_flip(flip_key, image, probability=flip)
+        if normalize is not None:
+            image = augment.normalize(image, statistics=normalize)
+        return image
+
+    return op
+
+
+def background(
+    *, replace: str = "remove", probability: float = 0.2, then: Callable
+) -> Callable:
+    """Takes backgrounds away or exchanges them, before other views are made.
+
+    The foreground is `batch["foreground"]` `[b h w 1]` if the data has it, else the
+    spectral-residual saliency of the image, cut at three times its mean. Images whose
+    foreground is less than 5 % or more than 95 % stay as they are.
+
+    Args:
+      replace: `remove` puts a grey of random level behind the foreground, `random` the
+        tiled background of another image of the batch.
+      probability: of doing so to an image.
+      then: `(key, batch) -> batch`, the builder of the views.
+
+    Returns:
+      `(key, batch) -> batch`, what `then` gives on images with other backgrounds; with
+      its own randomness for each view if `then` is called through `chain`.
+
+    Raises:
+      ValueError: for an unknown way or a probability outside [0, 1].
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> from sslax.views import two_views, view
+      >>> make = background(then=two_views(first=view(size=16)))
+      >>> batch = make(jax.random.key(0), {"image": jnp.ones((2, 20, 20, 3))})
+      >>> batch["views"][0].shape
+      (2, 16, 16, 3)
+
+    References:
+      Ryali et al., Characterizing and Improving the Robustness of Self-Supervised
+      Learning through Background Augmentations, 2021, arXiv:2103.12719, section 3.
+    """
+    check_choice(replace, ("remove", "random"), "replace")
+    check_probability(probability, "probability")
+
+    def views(key, batch):
+        level_key, apply_key, then_key = jax.random.split(key, 3)
+        image, number = to_float(batch["image"]), batch["image"].shape[0]
+        mask = batch.get("foreground")
+        if mask is None:
+            mask = augment.saliency_mask(augment.spectral_saliency(image))
+        mask = mask.astype(image.dtype)
+        if replace == "remove":
+            level = jax.random.uniform(level_key, (number,))
+            other = augment.remove_background(image, mask, level=level)
+        else:
+            behind = jnp.roll(augment.tile_background(image, mask), 1, axis=0)
+            other = augment.compose(image, mask, behind)
+        share = jnp.mean(mask, axis=(1, 2, 3))
+        apply = jax.random.bernoulli(apply_key, probability, (number,))
+        apply &= (share > 0.05) & (share < 0.95)
+        image = jnp.where(apply[:, None, None, None], other, image)
+        return then(then_key, {**batch, "image": image})
+
+    return views
+
+
+def fine_tuned(
+    *,
+    view: Callable,
+    classes: int,
+    augment_magnitude: float = 9.0,
+    erase: float = 0.25,
+    mixup: float = 0.8,
+    cutmix: float = 1.0,
+    smoothing: float = 0.1,
+    normalize=None,
+) -> Callable:
+    """One view for fine-tuning: RandAugment, erased boxes, mixup or cutmix.
+
+    Args:
+      view: makes the view, as `view` gives it: crop and flip, not normalised.
+      classes: the number of classes.
+      augment_magnitude: mean magnitude of RandAugment, of 10; 0 leaves it out.
+      erase: probability of erasing a box.
+      mixup: alpha of mixup; 0 (with `cutmix` 0) leaves mixing out.
+      cutmix: alpha of cutmix.
+      smoothing: how much of the target is spread over all classes.
+      normalize: name of a dataset's statistics, or (mean, deviation), or None.
+
+    Returns:
+      `(key, batch) -> batch` with `batch["views"]`, one array, and `batch["target"]`,
+      float32 `[b classes]`.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> from sslax.views import view
+      >>> make = fine_tuned(view=view(size=16), classes=3, augment_magnitude=0.0)
+      >>> batch = {"image": jnp.ones((2, 20, 20, 3)), "label": jnp.array([0, 2])}
+      >>> batch = make(jax.random.key(0), batch)
+      >>> batch["views"][0].shape, batch["target"].shape
+      ((2, 16, 16, 3), (2, 3))
+
+    References:
+      He et al., Masked Autoencoders Are Scalable Vision Learners, 2021,
+      arXiv:2111.06377, appendix A, table 9.
+    """
+
+    def views(key, batch):
+        view_key, augment_key, erase_key, mix_key = jax.random.split(key, 4)
+        image = view(view_key, to_float(batch["image"]), batch.get("box"))
+        if augment_magnitude:
+            image = augment.random_augment(
+                augment_key, image, magnitude=augment_magnitude
+            )
+        if normalize is not None:
+            image = augment.normalize(image, statistics=normalize)
+        if erase:
+            image = augment.random_erase(erase_key, image, probability=erase)
+        target = jax.nn.one_hot(batch["label"], classes)
+        target = (1.0 - smoothing) * target + smoothing / classes
+        if mixup and cutmix:
+            image, target = augment.random_mix(
+                mix_key, image, target, mixup_alpha=mixup, cutmix_alpha=cutmix
+            )
+        return {**batch, "views": (image,), "target": target}
+
+    return views
