@@ -82,7 +82,7 @@ def _pictures(config: Mapping[str, Any], source: Any, rows: np.ndarray) -> np.nd
     view = calls.build(without_normalize(config["evaluate"]["view"]), "views")
     examples = [source.load(int(i), config["data"]["canvas"]) for i in rows]
     batch = {
-        k: np.stack([x[k] for x in examples])
+        k: jnp.stack([x[k] for x in examples])
         for k in ("image", "box")
         if k in examples[0]
     }

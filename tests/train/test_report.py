@@ -141,6 +141,7 @@ def test_a_curve_is_drawn_to_scale_with_its_levels():
     x, y = placed.T
     assert x[1] - x[0] == pytest.approx(x[2] - x[1], abs=0.2)
     # Up is a smaller y; the second half falls half as far as the first rose.
+    assert y[1] < y[0]
     assert y[0] - y[1] == pytest.approx(2 * (y[2] - y[1]), abs=0.3)
     level = float(re.search('class="level".*?y1="(.*?)"', chart).group(1))
     assert y[0] - level == pytest.approx((y[0] - y[1]) / 4, abs=0.2)

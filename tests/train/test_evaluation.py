@@ -1,0 +1,96 @@
+"""The full evaluation of a run: baselines beside it, files, features, the report."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from sslax import augment, data
+from sslax.train import evaluation
+from sslax.train.embedding import compile_embed, embed_source, eval_images
+from sslax.train.gallery import without_normalize
+from sslax.train.loop import pretrain
+from tests.train.test_loop import tiny
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    config = tiny(steps=4, **{"evaluate.every": 0})
+    config["evaluate"]["view"]["normalize"] = "half"
+    config["data"]["options"] = {"size": 16, "length": 96}
+    experiment, state = pretrain(config, str(folder))
+    return folder, experiment, state
+
+
+def test_numbers_stand_beside_their_baselines(run, capsys):
+    folder, experiment, state = run
+    results = evaluation.evaluate_run(experiment, state, str(folder))
+    assert list(results) == ["network", "random network", "raw pixels"]
+    saved = json.loads((folder / "evaluation.json").read_text())
+    assert saved["step"] == 4
+    assert saved["results"] == results
+    for name in ("knn", "linear", "linear_1_per_class"):
+        values = [results[row][name] for row in results]
+        assert all(0 <= v <= 100 for v in values)
+        # Three different sets of features do not agree to the last digit.
+    assert len({results[row]["rankme"] for row in results}) == 3
+    assert results["raw pixels"]["dimensions"] == 16 * 16 * 3
+    assert "alignment" in results["network"]
+    printed = capsys.readouterr().out
+    assert "random network" in printed
+    report = (folder / "report.html").read_text()
+    assert report.count("data:image/png") > 10
+    assert "raw pixels" in report
+
+
+def test_features_are_those_of_normalized_images(run, tmp_path):
+    folder, experiment, state = run
+    out = tmp_path / "features.npz"
+    evaluation.embed_run(str(folder), str(out))
+    saved = np.load(out)
+    source = data.in_memory(evaluation.open_source(experiment.config, "test"))
+    images = augment.normalize(
+        augment.to_float(jax.numpy.asarray(source.arrays["image"])), statistics="half"
+    )
+    expected = jax.jit(experiment.method.embed)(state.params, state.extra, images)
+    np.testing.assert_allclose(saved["features"], expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(saved["labels"], source.arrays["label"])
+
+
+def test_the_last_batch_is_kept(run):
+    _, experiment, state = run
+    source = evaluation.open_source(experiment.config, "test")
+    embed = compile_embed(
+        experiment.method, experiment.views, experiment.mesh, experiment.layout
+    )
+    features, labels = embed_source(
+        embed, state, source.slice(0, 21), experiment.mesh, batch_size=16
+    )
+    assert features.shape[0] == labels.shape[0] == 21
+
+
+def test_large_images_are_shrunk_for_raw_pixels():
+    source = data.source("synthetic", "train", size=48, length=5)
+
+    def view(key, batch):
+        return {"views": (augment.to_float(batch["image"]),)}
+
+    assert eval_images(view, source, batch_size=4).shape == (5, 32, 32, 3)
+
+
+def test_pictures_leave_normalisation_out():
+    spec = {"name": "two_views", "first": {"name": "view", "normalize": "imagenet"}}
+    plain = without_normalize(spec)
+    assert plain == {"name": "two_views", "first": {"name": "view"}}
+
+
+def test_mistakes_are_named(run, tmp_path):
+    folder, *_ = run
+    with pytest.raises(ValueError, match=r"has not step 3; it has \[2, 4\]"):
+        evaluation.restore_run(str(folder), 3)
+    with pytest.raises(ValueError, match="holds no run"):
+        evaluation.restore_run(str(tmp_path / "nothing"))
+    with pytest.raises(ValueError, match="did you mean 'train'"):
+        evaluation.embed_run(str(folder), str(tmp_path / "x.npz"), split="trian")
