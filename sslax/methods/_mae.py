@@ -90,16 +90,9 @@ def mae(
 
     def reconstruct(params, extra, batch, *, key):
         pixels, _ = predict(params, extra, batch, train=False, key=key)
-        (image,) = batch["views"]
-        patches = augment.patchify(image, patch_size=patch_size)
-        if normalize_target:
-            mean = patches.mean(axis=-1, keepdims=True)
-            deviation = patches.std(axis=-1, keepdims=True, ddof=1)
-            pixels = pixels * deviation + mean
-        hidden = batch["mask"][..., None]
-        painted = hidden * pixels + (1 - hidden) * patches
-        grid = (image.shape[1] // patch_size, image.shape[2] // patch_size)
-        return augment.unpatchify(painted, patch_size=patch_size, grid=grid)
+        return _paint(
+            batch["views"][0], pixels, batch["mask"], patch_size, normalize_target
+        )
 
     return Method(
         init=init,
@@ -107,3 +100,15 @@ def mae(
         embed=embed,
         reconstruct=reconstruct,
     )
+
+
+def _paint(image, pixels, mask, patch_size, normalized):
+    """The image with its hidden patches replaced by predicted ones."""
+    patches = augment.patchify(image, patch_size=patch_size)
+    if normalized:
+        mean = patches.mean(axis=-1, keepdims=True)
+        pixels = pixels * patches.std(axis=-1, keepdims=True, ddof=1) + mean
+    hidden = mask[..., None]
+    painted = hidden * pixels + (1 - hidden) * patches
+    grid = (image.shape[1] // patch_size, image.shape[2] // patch_size)
+    return augment.unpatchify(painted, patch_size=patch_size, grid=grid)
