@@ -42,7 +42,7 @@ def test_hog_is_the_slow_one(bins, cell, window):
     np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("bins", [2, 9, 18])
+@pytest.mark.parametrize("bins", [2, 9, 18, 26])
 def test_gradients_along_the_axes_fall_on_the_upper_side_of_an_edge(bins):
     ramp = np.broadcast_to(np.linspace(-1, 1.3, 8, dtype=np.float32), (8, 8))
     for sign in (1, -1):

@@ -22,6 +22,11 @@ def test_equal_vectors_have_a_bounded_loss_and_no_gradient():
     assert not np.any(gradient)
 
 
+def test_the_nearest_other_vector_may_be_the_opposite_one():
+    pair = jnp.asarray([[2.0, 0.0], [-3.0, 0.0]])
+    np.testing.assert_allclose(losses.koleo(pair), -np.log(2), rtol=1e-6)
+
+
 def test_gradient_descent_spreads_points():
     x = jnp.asarray(np.random.default_rng(1).normal(size=(6, 2)))
     step = jax.jit(lambda x: x - 0.01 * jax.grad(losses.koleo)(x))
