@@ -35,7 +35,9 @@ def check_image(image: Array, *, channels: tuple[int, ...] | None = None) -> Non
             f"got shape {tuple(image.shape)}"
         )
     if image.size and not isinstance(image, jax.core.Tracer):
-        largest = float(jnp.max(jnp.abs(image)))
+        # A concrete image may be met while something else is traced.
+        with jax.ensure_compile_time_eval():
+            largest = float(jnp.max(jnp.abs(image)))
         if largest > 16.0:
             raise ValueError(
                 f"expected values in [0, 1], got a value of size {largest:g}; "

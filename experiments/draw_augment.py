@@ -1,0 +1,247 @@
+"""Draws docs/augment.md: one picture for each image function and view builder.
+
+    python -m experiments.draw_augment [--out docs]
+
+The picture is procedural (shapes on a colour wheel), so nothing has to be downloaded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from PIL import Image
+
+from sslax import augment, views
+from sslax.train.show_views import grid
+
+SIDE = 96
+KEY = jax.random.key(3)
+
+
+def scene(count: int = 4, side: int = SIDE) -> np.ndarray:
+    """Disks and bars on a background of changing colour, each image another."""
+    y, x = np.mgrid[:side, :side] / side
+    out = []
+    for i in range(count):
+        turn = 2 * np.pi * (x + 0.4 * i + 0.3 * y)
+        picture = np.stack(
+            [0.5 + 0.35 * np.cos(turn + 2.1 * c) * (0.4 + 0.6 * y) for c in range(3)],
+            -1,
+        )
+        centre = 0.3 + 0.1 * i, 0.6 - 0.08 * i
+        disk = (y - centre[0]) ** 2 + (x - centre[1]) ** 2 < 0.04
+        bar = (abs(x + y - 1.3 + 0.1 * i) < 0.05) & (y > 0.4)
+        picture[disk] = (0.95, 0.75 - 0.2 * i, 0.15 + 0.25 * i)
+        picture[bar] = (0.1, 0.15, 0.35 + 0.15 * i)
+        out.append(picture)
+    return np.clip(np.stack(out), 0, 1).astype(np.float32)
+
+
+def four(function, values):
+    """The first image under four values of one parameter."""
+    image = jnp.broadcast_to(jnp.asarray(scene()[:1]), (4, SIDE, SIDE, 3))
+    return function(image, jnp.asarray(values))
+
+
+def boxes_drawn(image, boxes):
+    image = np.array(image)
+    for picture, (top, left, height, width) in zip(
+        image, np.asarray(boxes, int), strict=True
+    ):
+        bottom, right = top + height - 1, left + width - 1
+        picture[[top, bottom], left : right + 1] = (0.92, 0.35, 0.16)
+        picture[top : bottom + 1, [left, right]] = (0.92, 0.35, 0.16)
+    return image
+
+
+def masks_drawn(image, mask):
+    step = image.shape[1] // mask.shape[1]
+    hidden = np.asarray(mask).repeat(step, 1).repeat(step, 2)[..., None]
+    return np.asarray(image) * (1 - 0.75 * hidden)
+
+
+def functions() -> dict[str, np.ndarray]:
+    """A row of pictures `[n h w c]` for each function."""
+    image = jnp.asarray(scene())
+    whole = augment.whole_box(image)
+    mask = jnp.zeros((4, SIDE, SIDE, 1)).at[:, 15:60, 30:75].set(1.0)
+    lab = augment.rgb_to_lab(image)
+    energy = augment.gradient_energy(image)
+    scores = augment.patch_scores(energy, size=24)
+    corners = augment.sample_corner(KEY, scores)
+    crop = jnp.array(
+        [[10, 20, 50, 60], [0, 0, 96, 96], [40, 30, 30, 50], [5, 5, 60, 30]]
+    )
+    noise = jax.random.uniform(KEY, image.shape, minval=-0.3, maxval=0.3)
+    target = jnp.eye(4)
+    turned = augment.affine_matrix(
+        degrees=jnp.array([0.0, 20.0, -35.0, 0.0]),
+        scale=jnp.array([0.7, 1.0, 1.2, 1.0]),
+        shear=(jnp.array([0.0, 0.0, 10.0, 25.0]), jnp.zeros(4)),
+    )
+    tiles = augment.random_tiles(KEY, image, grid=3, size=28)[0]
+    table = jnp.asarray(augment.permutation_set(count=4), jnp.int32)
+    shuffled = augment.shuffle(jnp.broadcast_to(tiles, (4, *tiles.shape)), table)
+    blocks = augment.block_mask(KEY, jnp.full(4, 55.0), grid=(12, 12))
+    coarse = augment.unit_mask(KEY, batch=4, grid=(6, 6), repeat=2)
+    random = augment.random_mask(KEY, batch=4, patches=144).mask.reshape(4, 12, 12)
+    drawn = {
+        f"random_box_{rule}": boxes_drawn(
+            image, augment.random_box(KEY, whole, rule=rule)
+        )
+        for rule in ("torchvision", "tf", "byol")
+    }
+    colours = {
+        f"{name}_{colour}": four(
+            lambda x, v, n=name, c=colour: jnp.clip(
+                getattr(augment, n)(x, v, colour=c), 0, 1
+            ),
+            [-0.4, -0.2, 0.2, 0.4]
+            if (name, colour) == ("brightness", "byol")
+            else [0.0, 0.5, 1.5, 2.0],
+        )
+        for name in ("brightness", "contrast", "saturation")
+        for colour in ("torchvision", "simclr", "byol")
+    }
+    return {
+        **colours,
+        "hue": four(augment.hue, [-0.3, -0.1, 0.1, 0.3]),
+        "grayscale": four(
+            lambda x, v: augment.grayscale(x, amount=v), [0.0, 0.3, 0.7, 1.0]
+        ),
+        "solarize": four(
+            lambda x, v: augment.solarize(x, threshold=v), [0.25, 0.5, 0.75, 1.0]
+        ),
+        "random_jitter": augment.random_jitter(KEY, image, probability=1.0),
+        "rgb_to_hsv": augment.rgb_to_hsv(image),
+        "rgb_to_lab": (lab / jnp.array([100.0, 220, 220]) + jnp.array([0, 0.5, 0.5])),
+        "gaussian_blur": four(augment.gaussian_blur, [0.0, 0.5, 1.0, 2.0]),
+        "crop_resize": augment.crop_resize(image, crop, size=SIDE),
+        "random_resized_crop": augment.random_resized_crop(KEY, image, size=SIDE),
+        **drawn,
+        "horizontal_flip": augment.horizontal_flip(image),
+        "rot90": jnp.concatenate([augment.rot90(image[:1], turns=k) for k in range(4)]),
+        "rotate": four(augment.rotate, [-30.0, -10.0, 10.0, 30.0]),
+        "affine": augment.affine(image, turned),
+        "random_shift": augment.random_shift(KEY, image, padding=16),
+        "random_crop": augment.random_crop(KEY, image, size=64),
+        "low_resolution": four(augment.low_resolution, [10.0, 20.0, 40.0, 96.0]),
+        "posterize": four(augment.posterize, [1, 2, 3, 4]),
+        "equalize": augment.equalize(image * 0.4 + 0.3),
+        "autocontrast": augment.autocontrast(image * 0.4 + 0.3),
+        "sharpness": four(augment.sharpness, [0.0, 0.5, 1.5, 2.0]),
+        "invert": augment.invert(image),
+        "random_augment": augment.random_augment(KEY, image, probability=1.0),
+        "random_erase": jnp.clip(
+            augment.random_erase(KEY, image, probability=1.0), 0, 1
+        ),
+        "mixup": augment.mixup(image, target, 0.6)[0],
+        "cutmix": augment.cutmix(image, target, crop)[0],
+        "tiles": tiles,
+        "shuffle": shuffled[3],
+        "patch_grid": augment.patch_grid(image, size=32, stride=16)[0, 0],
+        "random_window": augment.random_window(KEY, image, size=84),
+        "drop_colours": augment.drop_colours(image, jnp.array([0, 1, 2, 0]), noise)
+        + 0.5,
+        "project_colours": jnp.clip(augment.project_colours(image), 0, 1),
+        "gradient_energy": jnp.sqrt(energy)[..., None] * 4,
+        "sample_corner": boxes_drawn(
+            image, jnp.concatenate([corners, jnp.full((4, 2), 24)], 1)
+        ),
+        "random_exemplar_colours": augment.random_exemplar_colours(KEY, image),
+        "spectral_saliency": augment.spectral_saliency(image),
+        "remove_background": augment.remove_background(image, mask, level=0.5),
+        "tile_background": augment.tile_background(image, mask),
+        "random_mask": masks_drawn(image, random),
+        "block_mask": masks_drawn(image, blocks.mask),
+        "unit_mask": masks_drawn(image, coarse),
+    }
+
+
+def builders() -> dict:
+    """Every builder of views, as a config would call it."""
+    view = views.view(
+        size=64, jitter=(0.8, 0.8, 0.8, 0.2), grayscale=0.2, blur=0.5, solarize=0.1
+    )
+    crop = views.view(size=64)
+    return {
+        "two_views": views.two_views(first=view),
+        "multi_crop": views.multi_crop(
+            first=view, small=views.view(size=32, scale=(0.05, 0.2)), count=4
+        ),
+        "pixel_views": views.pixel_views(first=crop),
+        "masked": views.masked(view=crop, mask=views.random_mask(patch_size=8)),
+        "rotated": views.rotated(view=crop),
+        "jigsaw": views.jigsaw(view=views.view(size=90), tile=24, normalize=False),
+        "counted": views.counted(view=crop, normalize=False),
+        "montage": views.montage(view=views.view(size=32)),
+        "context_pairs": views.context_pairs(patch=24, gap=8, jitter=2),
+        "overlapping_patches": views.overlapping_patches(
+            view=crop, size=16, stride=8, window=14
+        ),
+        "exemplars": views.exemplars(patch=32),
+        "lab": views.lab(view=crop),
+        "channel_views": views.channel_views(view=crop),
+        "frame_crops": views.frame_crops(size=80),
+        "background": views.background(
+            replace="random", probability=1.0, then=views.one_view(view=crop)
+        ),
+    }
+
+
+def row(pictures) -> np.ndarray:
+    """Pictures side by side as bytes, the last axis made RGB."""
+    pictures = np.clip(np.asarray(pictures, np.float32)[:9], 0, 1)
+    if pictures.shape[-1] == 1:
+        pictures = np.repeat(pictures, 3, axis=-1)
+    pad = np.pad(pictures, ((0, 0), (0, 0), (0, 4), (0, 0)), constant_values=1.0)
+    return np.round(255 * np.concatenate(list(pad), axis=1)).astype(np.uint8)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=Path("docs"))
+    folder = parser.parse_args().out
+    (folder / "augment").mkdir(parents=True, exist_ok=True)
+    lines = [
+        "# Image functions and views",
+        "",
+        "Made by `experiments/draw_augment.py`.",
+    ]
+    lines += ["", "## What goes in", "", "![scene](augment/scene.png)", ""]
+    Image.fromarray(row(scene())).save(folder / "augment" / "scene.png", optimize=True)
+    lines += ["## sslax.augment", ""]
+    for name, pictures in functions().items():
+        Image.fromarray(row(pictures)).save(
+            folder / "augment" / f"{name}.png", optimize=True
+        )
+        base = name if hasattr(augment, name) else name.rsplit("_", 1)[0]
+        text = inspect.getdoc(getattr(augment, base)).splitlines()[0]
+        lines += [f"### {name}", "", text, "", f"![{name}](augment/{name}.png)", ""]
+    lines += ["## sslax.views", ""]
+    batch = {"image": jnp.asarray(scene()), "index": jnp.arange(4)}
+    for name, make in builders().items():
+        picture = grid(jax.jit(make)(KEY, batch), images=3, side=SIDE)
+        Image.fromarray(picture).save(
+            folder / "augment" / f"views_{name}.png", optimize=True
+        )
+        text = inspect.getdoc(getattr(views, name)).splitlines()[0]
+        lines += [
+            f"### {name}",
+            "",
+            text,
+            "",
+            f"![{name}](augment/views_{name}.png)",
+            "",
+        ]
+    (folder / "augment.md").write_text("\n".join(lines))
+    print(f"wrote {folder / 'augment.md'}")
+
+
+if __name__ == "__main__":
+    main()

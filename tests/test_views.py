@@ -1,0 +1,150 @@
+"""View builders: determinism, independence of images, boxes, devices."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+from sslax import augment, views
+
+BATCH = {
+    "image": np.random.default_rng(0).integers(0, 256, (8, 24, 24, 3), np.uint8),
+    "label": np.arange(8, dtype=np.int32) % 3,
+    "index": np.arange(8, dtype=np.int32),
+    "box": np.tile(np.array([[2, 3, 20, 18]], np.float32), (8, 1)),
+}
+FULL = views.view(
+    size=16,
+    jitter=(0.4, 0.4, 0.2, 0.1),
+    grayscale=0.2,
+    blur=0.5,
+    solarize=0.2,
+    normalize="imagenet",
+)
+CROP = views.view(size=16)
+BUILDERS = {
+    "two_views": views.two_views(first=FULL),
+    "multi_crop": views.multi_crop(first=CROP, small=views.view(size=8), count=2),
+    "masked": views.masked(view=CROP, mask=views.random_mask(patch_size=4)),
+    "block_masked": views.masked(
+        view=CROP,
+        mask=views.block_mask(patch_size=2, count=20, least=4, exact=True),
+    ),
+    "unit_masked": views.masked(view=CROP, mask=views.unit_mask(patch_size=2, unit=4)),
+    "rotated": views.rotated(view=CROP),
+    "jigsaw": views.jigsaw(view=views.view(size=15), tile=4),
+    "montage": views.montage(view=views.view(size=8)),
+    "pixel_views": views.pixel_views(first=CROP),
+    "context_pairs": views.context_pairs(patch=8, gap=4, jitter=1),
+    "exemplars": views.exemplars(patch=12),
+    "lab": views.lab(view=CROP),
+    "frame_crops": views.frame_crops(size=20),
+    "background": views.background(
+        replace="random", probability=0.5, then=views.two_views(first=CROP)
+    ),
+}
+MIXING = ("montage", "background")  # what mixes images of the batch
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_eight_devices_make_what_one_makes(name):
+    make = jax.jit(BUILDERS[name])
+    key = jax.random.key(7)
+    batch = {k: jnp.asarray(v) for k, v in BATCH.items()}
+    alone = make(key, batch)
+    mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
+    split = jax.device_put(batch, NamedSharding(mesh, PartitionSpec("data")))
+    chex.assert_trees_all_close(make(key, split), alone, atol=2e-5)
+    assert isinstance(alone["views"], tuple)
+    assert all(np.isfinite(v).all() for v in alone["views"])
+    chex.assert_trees_all_equal(make(key, batch)["views"], alone["views"])
+    other = make(jax.random.key(8), batch)["views"]
+    assert any(
+        not np.allclose(a, b) for a, b in zip(other, alone["views"], strict=True)
+    )
+    if name not in MIXING:
+        changed = {**batch, "image": batch["image"].at[3].set(7)}
+        made = jax.tree.map(
+            lambda x: np.delete(np.asarray(x), 3, 0), make(key, changed)
+        )
+        kept = jax.tree.map(lambda x: np.delete(np.asarray(x), 3, 0), alone)
+        chex.assert_trees_all_close(made["views"], kept["views"], atol=1e-6)
+
+
+def test_crop_sees_only_its_box():
+    image = np.zeros((4, 24, 24, 1), np.float32)
+    image[:, 2:22, 3:21] = 1.0
+    batch = {"image": image, "box": BATCH["box"][:4]}
+    made = views.one_view(view=CROP)(jax.random.key(0), batch)["views"][0]
+    chex.assert_trees_all_close(made, jnp.ones_like(made), atol=1e-5)
+    made = views.center(size=16, resize_to=18)(None, batch)["views"][0]
+    chex.assert_trees_all_close(made, jnp.ones_like(made), atol=1e-5)
+
+
+def test_center_is_resize_then_crop():
+    image = jax.random.uniform(jax.random.key(0), (1, 30, 40, 3))
+    made = views.center(size=16, resize_to=20, resize="bilinear")(
+        None, {"image": image}
+    )
+    wide = jax.image.resize(image, (1, 20, 26, 3), "linear")
+    chex.assert_trees_all_close(made["views"][0], wide[:, 2:18, 5:21], atol=1e-5)
+    small = views.center(size=30, fraction=0.8)(None, {"image": image[:, :, :30]})
+    chex.assert_trees_all_equal(small["views"][0], image[:, :, :30])
+    with pytest.raises(ValueError, match="not both"):
+        views.center(size=16, resize_to=20, fraction=0.5)
+
+
+def test_rotated_copies_carry_their_turns():
+    made = views.rotated(view=CROP)(jax.random.key(0), BATCH)["views"]
+    for turns, copy in enumerate(made):
+        chex.assert_trees_all_equal(copy, augment.rot90(made[0], turns=turns))
+
+
+def test_coordinates_say_where_a_pixel_comes_from():
+    ramp = np.broadcast_to(np.arange(24.0)[None, None, :, None] / 23, (8, 24, 24, 1))
+    batch = {"image": ramp.astype(np.float32)}
+    op = views.view(size=12, resize="bilinear", scale=(0.3, 0.6))
+    made = views.pixel_views(first=op)(jax.random.key(1), batch)
+    for i, image in enumerate(made["views"]):
+        x0, _, x1, _ = np.asarray(made["coordinates"][:, i]).T
+        middle = np.asarray(image).mean(axis=(1, 2, 3))
+        np.testing.assert_allclose(middle, (x0 + x1) / 2, atol=0.03)
+        rising = np.asarray(image[:, 0, -1, 0] > image[:, 0, 0, 0])
+        assert (rising == (x1 > x0)).all()
+        assert 0 < rising.sum() < 8
+
+
+def test_montage_labels_find_their_quarters():
+    shade = np.broadcast_to(np.linspace(0, 1, 8)[:, None, None, None], (8, 20, 20, 1))
+    plain = views.view(size=4, flip=0.0)
+    make = views.montage(view=plain)
+    made = make(jax.random.key(0), {"image": shade.astype(np.float32)})
+    picture, permute = np.asarray(made["views"][0]), np.asarray(made["permute"])
+    corners = picture[:, [0, 0, 7, 7], [0, 7, 0, 7], 0]
+    np.testing.assert_allclose(corners, np.linspace(0, 1, 8)[permute % 8], atol=1e-5)
+    assert sorted(permute.ravel()) == list(range(32))
+
+
+def test_renderings_share_the_crop():
+    make = views.renderings(first=CROP, second=views.view(size=8))
+    large, small = make(jax.random.key(0), BATCH)["views"]
+    chex.assert_trees_all_close(augment.resize(large, size=8), small, atol=0.35)
+    means = [np.asarray(v).mean(axis=(1, 2, 3)) for v in (large, small)]
+    np.testing.assert_allclose(*means, atol=0.02)
+
+
+def test_bad_options_are_refused_when_built():
+    for options, message in (
+        ({"crop": "pytorch"}, "torchvision, tf, byol"),
+        ({"scale": (0.0, 1.0)}, "area fractions"),
+        ({"blur": 1.5}, r"blur must be in \[0, 1\]"),
+        ({"resize": "cubic"}, "bicubic"),
+        ({"jitter": (0.4, 0.4)}, "four numbers"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            views.view(size=16, **options)
+    make = views.masked(view=CROP, mask=views.random_mask(patch_size=5))
+    with pytest.raises(ValueError, match="patch_size 5"):
+        jax.eval_shape(make, jax.random.key(0), BATCH)
