@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from sslax.losses._checks import (
@@ -178,7 +179,7 @@ def logit_laplace(
     logit = jnp.log(target) - jnp.log1p(-target)
     jacobian = jnp.log(target) + jnp.log1p(-target)
     distance = jnp.abs(logit - mean) * jnp.exp(-log_scale)
-    return np.log(2) + log_scale + jacobian + distance
+    return math.log(2) + log_scale + jacobian + distance
 
 
 def uniform_kl(logits: Float[Array, "*b k"]) -> Float[Array, "*b"]:
@@ -214,4 +215,4 @@ def uniform_kl(logits: Float[Array, "*b k"]) -> Float[Array, "*b"]:
         raise ValueError(f"logits must be [... k] with k >= 1, got {logits.shape}")
     (logits,) = at_least_float32(logits)
     log_q = jax.nn.log_softmax(logits)
-    return np.log(logits.shape[-1]) + jnp.sum(jnp.exp(log_q) * log_q, axis=-1)
+    return math.log(logits.shape[-1]) + jnp.sum(jnp.exp(log_q) * log_q, axis=-1)
