@@ -15,6 +15,7 @@ BATCH = {
     "index": np.arange(8, dtype=np.int32),
     "box": np.tile(np.array([[2, 3, 20, 18]], np.float32), (8, 1)),
 }
+BATCH = {name: jnp.asarray(array) for name, array in BATCH.items()}
 FULL = views.view(
     size=16,
     jitter=(0.4, 0.4, 0.2, 0.1),
@@ -37,7 +38,7 @@ BUILDERS = {
     "jigsaw": views.jigsaw(view=views.view(size=15), tile=4),
     "montage": views.montage(view=views.view(size=8)),
     "pixel_views": views.pixel_views(first=CROP),
-    "context_pairs": views.context_pairs(patch=8, gap=4, jitter=1),
+    "context_pairs": views.context_pairs(patch=8, gap=4, jitter=1, level=1.0),
     "exemplars": views.exemplars(patch=12),
     "lab": views.lab(view=CROP),
     "frame_crops": views.frame_crops(size=20),
@@ -50,9 +51,7 @@ MIXING = ("montage", "background")  # what mixes images of the batch
 
 @pytest.mark.parametrize("name", BUILDERS)
 def test_eight_devices_make_what_one_makes(name):
-    make = jax.jit(BUILDERS[name])
-    key = jax.random.key(7)
-    batch = {k: jnp.asarray(v) for k, v in BATCH.items()}
+    make, batch, key = jax.jit(BUILDERS[name]), BATCH, jax.random.key(7)
     alone = make(key, batch)
     mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
     split = jax.device_put(batch, NamedSharding(mesh, PartitionSpec("data")))
@@ -76,7 +75,7 @@ def test_eight_devices_make_what_one_makes(name):
 def test_crop_sees_only_its_box():
     image = np.zeros((4, 24, 24, 1), np.float32)
     image[:, 2:22, 3:21] = 1.0
-    batch = {"image": image, "box": BATCH["box"][:4]}
+    batch = {"image": jnp.asarray(image), "box": BATCH["box"][:4]}
     made = views.one_view(view=CROP)(jax.random.key(0), batch)["views"][0]
     chex.assert_trees_all_close(made, jnp.ones_like(made), atol=1e-5)
     made = views.center(size=16, resize_to=18)(None, batch)["views"][0]
@@ -104,7 +103,7 @@ def test_rotated_copies_carry_their_turns():
 
 def test_coordinates_say_where_a_pixel_comes_from():
     ramp = np.broadcast_to(np.arange(24.0)[None, None, :, None] / 23, (8, 24, 24, 1))
-    batch = {"image": ramp.astype(np.float32)}
+    batch = {"image": jnp.asarray(ramp, jnp.float32)}
     op = views.view(size=12, resize="bilinear", scale=(0.3, 0.6))
     made = views.pixel_views(first=op)(jax.random.key(1), batch)
     for i, image in enumerate(made["views"]):
@@ -120,7 +119,7 @@ def test_montage_labels_find_their_quarters():
     shade = np.broadcast_to(np.linspace(0, 1, 8)[:, None, None, None], (8, 20, 20, 1))
     plain = views.view(size=4, flip=0.0)
     make = views.montage(view=plain)
-    made = make(jax.random.key(0), {"image": shade.astype(np.float32)})
+    made = make(jax.random.key(0), {"image": jnp.asarray(shade, jnp.float32)})
     picture, permute = np.asarray(made["views"][0]), np.asarray(made["permute"])
     corners = picture[:, [0, 0, 7, 7], [0, 7, 0, 7], 0]
     np.testing.assert_allclose(corners, np.linspace(0, 1, 8)[permute % 8], atol=1e-5)

@@ -1,4 +1,4 @@
-"""Gaussian blur, one sigma per image, as two small matrix products."""
+"""Gaussian blur, one sigma per image, as products with narrow bands."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from sslax.augment._layout import (
     from_rows,
     to_rows,
 )
-from sslax.augment._resample import filter_rows
+from sslax.augment._resample import multiply
 
 PADDINGS = ("reflect", "zero")
+BLOCK = 64
 
 
 def default_kernel(side: int) -> int:
@@ -35,25 +36,43 @@ def taps(sigma: Array, kernel_size: int) -> Array:
     return weights / jnp.sum(weights, axis=1, keepdims=True)
 
 
-def blur_weights(weights: Array, *, size: int, padding: str) -> Array:
-    """Weights `[b n n]` of a filter with taps `[b k]` on a line of n pixels."""
-    radius = weights.shape[1] // 2
-    place = jnp.arange(size)[:, None] + jnp.arange(-radius, radius + 1)[None, :]
-    if padding == "reflect":
-        place = jnp.abs(place)
-        place = size - 1 - jnp.abs(size - 1 - place)
-    hits = place[:, :, None] == jnp.arange(size)[None, None, :]
-    return jnp.einsum(
-        "bk,ikj->bij", weights, hits.astype(weights.dtype), precision="highest"
-    )
+def band(weights: Array, *, block: int) -> Array:
+    """Weights `[b block block+k-1]` of a filter with taps `[b k]` on one block."""
+    kernel = weights.shape[1]
+    shift = jnp.arange(block + kernel - 1)[None, :] - jnp.arange(block)[:, None]
+    hits = shift[..., None] == jnp.arange(kernel)[None, None]
+    return multiply("bk,ijk->bij", weights, hits.astype(weights.dtype))
 
 
 def blur_rows(rows: Array, sigma: Array, *, kernel_size: int, padding: str) -> Array:
-    """Rows blurred by sigma `[b]`."""
+    """Rows blurred by sigma `[b]`.
+
+    A whole line as one matrix product would be mostly zeros: a line is cut into blocks,
+    each multiplied with the same narrow band.
+    """
     weights = taps(sigma.astype(rows.dtype), kernel_size)
-    vertical = blur_weights(weights, size=rows.shape[1], padding=padding)
-    horizontal = blur_weights(weights, size=rows.shape[3], padding=padding)
-    return filter_rows(rows, vertical, horizontal)
+    return _along(_along(rows, weights, 3, padding), weights, 1, padding)
+
+
+def _along(rows: Array, weights: Array, axis: int, padding: str) -> Array:
+    size, radius = rows.shape[axis], weights.shape[1] // 2
+    count = -(-size // BLOCK)
+    block = -(-size // count)
+    around = [(0, 0)] * 4
+    around[axis] = (radius, radius)
+    mode = "reflect" if padding == "reflect" else "constant"
+    rows = jnp.pad(rows, around, mode=mode)
+    around[axis] = (0, block * count - size)
+    rows = jnp.pad(rows, around)
+    matrix = band(weights, block=block)
+    equation = "bij,bjcw->bicw" if axis == 1 else "bhcj,bij->bhci"
+    out = []
+    for start in range(0, block * count, block):
+        piece = jax.lax.slice_in_dim(rows, start, start + block + 2 * radius, axis=axis)
+        pair = (matrix, piece) if axis == 1 else (piece, matrix)
+        out.append(multiply(equation, *pair))
+    made = jnp.concatenate(out, axis=axis)
+    return jax.lax.slice_in_dim(made, 0, size, axis=axis)
 
 
 def check_blur(kernel_size: int, padding: str, sides: tuple[int, ...]) -> None:

@@ -43,6 +43,7 @@ def to_float(image: Array) -> Float[Array, ...]:
       >>> print(to_float(jnp.array([0, 51, 255], jnp.uint8)).round(3))
       [0.  0.2 1. ]
     """
+    image = jnp.asarray(image)
     if image.dtype == jnp.uint8:
         return image.astype(jnp.float32) / 255.0
     if jnp.issubdtype(image.dtype, jnp.floating):

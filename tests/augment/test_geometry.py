@@ -29,7 +29,7 @@ def test_crop_resize_is_crop_then_resize(method, theirs):
         chex.assert_trees_all_close(made[i], wanted, atol=2e-6)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     st.integers(0, 2**31 - 1),
     st.sampled_from(["torchvision", "tf", "byol"]),
@@ -91,8 +91,7 @@ def test_flip_twice_and_rot90_four_times_are_identities():
     chex.assert_trees_all_close(augment.rotate(IMAGE, 0.0), IMAGE, atol=1e-6)
 
 
-@settings(max_examples=10, deadline=None)
-@given(st.sampled_from([(4, 2), (6, 3), (4, 4)]), st.integers(1, 3))
+@pytest.mark.parametrize(("shape", "channels"), [((4, 2), 3), ((6, 3), 1)])
 def test_patchify_inverts(shape, channels):
     side, patch = shape
     image = jnp.arange(2.0 * side * 2 * side * channels)

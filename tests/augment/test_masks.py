@@ -7,14 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from sslax import augment
 
 
-@settings(max_examples=12, deadline=None)
-@given(st.integers(4, 60), st.sampled_from([0.0, 0.25, 0.5, 0.75, 0.9]))
+@pytest.mark.parametrize(("patches", "ratio"), [(16, 0.75), (49, 0.6), (10, 0.9)])
 def test_random_mask_counts_and_restores(patches, ratio):
     made = augment.random_mask(
         jax.random.key(patches), batch=3, patches=patches, ratio=ratio
@@ -108,8 +105,9 @@ def test_background_is_replaced_where_the_mask_is_empty():
 
 
 def test_saliency_finds_the_odd_one_out():
-    stripes = jnp.tile(jnp.array([0.4, 0.6]), 32)[None, None, :, None]
-    image = jnp.broadcast_to(stripes, (1, 64, 64, 1)).at[0, 40:48, 10:18].set(1.0)
+    noise = jax.random.uniform(jax.random.key(0), (1, 64, 64, 1))
+    texture = 0.4 + 0.2 * augment.gaussian_blur(noise, 2.0, kernel_size=9)
+    image = texture.at[0, 40:48, 10:18].set(1.0)
     saliency = np.asarray(augment.spectral_saliency(image))[0, :, :, 0]
     row, column = np.unravel_index(saliency.argmax(), saliency.shape)
     assert 36 <= row <= 52
