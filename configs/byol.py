@@ -52,6 +52,7 @@ def _imagenet():
     config = common.imagenet(
         common.base(examples=common.IMAGENET_EXAMPLES, epochs=300, batch_size=4096)
     )
+    config.evaluate.probe = "byol"
     config.views = _views(224, blur=(1.0, 0.1), normalize="imagenet")
     config.method = _method(config, dict(name="resnet50", dtype="float32"), start=0.99)
     config.optimizer = dict(
@@ -68,6 +69,7 @@ def _cifar10():
         common.base(examples=common.CIFAR_EXAMPLES, epochs=1000, batch_size=256)
     )
     config.evaluate.view.normalize = "cifar10"
+    config.evaluate.probe = "byol"
     config.views = _views(32, blur=(0.0, 0.0), normalize="cifar10")
     encoder = dict(name="resnet18", dtype="float32", stem="cifar")
     config.method = _method(config, encoder, start=0.99)

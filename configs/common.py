@@ -40,6 +40,7 @@ def base(*, examples: int, epochs: int, batch_size: int) -> ml_collections.Confi
         batch_size=256,
         view=dict(name="center", size=224),
         knn=dict(k=20, temperature=0.07),
+        probe="simclr",  # recipe of the SGD probe, see evaluate.PROBE_RECIPES, or ""
     )
     return config
 

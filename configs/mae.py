@@ -50,6 +50,7 @@ def _imagenet(size: str, patch_size: int):
     config = common.imagenet(
         common.base(examples=common.IMAGENET_EXAMPLES, epochs=800, batch_size=4096)
     )
+    config.evaluate.probe = "mae"
     config.views = _masked(224, patch_size, scale=(0.2, 1.0), normalize="imagenet")
     config.method = _method(dict(size=size), patch_size)
     config.optimizer = dict(
@@ -68,6 +69,7 @@ def _cifar10():
         common.base(examples=common.CIFAR_EXAMPLES, epochs=1000, batch_size=256)
     )
     config.evaluate.view.normalize = "cifar10"
+    config.evaluate.probe = "mae"
     config.views = _masked(32, 4, scale=(0.08, 1.0), normalize="cifar10")
     config.method = _method(dict(size="small"), 4)
     config.optimizer = dict(

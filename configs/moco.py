@@ -34,6 +34,7 @@ def _imagenet():
     config = common.imagenet(
         common.base(examples=common.IMAGENET_EXAMPLES, epochs=200, batch_size=256)
     )
+    config.evaluate.probe = "moco"
     config.views = _views(224, scale=(0.2, 1.0), blur=0.5, normalize="imagenet")
     config.method = dict(
         name="moco",
@@ -61,6 +62,7 @@ def _cifar10():
         view=dict(name="center", size=32, normalize="cifar10"),
         knn=dict(k=200, temperature=0.1),
     )
+    config.evaluate.probe = "moco"
     config.views = _views(32, scale=(0.08, 1.0), blur=0.0, normalize="cifar10")
     config.method = dict(
         name="moco",

@@ -74,6 +74,7 @@ def source(
     elif name == "folder":
         opened = _call(open_folder, name, base, on_error=on_error, **options)
     elif options:
+        _check_name(name, folder)
         raise ValueError(f"{name} has no option {', '.join(map(repr, options))}")
     elif name == "fashion_mnist":
         opened = _fashion_mnist(base, folder, on_error)

@@ -106,15 +106,17 @@ def restore(manager, step: int, target: State) -> State:
       The state.
 
     Raises:
-      ValueError: if an array has another type than the target (Orbax would cast it
-        without a word).
+      ValueError: if the checkpoint holds other arrays than the target: other names,
+        shapes, or types (which Orbax would cast without a word).
     """
     wanted = _as_dict(target)
-    _check_dtypes(manager, step, wanted)
-    restored = manager.restore(
-        step, args=ocp.args.Composite(state=ocp.args.StandardRestore(wanted))
-    )
-    return State(**restored["state"])
+    differences = _differences(manager, step, wanted)
+    if differences:
+        listed = "\n  ".join(differences[:5])
+        raise ValueError(
+            f"checkpoint {step} of {manager.directory} is of another run:\n  {listed}"
+        )
+    return _read(manager, step, wanted)
 
 
 def restore_latest(manager, target: State) -> State | None:
@@ -130,12 +132,15 @@ def restore_latest(manager, target: State) -> State | None:
       The state, or None where there is no checkpoint.
 
     Raises:
-      ValueError: if there are checkpoints and none can be read.
+      ValueError: if there are checkpoints and none can be read, or one that can holds
+        other arrays than the target.
     """
     steps = sorted(manager.all_steps(), reverse=True)
     for step in steps:
         try:
-            return restore(manager, step, target)
+            wanted = _as_dict(target)
+            differences = _differences(manager, step, wanted)
+            state = None if differences else _read(manager, step, wanted)
         except Exception as error:
             if step == steps[-1]:
                 raise ValueError(
@@ -150,7 +155,16 @@ def restore_latest(manager, target: State) -> State | None:
                 error,
             )
             _move_aside(manager, step)
+        else:
+            return restore(manager, step, target) if state is None else state
     return None
+
+
+def _read(manager, step: int, wanted: dict[str, Any]) -> State:
+    restored = manager.restore(
+        step, args=ocp.args.Composite(state=ocp.args.StandardRestore(wanted))
+    )
+    return State(**restored["state"])
 
 
 def _folder(folder) -> epath.Path:
@@ -163,20 +177,27 @@ def _as_dict(state: State) -> dict[str, Any]:
     return {f.name: getattr(state, f.name) for f in dataclasses.fields(state)}
 
 
-def _check_dtypes(manager, step: int, wanted: dict[str, Any]) -> None:
+def _differences(manager, step: int, wanted: dict[str, Any]) -> list[str]:
+    """What a checkpoint holds otherwise than wanted, a line an array."""
     metadata = manager.item_metadata(step)["state"]
-    tree = getattr(metadata, "tree", metadata)
-    stored = {
-        jax.tree_util.keystr(path, simple=True, separator="/"): leaf.dtype
+    stored = _arrays(getattr(metadata, "tree", metadata))
+    run = _arrays(wanted)
+    return [
+        f"{name}: the checkpoint has {stored.get(name, 'nothing')}, the run wants "
+        f"{run.get(name, 'nothing')}"
+        for name in sorted(stored.keys() | run.keys())
+        if stored.get(name) != run.get(name)
+    ]
+
+
+def _arrays(tree: Any) -> dict[str, str]:
+    """Type and shape of every array, by its path."""
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="/"): (
+            f"{leaf.dtype}{list(leaf.shape)}"
+        )
         for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
     }
-    for path, leaf in jax.tree_util.tree_leaves_with_path(wanted):
-        name = jax.tree_util.keystr(path, simple=True, separator="/")
-        if name in stored and stored[name] != leaf.dtype:
-            raise ValueError(
-                f"checkpoint {step}: {name} is {stored[name]}, "
-                f"the run wants {leaf.dtype}"
-            )
 
 
 def _move_aside(manager, step: int) -> None:

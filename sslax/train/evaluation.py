@@ -196,6 +196,25 @@ def _numbers(
         *features,
         classes=experiment.loader.source.num_classes,
         key=jax.random.key(config["seed"]),
+        probe=_recipe(config["evaluate"]["probe"], len(features[0][1])),
         second_view=second,
         **config["evaluate"]["knn"],
     )
+
+
+def _recipe(name: str, examples: int) -> Mapping[str, Any] | None:
+    """The SGD probe that a config names; none for an empty name.
+
+    The large batches of ImageNet would leave a small set a few updates an epoch: there
+    the batch is 256, and the rate follows it.
+    """
+    if not name:
+        return None
+    if name not in evaluate.PROBE_RECIPES:
+        raise ValueError(
+            f"evaluate.probe is {name!r}: {calls.nearest(name, evaluate.PROBE_RECIPES)}"
+        )
+    recipe = dict(evaluate.PROBE_RECIPES[name])
+    if examples < 100_000:
+        recipe["batch_size"] = min(256, examples)
+    return recipe

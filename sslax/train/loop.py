@@ -105,10 +105,7 @@ def _train(experiment, state, manager, writer, stop) -> State:
     steps, every = config["steps"], config["evaluate"]["every"]
     start = step = int(state.step)
     show = progress(
-        steps,
-        start=start,
-        batch_size=config["batch_size"],
-        show=jax.process_index() == 0,
+        steps, batch_size=config["batch_size"], show=jax.process_index() == 0
     )
     key, began, logged = _key(experiment, 1), time.monotonic(), start
     evaluate = online_evaluation(experiment) if every else None

@@ -31,7 +31,7 @@ def span(seconds: float) -> str:
 
 
 def progress(
-    steps: int, *, start: int, batch_size: int, show: bool
+    steps: int, *, batch_size: int, show: bool
 ) -> Callable[[int, Mapping[str, float]], None]:
     """A line on standard error with rate, time left and the newest numbers.
 
@@ -40,14 +40,13 @@ def progress(
 
     Args:
       steps: steps of the whole run.
-      start: the step at which this process took over.
       batch_size: images a step.
       show: whether this process speaks at all.
 
     Returns:
       `(step, scalars)`, to be called whenever there are new numbers.
     """
-    began = last = time.monotonic()
+    last = time.monotonic()
     latest: dict[str, float] = {}
     live = sys.stderr.isatty()
 
@@ -58,10 +57,10 @@ def progress(
         if not show or (not live and now - last < 30 and step < steps):
             return
         last = now
-        rate = (step - start) / max(now - began, 1e-9)
-        left = span((steps - step) / rate) if rate else "?"
+        rate = scalars.get("images_per_second", 0.0)
+        left = span((steps - step) * batch_size / rate) if rate else "?"
         numbers = "  ".join(f"{k} {v:.4g}" for k, v in latest.items())
-        line = f"step {step}/{steps}  {rate * batch_size:.0f} images/s  left {left}  "
+        line = f"step {step}/{steps}  {rate:.0f} images/s  left {left}  "
         if live:
             end = "\n" if step >= steps else ""
             print(f"\r\x1b[K{line}{numbers}", end=end, file=sys.stderr, flush=True)

@@ -6,7 +6,7 @@ A writer is a pair of functions: `write(step, scalars)` and `close()`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from etils import epath
@@ -106,13 +106,12 @@ def both(*writers: Writer) -> Writer:
       A writer.
     """
 
-    def each(calls: Iterable[Callable[[], None]]) -> None:
-        for call in calls:
-            call()
+    def write(step, scalars):
+        for writer in writers:
+            writer.write(step, scalars)
 
-    return Writer(
-        lambda step, scalars: each(
-            (lambda w=w: w.write(step, scalars)) for w in writers
-        ),
-        lambda: each(w.close for w in writers),
-    )
+    def close():
+        for writer in writers:
+            writer.close()
+
+    return Writer(write, close)
