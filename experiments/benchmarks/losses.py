@@ -1,6 +1,6 @@
 """Time and memory of the losses that compare everything with everything.
 
-    python -m experiments.benchmarks.losses [--counts 1024 4096 16384] [--blocks 512]
+    python -m experiments.benchmarks.losses [--counts 1024 4096 16384] [--blocks 256]
 
 For each loss at N examples of D = 128: the seconds that value and gradient take (the
 best of a few runs) and the peak of temporary memory that XLA plans, plain and blocked,
@@ -94,7 +94,7 @@ def measure(name: str, form: str, function, count: int, options) -> tuple:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--counts", type=int, nargs="+", default=[1024, 4096, 16384])
-    parser.add_argument("--blocks", type=int, default=512, help="rows in a block")
+    parser.add_argument("--blocks", type=int, default=256, help="rows in a block")
     parser.add_argument("--limit", type=float, default=16.0, help="GiB not to exceed")
     parser.add_argument("--only", nargs="+", default=[*LOSSES], choices=[*LOSSES])
     options = parser.parse_args()

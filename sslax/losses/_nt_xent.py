@@ -42,17 +42,17 @@ def positive_and_negatives(
     """
     count = z1.shape[0]
     z1, z2 = directions(z1, z2, normalize=normalize)
-    anchors, partners = jnp.concatenate([z1, z2]), jnp.concatenate([z2, z1])
+    anchors = jnp.concatenate([z1, z2])
+    positive = inner(z1, z2) / temperature
     image = jnp.arange(2 * count) % count
 
-    def rows(pair, index):
-        anchor, partner = pair
+    def rows(anchor, index):
         own = (index % count)[:, None] == image[None, :]
         logits = dot(anchor, anchors) / temperature
-        sums = (logsumexp_but(c * logits, own) for c in sharpness)
-        return inner(anchor, partner) / temperature, *sums
+        return tuple(logsumexp_but(c * logits, own) for c in sharpness)
 
-    return over_rows(rows, (anchors, partners), block_size=block_size)
+    negatives = over_rows(rows, anchors, block_size=block_size)
+    return jnp.concatenate([positive, positive]), *negatives
 
 
 def check_pair(z1: Array, z2: Array, temperature: ArrayLike) -> None:

@@ -59,7 +59,7 @@ def _mask(seed: int, *shape: int) -> np.ndarray:
 T = {"temperature": np.asarray(0.3)}
 PAIR = {"z1": _draw(1, B, D), "z2": _draw(2, B, D)}
 UNIT_PAIR = {"z1": _unit(1, B, D), "z2": _unit(2, B, D)}
-INDEX = np.random.default_rng(3).integers(0, 12, (B, N))
+INDEX = np.random.default_rng(3).integers(0, 12, (B, N), np.int32)
 INDEX[:, 0] = np.arange(B)
 MAPS = {"prediction": _draw(4, B, 2, 3, D), "target": _draw(5, B, 2, 3, D)}
 POSITIVES = np.tile(np.eye(6, dtype=bool), (B, 1, 1))
@@ -86,7 +86,7 @@ def _cmc(x1, x2, bank1, bank2, temperature):
 
 
 def _cpc_grid(contexts, targets, weights):
-    index = np.random.default_rng(17).integers(0, B * 3, (B, 1, 3, 4))
+    index = np.random.default_rng(17).integers(0, B * 3, (B, 1, 3, 4), np.int32)
     return losses.cpc_grid(contexts, targets, weights, [jnp.asarray(index)])
 
 
