@@ -61,14 +61,23 @@ def kornia(task: str):
     return run
 
 
-def torchvision(task: str):
+@functools.cache
+def declare_operators():
+    """Lets torchvision be imported where its compiled operators are missing."""
     import torch
 
     library = torch.library.Library("torchvision", "DEF")
-    library.define("nms(Tensor dets, Tensor scores, float threshold) -> Tensor")
+    for name in ("nms", "qnms"):
+        library.define(f"{name}(Tensor dets, Tensor scores, float t) -> Tensor")
+    return library  # it must live as long as the definitions
+
+
+def torchvision(task: str):
+    import torch
+
+    declare_operators()
     from torchvision.transforms import v2
 
-    torchvision.library = library  # it must live as long as the definitions
     batch = torch.from_numpy(images(task)).permute(0, 3, 1, 2).contiguous()
     pipelines = []
     for scale, size, blur, solarize in CROPS[task]:

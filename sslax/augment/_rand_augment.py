@@ -98,7 +98,7 @@ def apply_operations(
         "autocontrast": autocontrast(image),
         "equalize": equalize(image),
         "invert": invert(image),
-        "posterize": posterize(image, jnp.floor(4.0 - 4.0 * level)),
+        "posterize": posterize(image, 4.0 - jnp.floor(4.0 * level)),
         "solarize": solarize(
             image, threshold=(256.0 - jnp.floor(256.0 * level)) / 255.0
         ),
