@@ -31,7 +31,7 @@ def _cifar10():
     config.evaluate.view.normalize = "cifar10_rotnet"
     config.views = dict(
         name="rotated",
-        view=dict(name="shifted", size=32, padding=4, normalize="cifar10_rotnet"),
+        view=dict(name="shifted", padding=4, normalize="cifar10_rotnet"),
     )
     config.method = dict(name="rotation", encoder=dict(name="nin", dtype="float32"))
     config.optimizer = dict(
