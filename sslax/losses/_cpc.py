@@ -84,7 +84,7 @@ def cpc_grid(
     contexts: Float[Array, "b h w c"],
     targets: Float[Array, "b h w e"],
     weights: Float[Array, "p e c"],
-    negatives: Sequence[Int[Array, "b r w n"]],
+    negatives: Sequence[Int[Array, "b _ w n"]],
     *,
     skip: int = 1,
     epsilon: float | int = 0.0,
