@@ -45,7 +45,7 @@ _NAMES = {
     "build": "calls",
 }
 
-__all__ = ["__version__", *_SUBMODULES, *_NAMES]  # noqa: PLE0604
+__all__ = ["__version__", *_SUBMODULES, *_NAMES]
 
 
 def __getattr__(name: str) -> Any:

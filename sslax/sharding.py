@@ -1,9 +1,9 @@
 """The mesh, and where every array of a state lives on it.
 
 Methods know nothing of devices: under `jit` with a global view, `z @ z.T` over a
-sharded batch is the all-gather and batch norm over it is synchronised. The mesh has two axes,
-both of which split the batch: over "data" the state is replicated, over "fsdp" a layout
-may split it.
+sharded batch is the all-gather and batch norm over it is synchronised. The mesh has two
+axes, both of which split the batch: over "data" the state is replicated, over "fsdp" a
+layout may split it.
 """
 
 from __future__ import annotations

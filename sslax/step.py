@@ -147,8 +147,9 @@ def compile_step(
     if accumulate > 1 and coupled:
         raise ValueError(
             f"accumulate={accumulate}, but objective {coupled[0]!r} couples the "
-            "examples of a batch (negatives or a queue): the sum over micro-batches would be "
-            "another loss. Use accumulate=1, with more devices or a smaller batch."
+            "examples of a batch (negatives or a queue): the sum over micro-batches "
+            "would be another loss. Use accumulate=1, with more devices or a smaller "
+            "batch."
         )
     one = functools.partial(train_step, method, txs, views, accumulate=accumulate)
 

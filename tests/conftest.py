@@ -8,7 +8,7 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 FOLDER = Path(__file__).parent.parent / ".cache"
 os.environ["SSLAX_DATA_DIR"] = str(FOLDER / "data")
 
-import jax
+import jax  # noqa: E402 - after the choice of platform
 
 CACHE = FOLDER / "jax"
 

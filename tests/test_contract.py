@@ -1,7 +1,7 @@
 """What every method promises, over all methods at toy size.
 
-It traces once; 1 device equals 2 and 8; `extra` keeps its structure; a restored run goes
-on as if never stopped; every group moves, no other does; `embed` is deterministic.
+It traces once; 1 device equals 2 and 8; `extra` keeps its structure; a restored run
+goes on as if never stopped; every group moves, no other does; `embed` is deterministic.
 """
 
 import functools
@@ -92,7 +92,7 @@ def test_traces_once_and_stays_finite(name):
 @pytest.mark.parametrize("name", toys.TOYS)
 @pytest.mark.parametrize("devices", [2, 8])
 def test_devices_do_not_change_the_result(name, devices):
-    """Loss, gradient, batch statistics, teacher, queue: all of the state after steps."""
+    """Loss, gradient, batch statistics, teacher, queue: all of the state."""
     one, logs, _ = reference(name)
     many, logs_many, _ = advance(name, start(name), range(STEPS), devices)
     close(logs, logs_many, rtol=2e-5, atol=2e-6)

@@ -23,7 +23,7 @@ from sslax.losses._numerics import check_same_shape, dot
 
 
 def evolving_reconstruction(
-    prediction: Float[Array, b * any],
+    prediction: Float[Array, "b ..."],
     target: Float[Array, "*as_prediction"],
     present: Array | None = None,
 ) -> Float[Array, ""]:
@@ -151,7 +151,7 @@ def cross_modal_contrast(
 
 
 def evolving_distillation(
-    layer: Float[Array, b * any],
+    layer: Float[Array, "b ..."],
     main: Float[Array, "*as_layer"],
     present: Array | None = None,
 ) -> Float[Array, ""]:
