@@ -15,6 +15,9 @@ from sslax import methods, sharding, step
 from sslax.train import checkpoints
 from tests import toys
 
+# What is run once for all tests here would else be run once a worker.
+pytestmark = pytest.mark.xdist_group("contract")
+
 STEPS = 3
 KEY = jax.random.key(7)
 

@@ -45,7 +45,7 @@ def test_step_decay_counts_in_units_and_warms_up():
             lambda: schedules.warmup_cosine(steps=5, warmup=5),
             "less than steps=5; got 5",
         ),
-        (lambda: schedules.cosine(start=1.0, end=0.0, steps=0), "at least 1; got 0"),
+        (lambda: schedules.cosine(start=1, end=0, steps=0), "at least 1; got 0"),
         (lambda: schedules.step_decay(boundaries=(1,)), "factor or values"),
         (
             lambda: schedules.step_decay(boundaries=(2, 1), factor=0.1),

@@ -19,15 +19,16 @@ from sslax.evaluate._checks import (
 )
 
 
-@functools.partial(jax.jit, static_argnames=("k", "chunk"))
-def _neighbours(train, test, *, k, chunk):
-    bank = unit(raised(train))
+@functools.partial(jax.jit, static_argnames=("k", "chunk", "normalize"))
+def _neighbours(train, test, *, k, chunk, normalize):
+    train, test = raised(train), raised(test)
+    bank, queries = (unit(train), unit(test)) if normalize else (train, test)
 
     def one(row):
         cosine = jnp.matmul(bank, row, precision=jax.lax.Precision.HIGHEST)
         return tuple(jax.lax.top_k(cosine, k))
 
-    return jax.lax.map(one, unit(raised(test)), batch_size=chunk)
+    return jax.lax.map(one, queries, batch_size=chunk)
 
 
 def neighbours(
@@ -36,17 +37,18 @@ def neighbours(
     *,
     k: int = 20,
     chunk: int = 512,
+    normalize: bool = True,
 ) -> tuple[Float[Array, "m k"], Int[Array, "m k"]]:
     """The k training rows of highest cosine for every test row.
 
-    Exact search by brute force. Features are l2-normalised inside. Can be called inside
-    `jit`.
+    Exact search by brute force. Can be called inside `jit`.
 
     Args:
       train_features: the bank, [n d].
       test_features: the queries, [m d].
       k: how many neighbours, at most n.
       chunk: queries at a time; memory is about chunk * n * 4 bytes. Any m is covered.
+      normalize: l2-normalise the features; False takes unit vectors as they are.
 
     Returns:
       Cosines [m k], highest first, and rows of the bank [m k]; of equal cosines the
@@ -72,6 +74,7 @@ def neighbours(
         jnp.asarray(test_features),
         k=k,
         chunk=min(chunk, m),
+        normalize=normalize,
     )
 
 
@@ -84,6 +87,7 @@ def knn(
     k: int = 20,
     temperature: float = 0.07,
     chunk: int = 512,
+    normalize: bool = True,
 ) -> Float[Array, "m classes"]:
     """Weighted k-nearest-neighbour classification of frozen features.
 
@@ -92,13 +96,14 @@ def knn(
     training, one setting for all methods. Can be called inside `jit`.
 
     Args:
-      train_features: [n d], without augmentation; normalised inside.
+      train_features: [n d], without augmentation.
       train_labels: [n], integers in [0, classes).
       test_features: [m d].
       classes: the number of classes of the data set (not of the test batch).
       k: neighbours, at most n. DINO reports 20 as usually the best of 10, 20, 100, 200.
       temperature: of the votes; 0.07 (DINO), 0.1 with k=200 in some tables.
       chunk: test rows at a time; memory is about chunk * n * 4 bytes.
+      normalize: l2-normalise the features; False takes unit vectors as they are.
 
     Returns:
       Each class's share of the votes, [m classes], rows sum to 1. The vote itself is
@@ -123,7 +128,9 @@ def knn(
     check_features(train_features=train_features, test_features=test_features)
     check_labels("train_labels", train_labels, train_features.shape[0], classes)
     check_positive(temperature=temperature)
-    cosine, row = neighbours(train_features, test_features, k=k, chunk=chunk)
+    cosine, row = neighbours(
+        train_features, test_features, k=k, chunk=chunk, normalize=normalize
+    )
     # Softmax over neighbours: the common factor exp(max / T) would overflow at T=0.01.
     votes = jax.nn.softmax(cosine / temperature, axis=1)
     labels = jnp.asarray(train_labels)[row]

@@ -13,6 +13,9 @@ from sslax.train.gallery import without_normalize
 from sslax.train.loop import pretrain
 from tests.train.test_loop import tiny
 
+# What is run once for all tests here would else be run once a worker.
+pytestmark = pytest.mark.xdist_group("evaluation")
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):

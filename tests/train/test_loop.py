@@ -12,6 +12,9 @@ from sslax.train.experiment import build_experiment
 from sslax.train.loop import pretrain
 from tests.train.tiny_config import get_config
 
+# What is run once for all tests here would else be run once a worker.
+pytestmark = pytest.mark.xdist_group("loop")
+
 
 def tiny(**changes):
     config = get_config()

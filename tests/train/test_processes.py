@@ -19,6 +19,9 @@ from sslax.train.experiment import build_experiment
 from sslax.train.workdir import read_config
 from tests.conftest import CACHE
 
+# What is run once for all tests here would else be run once a worker.
+pytestmark = pytest.mark.xdist_group("processes")
+
 ROOT = Path(__file__).parent.parent.parent
 STEPS = 200
 FIELDS = {
