@@ -102,7 +102,7 @@ def _repeated_edge(start, length, size_in, size_out, method, flip) -> Array:
     half = 0.5 if method == "bicubic_torch" else 0.0
     centre = (target + half) * scale - half
     below = jnp.floor(centre)
-    source = jnp.arange(size_in, dtype=start.dtype)
+    source = jnp.arange(size_in, dtype=start.dtype)[None, None, :]
     weights = jnp.zeros((*centre.shape, size_in), start.dtype)
     for tap in (-1.0, 0.0, 1.0, 2.0):
         x = jnp.abs(below + tap - centre)
