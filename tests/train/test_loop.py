@@ -146,6 +146,9 @@ def test_a_checkpoint_of_another_type_is_refused(whole):
     manager.close()
 
 
+# A failed read leaves threads of Orbax behind, which complain when they are collected.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_damaged_newest_checkpoint_falls_back(whole, tmp_path, caplog):
     folder, _, state = whole
     copy = tmp_path / "run"
