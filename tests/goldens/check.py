@@ -150,7 +150,7 @@ def _vision(case: dict, arrays: dict, dtype: np.dtype) -> Outcome:
     out = adapter_of(case, "vision")(given, case["parameters"])
     errors = _Errors()
     # A reference that ran in float32 is no more exact than that.
-    single = "run in float32" in " ".join(case["conventions"])
+    single = "run in float32" in " ".join(case.get("conventions", ()))
     precision = "float32" if single else dtype.name
     draws = case["parameters"].get("draws", 1)
     for name, wanted in arrays.items():
