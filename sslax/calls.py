@@ -18,7 +18,7 @@ __all__ = ["build", "nearest"]
 _NESTED = {
     "methods": ("models", "schedules"),
     "models": ("models",),
-    "optim": ("schedules",),
+    "optim": ("optim", "schedules"),
     "schedules": ("schedules",),
     "sharding": (),
     "views": ("views",),

@@ -9,9 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import jax.numpy as jnp
+import optax
 from jaxtyping import Array
 
-__all__ = ["Schedule", "constant", "cosine", "step_decay", "warmup_cosine"]
+__all__ = [
+    "Schedule",
+    "by_epoch",
+    "constant",
+    "cosine",
+    "linear",
+    "step_decay",
+    "warmup_cosine",
+]
 
 Schedule = Callable[..., "Array | float"]
 
@@ -65,8 +74,66 @@ def cosine(*, start: float, end: float, steps: int) -> Schedule:
     return schedule
 
 
+def linear(*, start: float, end: float, steps: int, delay: int = 0) -> Schedule:
+    """A line from `start` to `end`, then `end`.
+
+    Args:
+      start: value until `delay`.
+      end: value at `delay + steps` and after.
+      steps: length of the line in steps, at least 1.
+      delay: steps before it; with `start=1, end=0` this is CUT's rate, constant and
+        then falling.
+
+    Returns:
+      `step -> value`.
+
+    Raises:
+      ValueError: if `steps` is less than 1 or `delay` is negative.
+
+    Example:
+      >>> schedule = linear(start=1.0, end=0.0, steps=10, delay=5)
+      >>> [round(float(schedule(s)), 2) for s in (0, 5, 10, 15, 20)]
+      [1.0, 1.0, 0.5, 0.0, 0.0]
+    """
+    _at_least_one("steps", steps)
+    if delay < 0:
+        raise ValueError(f"delay must be at least 0; got {delay}")
+    return optax.linear_schedule(start, end, steps, delay)
+
+
+def by_epoch(*, schedule: Schedule, steps_per_epoch: int) -> Schedule:
+    """A schedule of epochs as one of steps: it changes only between epochs.
+
+    SimSiam and MoCo set their rate once an epoch, DINO the temperature of its teacher,
+    `linear(start=0.04, end=0.07, steps=29)` for 30 epochs of warm-up.
+
+    Args:
+      schedule: `epoch -> value`.
+      steps_per_epoch: the steps of an epoch.
+
+    Returns:
+      `step -> value`.
+
+    Raises:
+      ValueError: if an epoch has less than one step.
+
+    Example:
+      >>> warm = linear(start=0.04, end=0.07, steps=3)
+      >>> temperature = by_epoch(schedule=warm, steps_per_epoch=100)
+      >>> [round(float(temperature(s)), 3) for s in (0, 99, 100, 300, 900)]
+      [0.04, 0.04, 0.05, 0.07, 0.07]
+    """
+    _at_least_one("steps_per_epoch", steps_per_epoch)
+    return lambda step: schedule(step // steps_per_epoch)
+
+
 def warmup_cosine(
-    *, steps: int, warmup: int = 0, start: float = 0.0, end: float = 0.0
+    *,
+    steps: int,
+    warmup: int = 0,
+    start: float = 0.0,
+    end: float = 0.0,
+    inclusive: bool = False,
 ) -> Schedule:
     """Linear from `start` to 1 over `warmup` steps, then a cosine to `end` at `steps`.
 
@@ -75,6 +142,8 @@ def warmup_cosine(
       warmup: length of the warm-up in steps; the peak is reached at this step.
       start: value at step 0, where there is a warm-up.
       end: value at `steps` and after.
+      inclusive: the peak is reached one step earlier, at the last of the warm-up
+        (DINO, iBOT, BEiT, SwAV).
 
     Returns:
       `step -> multiplier`, with peak 1.
@@ -97,11 +166,12 @@ def warmup_cosine(
             f"warmup must be at least 0 and less than steps={steps}; got {warmup}"
         )
     tail = cosine(start=1.0, end=end, steps=steps - warmup)
+    length = max(warmup - inclusive, 1)
 
     def schedule(step):
         if warmup == 0:
             return tail(step)
-        rise = start + (1 - start) * step / warmup
+        rise = start + (1 - start) * step / length
         return jnp.where(step < warmup, rise, tail(step - warmup))
 
     return schedule

@@ -17,12 +17,16 @@ LAYERS = {
     "augment": (BOTTOM, {"augment"}),
     "memory": (BOTTOM, {"losses"}),
     "schedules": (BOTTOM, set()),
-    "optim": (BOTTOM, {"schedules"}),
+    "optim": (BOTTOM, {"optim", "schedules"}),
     "models": (BOTTOM | {"flax"}, {"models", "core"}),
     "views": (BOTTOM, {"augment", "views"}),
     "methods": (
         BOTTOM,
         {"methods", "losses", "augment", "memory", "schedules", "models", "core"},
+    ),
+    "convert": (
+        BOTTOM | {"safetensors", "torch"},
+        {"convert", "models", "calls", "core"},
     ),
     "sharding": (BOTTOM, set()),
     "step": (BOTTOM, {"core", "sharding"}),

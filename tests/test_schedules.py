@@ -38,6 +38,29 @@ def test_step_decay_counts_in_units_and_warms_up():
     np.testing.assert_allclose(values(listed, [0, 1]), [1, 0.3], rtol=1e-6)
 
 
+def test_warmup_may_end_on_its_last_step_as_in_dino():
+    schedule = schedules.warmup_cosine(steps=20, warmup=5, start=0.2, inclusive=True)
+    rise = np.linspace(0.2, 1.0, 5)
+    tail = (1 + np.cos(np.pi * np.arange(15) / 15)) / 2
+    got = values(schedule, range(20))
+    np.testing.assert_allclose(got, [*rise, *tail], rtol=1e-5)
+    one = schedules.warmup_cosine(steps=4, warmup=1, inclusive=True)
+    assert np.isfinite(values(one, range(4))).all()
+
+
+def test_temperature_of_dino_moves_once_an_epoch():
+    warm = schedules.linear(start=0.04, end=0.07, steps=29)
+    temperature = schedules.by_epoch(schedule=warm, steps_per_epoch=3)
+    epochs = np.concatenate([np.linspace(0.04, 0.07, 30), np.full(10, 0.07)])
+    np.testing.assert_allclose(
+        values(temperature, range(120)), np.repeat(epochs, 3), rtol=1e-5
+    )
+    falling = schedules.linear(start=1.0, end=0.0, steps=4, delay=2)
+    np.testing.assert_allclose(
+        values(falling, range(8)), [1, 1, 1, 0.75, 0.5, 0.25, 0, 0], atol=1e-7
+    )
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -46,6 +69,15 @@ def test_step_decay_counts_in_units_and_warms_up():
             "less than steps=5; got 5",
         ),
         (lambda: schedules.cosine(start=1, end=0, steps=0), "at least 1; got 0"),
+        (lambda: schedules.linear(start=1, end=0, steps=0), "at least 1; got 0"),
+        (
+            lambda: schedules.linear(start=1, end=0, steps=1, delay=-1),
+            "at least 0; got -1",
+        ),
+        (
+            lambda: schedules.by_epoch(schedule=float, steps_per_epoch=0),
+            "steps_per_epoch must be at least 1; got 0",
+        ),
         (lambda: schedules.step_decay(boundaries=(1,)), "factor or values"),
         (
             lambda: schedules.step_decay(boundaries=(2, 1), factor=0.1),

@@ -13,6 +13,7 @@ from tests.goldens import (
     adapters_evaluate,
     adapters_losses,
     adapters_models,
+    adapters_optim,
 )
 
 _FAMILIES = (
@@ -21,6 +22,7 @@ _FAMILIES = (
     adapters_augment,
     adapters_models,
     adapters_evaluate,
+    adapters_optim,
 )
 
 CONTRASTIVE = {k: v for family in _FAMILIES for k, v in family.CONTRASTIVE.items()}
