@@ -1,4 +1,4 @@
-"""Residual networks, v1, with the stride on the 3x3 convolution."""
+"""Residual networks, version 1, and their variants."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import flax.linen as nn
 from sslax.core import Net
 from sslax.models._layers import BatchNorm, Conv, at_least_float32, max_pool
 from sslax.models._nets import compute_dtype, from_linen, select
+from sslax.models._resnet_block import Block
 
 __all__ = [
     "resnet",
@@ -32,35 +33,6 @@ _STAGES = {
 }
 
 
-class _Block(nn.Module):
-    """Two 3x3 convolutions, or a bottleneck of 1x1, 3x3, 1x1."""
-
-    width: int
-    stride: int
-    bottleneck: bool
-    zero_init: bool
-    conv: Any
-    norm: Any
-
-    @nn.compact
-    def __call__(self, x, *, train=False):
-        last = self.width * (4 if self.bottleneck else 1)
-        shapes = [(self.width, 3, self.stride), (self.width, 3, 1)]
-        if self.bottleneck:
-            shapes = [(self.width, 1, 1), (self.width, 3, self.stride), (last, 1, 1)]
-        y = x
-        for i, (width, size, stride) in enumerate(shapes, start=1):
-            zero = self.zero_init and i == len(shapes)
-            scale = nn.initializers.zeros if zero else nn.initializers.ones
-            y = self.conv(width, size, stride, name=f"conv{i}")(y)
-            y = self.norm(scale_init=scale, name=f"bn{i}")(y, train=train)
-            y = nn.relu(y) if i < len(shapes) else y
-        if self.stride != 1 or x.shape[-1] != last:
-            x = self.conv(last, 1, self.stride, name="shortcut_conv")(x)
-            x = self.norm(name="shortcut_bn")(x, train=train)
-        return nn.relu(x + y)
-
-
 class ResNet(nn.Module):
     """The trunk; `output` names what it returns."""
 
@@ -69,25 +41,31 @@ class ResNet(nn.Module):
     base_width: int
     stem: str
     zero_init: bool
+    stride_on: str
+    shortcut: str
+    selective: float | int | None
     output: Any
     conv: Any
     norm: Any
 
     @nn.compact
     def __call__(self, x, *, train=False):
-        imagenet = self.stem == "imagenet"
-        size, stride = (7, 2) if imagenet else (3, 1)
-        x = self.conv(self.base_width, size, stride, name="conv1")(x)
-        x = nn.relu(self.norm(name="bn1")(x, train=train))
-        x = max_pool(x, size=3, stride=2, padding=1) if imagenet else x
+        for i, (width, size, stride) in enumerate(self._stem(), start=1):
+            x = self.conv(width, size, stride, name=f"conv{i}")(x)
+            x = nn.relu(self.norm(name=f"bn{i}")(x, train=train))
+        if self.stem != "cifar":
+            x = max_pool(x, size=3, stride=2, padding=1)
         outputs = {"stem": x}
         for i, depth in enumerate(self.stages):
             for j in range(depth):
-                x = _Block(
+                x = Block(
                     width=self.base_width * 2**i,
                     stride=2 if i > 0 and j == 0 else 1,
                     bottleneck=self.bottleneck,
                     zero_init=self.zero_init,
+                    stride_on=self.stride_on,
+                    shortcut=self.shortcut,
+                    selective=self.selective,
                     conv=self.conv,
                     norm=self.norm,
                     name=f"layer{i + 1}_{j}",
@@ -97,12 +75,24 @@ class ResNet(nn.Module):
         outputs["pooled"] = at_least_float32(x).mean(axis=(1, 2))
         return select(outputs, self.output)
 
+    def _stem(self):
+        """Width, size and stride of each convolution before the stages."""
+        width = self.base_width
+        return {
+            "imagenet": [(width, 7, 2)],
+            "cifar": [(width, 3, 1)],
+            "deep": [(width // 2, 3, 2), (width // 2, 3, 1), (width, 3, 1)],
+        }[self.stem]
+
 
 def resnet(
     *,
     depth: int,
     stem: str = "imagenet",
     width: float | int = 1,
+    stride_on: str = "3x3",
+    shortcut: str = "conv",
+    selective: float | int | None = None,
     output: str | Sequence[str] = "pooled",
     zero_init: bool = True,
     conv_init: str = "he_fan_out",
@@ -114,14 +104,26 @@ def resnet(
 ) -> Net:
     """A residual network for images `[b h w c]`.
 
-    Version 1 with the stride on the 3x3 convolution of a bottleneck, torch's explicit
-    padding, no biases in convolutions. Under jit, batch norm sees the global batch.
+    Torch's explicit padding, no biases in convolutions. Under jit, batch norm sees the
+    global batch. The networks of the literature are choices of these arguments:
+
+    - torchvision, most methods: the defaults (stride on the 3x3, "version 1.5").
+    - He et al.: `stride_on="1x1"`.
+    - ResNet-D: `stem="deep", shortcut="pool"`.
+    - SimCLR v2 with selective kernels: `stem="deep", shortcut="pool_always",
+      selective=0.0625`, width 1 to 3.
 
     Args:
       depth: 18, 34 (basic blocks), 50, 101, 152 or 200 (bottlenecks).
-      stem: "imagenet" (7x7 stride 2, max pool 3x3 stride 2) or "cifar" (3x3 stride 1,
-        no pool; for images of 28 to 64 pixels).
+      stem: "imagenet" (7x7 stride 2, max pool 3x3 stride 2), "deep" (three 3x3 in place
+        of the 7x7) or "cifar" (3x3 stride 1, no pool; for images of 28 to 64 pixels).
       width: multiplies all channels; may be a fraction (0.25 for a demo).
+      stride_on: the convolution of a bottleneck that has the stride, "3x3" or "1x1".
+      shortcut: a strided 1x1 convolution, "conv"; an average of 2x2 and a 1x1
+        convolution where the stride is 2, "pool"; or the same in the first block of
+        every stage, "pool_always".
+      selective: None, or two 3x3 streams in each bottleneck that are weighed through a
+        layer of this share of the width, and of at least 32 channels.
       output: "pooled" [b d], "map" [b h w d], "stem", "layer1" to "layer4"; a sequence
         of names gives a dict.
       zero_init: the last batch-norm scale of each residual branch starts at zero.
@@ -138,7 +140,8 @@ def resnet(
       2048 channels at width 1.
 
     Raises:
-      ValueError: an unknown depth, stem, output or dtype.
+      ValueError: an unknown depth, stem, stride_on, shortcut, output or dtype;
+        selective kernels without bottlenecks.
 
     Example:
       >>> import jax
@@ -152,7 +155,11 @@ def resnet(
     References:
       He et al., "Deep Residual Learning for Image Recognition", 2016,
       arXiv:1512.03385. Goyal et al., "Accurate, Large Minibatch SGD", 2017,
-      arXiv:1706.02677, section 5.1 (zero scale).
+      arXiv:1706.02677, section 5.1 (zero scale). He et al., "Bag of Tricks for Image
+      Classification with Convolutional Neural Networks", 2019, arXiv:1812.01187,
+      section 4.2 (ResNet-D). Li et al., "Selective Kernel Networks", 2019,
+      arXiv:1903.06586, and Chen et al., "Big Self-Supervised Models are Strong
+      Semi-Supervised Learners", 2020, arXiv:2006.10029, section 2 (two equal streams).
 
     Note:
       Running variances are unbiased, as torch stores them; Flax's own are biased.
@@ -160,8 +167,13 @@ def resnet(
     """
     if depth not in _STAGES:
         raise ValueError(f"depth is {depth}; expected one of {list(_STAGES)}")
-    if stem not in ("imagenet", "cifar"):
-        raise ValueError(f"stem is {stem!r}; expected 'imagenet' or 'cifar'")
+    _check_choice("stem", stem, ("imagenet", "deep", "cifar"))
+    _check_choice("stride_on", stride_on, ("3x3", "1x1"))
+    _check_choice("shortcut", shortcut, ("conv", "pool", "pool_always"))
+    if selective is not None and depth < 50:
+        raise ValueError(
+            f"selective kernels stand in bottlenecks, from depth 50; depth is {depth}"
+        )
     compute = compute_dtype(dtype)
     module = ResNet(
         stages=_STAGES[depth],
@@ -169,6 +181,9 @@ def resnet(
         base_width=round(64 * width),
         stem=stem,
         zero_init=zero_init,
+        stride_on=stride_on,
+        shortcut=shortcut,
+        selective=selective,
         output=output,
         conv=partial(Conv, kernel_init=conv_init, impl=conv_impl, dtype=compute),
         norm=partial(
@@ -180,6 +195,12 @@ def resnet(
         ),
     )
     return from_linen(module)
+
+
+def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        listed = ", ".join(map(repr, choices))
+        raise ValueError(f"{name} is {value!r}; expected one of {listed}")
 
 
 def _named(depth):
