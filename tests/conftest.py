@@ -9,6 +9,8 @@ FOLDER = Path(__file__).parent.parent / ".cache"
 os.environ["SSLAX_DATA_DIR"] = str(FOLDER / "data")
 
 import jax  # noqa: E402 - after the choice of platform
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
 
 CACHE = FOLDER / "jax"
 
@@ -17,3 +19,9 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_compilation_cache_dir", str(CACHE))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+@pytest.fixture
+def rng():
+    """Numbers that do not depend on which tests ran before."""
+    return np.random.default_rng(0)

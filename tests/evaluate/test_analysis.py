@@ -40,10 +40,10 @@ def test_even_attention_and_queries_that_see_only_the_class_token():
     np.testing.assert_allclose(evaluate.attention_information(even), 0.0, atol=1e-5)
 
 
-def test_cka_ignores_rotation_and_scale_and_sees_the_rest():
-    rotation, _ = np.linalg.qr(RNG.normal(size=(6, 6)))
+def test_cka_ignores_rotation_and_scale_and_sees_the_rest(rng):
+    rotation, _ = np.linalg.qr(rng.normal(size=(6, 6)))
     same = (5 * X @ rotation + 2.0).astype(np.float32)
-    other = RNG.normal(size=(40, 3)).astype(np.float32)
+    other = rng.normal(size=(40, 3)).astype(np.float32)
     for cka in (evaluate.linear_cka, evaluate.rbf_cka):
         assert cka(X, same) == pytest.approx(1.0, abs=1e-4)
         assert cka(X, other) < 0.6

@@ -11,8 +11,8 @@ CENTRES = np.stack(np.meshgrid([-10.0, 0, 10, 20], [0.0, 10, 20]), -1).reshape(-
 
 
 @pytest.mark.parametrize("neighbours", [1, 5, 12])
-def test_soft_encode_is_a_gaussian_over_the_nearest_bins(neighbours):
-    colours = RNG.uniform(-15, 30, size=(2, 3, 2))
+def test_soft_encode_is_a_gaussian_over_the_nearest_bins(neighbours, rng):
+    colours = rng.uniform(-15, 30, size=(2, 3, 2))
     want = np.zeros((2, 3, 12))
     for index in np.ndindex(2, 3):
         square = np.sum((colours[index] - CENTRES) ** 2, axis=1)
@@ -29,12 +29,12 @@ def test_a_colour_far_from_all_bins_has_a_code():
     assert np.argmax(code) == 11
 
 
-def test_smoothing_keeps_the_sum_and_spreads():
+def test_smoothing_keeps_the_sum_and_spreads(rng):
     prior = np.eye(12)[0]
     smooth = losses.smooth_prior(jnp.asarray(prior), CENTRES)
     weight = np.exp(-np.sum((CENTRES - CENTRES[0]) ** 2, axis=1) / 50)
     np.testing.assert_allclose(smooth, weight / weight.sum(), rtol=1e-4, atol=1e-7)
-    other = RNG.dirichlet(np.ones(12))
+    other = rng.dirichlet(np.ones(12))
     np.testing.assert_allclose(
         jnp.sum(losses.smooth_prior(jnp.asarray(other), CENTRES)), 1, rtol=1e-5
     )
@@ -49,9 +49,9 @@ def test_rebalancing_weights_have_mean_one_under_the_prior(uniform, alpha):
     np.testing.assert_allclose(got, want, rtol=1e-5)
 
 
-def test_colorization_sums_pixels_and_averages_images():
-    logits, code = RNG.normal(size=(2, 2, 3, 12)), RNG.dirichlet(np.ones(12), (2, 2, 3))
-    weights = RNG.uniform(size=(2, 2, 3))
+def test_colorization_sums_pixels_and_averages_images(rng):
+    logits, code = rng.normal(size=(2, 2, 3, 12)), rng.dirichlet(np.ones(12), (2, 2, 3))
+    weights = rng.uniform(size=(2, 2, 3))
     entropy = -np.sum(code * special.log_softmax(logits, axis=-1), axis=-1)
     arrays = [jnp.asarray(x) for x in (logits, code, weights)]
     value, gradient = jax.value_and_grad(losses.colorization)(*arrays)
@@ -73,8 +73,8 @@ def test_pixel_weights_and_colour_mask():
     np.testing.assert_array_equal(losses.colour_mask(jnp.asarray(ab)), [1, 1, 0])
 
 
-def test_annealed_mean_lies_between_mean_and_mode():
-    logits = RNG.normal(size=(2, 3, 12)) * 2
+def test_annealed_mean_lies_between_mean_and_mode(rng):
+    logits = rng.normal(size=(2, 3, 12)) * 2
     p = special.softmax(logits / 0.38, axis=-1)
     got = losses.annealed_mean(jnp.asarray(logits), CENTRES)
     np.testing.assert_allclose(got, p @ CENTRES, rtol=1e-4, atol=1e-4)

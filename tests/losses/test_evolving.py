@@ -21,9 +21,9 @@ def check(got, terms):
     np.testing.assert_allclose(got, want, rtol=1e-5)
 
 
-def test_terms_are_means_over_the_examples_that_have_the_modality():
-    x, y, n = RNG.normal(size=(3, 4, 5))
-    clip, other = RNG.normal(size=(2, 4, 3, 2, 2))
+def test_terms_are_means_over_the_examples_that_have_the_modality(rng):
+    x, y, n = rng.normal(size=(3, 4, 5))
+    clip, other = rng.normal(size=(2, 4, 3, 2, 2))
     square = ((clip - other) ** 2).reshape(4, -1)
     check(both(losses.evolving_reconstruction, clip, other), square.mean(1))
     rms = np.sqrt(square.mean(1))
@@ -62,8 +62,8 @@ def test_equal_vectors_are_smooth():
     assert not np.any(jax.grad(losses.evolving_distillation)(x, x))
 
 
-def test_zipf_fitness_is_the_paper_s():
-    x, c = RNG.normal(size=(9, 3)), RNG.normal(size=(4, 3))
+def test_zipf_fitness_is_the_paper_s(rng):
+    x, c = rng.normal(size=(9, 3)), rng.normal(size=(4, 3))
     square = np.sum((x[:, None] - c[None]) ** 2, axis=-1)
     p = special.softmax(-square, axis=1).mean(0)
     p = np.sort(p)[::-1]

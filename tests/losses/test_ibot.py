@@ -41,9 +41,9 @@ def test_patches_are_averaged_image_by_image(block_size):
     np.testing.assert_allclose(got, slow_patches(0.2, 0.5), rtol=1e-5)
 
 
-def test_ibot_adds_the_class_tokens_of_other_crops():
-    student, teacher = RNG.normal(size=(3, 3, 6)), RNG.normal(size=(2, 3, 6))
-    centre = RNG.normal(size=6)
+def test_ibot_adds_the_class_tokens_of_other_crops(rng):
+    student, teacher = rng.normal(size=(3, 3, 6)), rng.normal(size=(2, 3, 6))
+    centre = rng.normal(size=6)
     pairs = []
     for g in range(2):
         for v in range(3):

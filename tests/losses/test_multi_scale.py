@@ -4,8 +4,6 @@ import pytest
 
 from sslax import losses
 
-RNG = np.random.default_rng(0)
-
 
 def test_mask_on_grid_repeats_and_averages():
     mask = np.asarray([[[1, 0, 0, 1], [1, 1, 0, 0]]], np.float32)
@@ -17,11 +15,11 @@ def test_mask_on_grid_repeats_and_averages():
     np.testing.assert_array_equal(mixed[0, :, 0], [0.5, 0.5, 1.0, 1.0])
 
 
-def test_local_mim_weights_coarse_cells_by_their_fraction():
+def test_local_mim_weights_coarse_cells_by_their_fraction(rng):
     mask = np.asarray([[[1, 0], [1, 1]], [[0, 0], [0, 1]]])
     shapes = [(2, 4, 4, 3), (2, 1, 1, 5)]
-    predictions = [RNG.normal(size=shape) for shape in shapes]
-    targets = [RNG.normal(size=shape) for shape in shapes]
+    predictions = [rng.normal(size=shape) for shape in shapes]
+    targets = [rng.normal(size=shape) for shape in shapes]
     fine = total = 0.0
     for b, i, j in np.ndindex(2, 4, 4):
         weight = mask[b, i // 2, j // 2]
@@ -37,8 +35,8 @@ def test_local_mim_weights_coarse_cells_by_their_fraction():
     np.testing.assert_allclose(got, want, rtol=1e-5)
 
 
-def test_masked_cosine_is_scale_free_and_counts_removed_patches():
-    x, y = RNG.normal(size=(2, 2, 3, 4))
+def test_masked_cosine_is_scale_free_and_counts_removed_patches(rng):
+    x, y = rng.normal(size=(2, 2, 3, 4))
     mask = np.asarray([[1, 0, 1], [0, 0, 1]])
     cosine = (x * y).sum(-1) / np.linalg.norm(x, axis=-1) / np.linalg.norm(y, axis=-1)
     want = (2 - 2 * cosine)[mask == 1].mean()
@@ -46,8 +44,8 @@ def test_masked_cosine_is_scale_free_and_counts_removed_patches():
     np.testing.assert_allclose(got, want, rtol=1e-5)
 
 
-def test_deep_mim_sums_layers():
-    x, y = (jnp.asarray(a) for a in RNG.normal(size=(2, 2, 3, 4)))
+def test_deep_mim_sums_layers(rng):
+    x, y = (jnp.asarray(a) for a in rng.normal(size=(2, 2, 3, 4)))
     mask = jnp.ones((2, 3))
     each = [losses.masked_cosine(z, y, mask) for z in (x, -x, y)]
     np.testing.assert_allclose(

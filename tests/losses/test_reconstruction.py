@@ -5,11 +5,9 @@ import pytest
 
 from sslax import losses
 
-RNG = np.random.default_rng(0)
 
-
-def test_masked_mse_is_a_mean_over_removed_patches_of_the_batch():
-    x, y = RNG.normal(size=(2, 3, 5, 4))
+def test_masked_mse_is_a_mean_over_removed_patches_of_the_batch(rng):
+    x, y = rng.normal(size=(2, 3, 5, 4))
     mask = np.asarray([[1, 0, 0, 1, 1], [0, 0, 0, 0, 1], [1, 1, 1, 1, 1]])
     removed = [
         np.mean((x[i, j] - y[i, j]) ** 2)
@@ -35,8 +33,8 @@ def test_an_empty_mask_gives_zero(loss):
     assert not np.any(gradient)
 
 
-def test_masked_l1_divides_by_pixels_and_channels():
-    x, y = RNG.normal(size=(2, 2, 4, 6, 3))
+def test_masked_l1_divides_by_pixels_and_channels(rng):
+    x, y = rng.normal(size=(2, 2, 4, 6, 3))
     mask = np.asarray([[[1, 0, 1], [0, 0, 0]], [[0, 0, 0], [0, 1, 0]]])
     total, pixels = 0.0, 0
     for b, i, j in np.ndindex(2, 4, 6):
@@ -56,8 +54,8 @@ def test_masked_l1_of_an_empty_mask_is_zero():
     assert losses.masked_l1(x, 0 * x, jnp.zeros((1, 2, 2))) == 0
 
 
-def test_normalize_patches_has_unbiased_variance():
-    x = RNG.normal(size=(2, 7)) * 5 + 3
+def test_normalize_patches_has_unbiased_variance(rng):
+    x = rng.normal(size=(2, 7)) * 5 + 3
     want = (x - x.mean(-1, keepdims=True)) / np.sqrt(
         x.var(-1, ddof=1, keepdims=True) + 1e-6
     )
@@ -65,8 +63,8 @@ def test_normalize_patches_has_unbiased_variance():
     np.testing.assert_allclose(got, want, rtol=2e-5, atol=1e-6)
 
 
-def test_normalize_windows_sees_only_the_image():
-    x = RNG.normal(size=(1, 5, 4, 2)) * 3 + 100
+def test_normalize_windows_sees_only_the_image(rng):
+    x = rng.normal(size=(1, 5, 4, 2)) * 3 + 100
     want = np.empty_like(x)
     for i, j, c in np.ndindex(5, 4, 2):
         seen = x[0, max(i - 1, 0) : i + 2, max(j - 1, 0) : j + 2, c]

@@ -6,12 +6,10 @@ from scipy import integrate, special
 
 from sslax import losses
 
-RNG = np.random.default_rng(0)
 
-
-def test_masked_cross_entropy_is_a_mean_over_masked_places():
-    logits = RNG.normal(size=(2, 3, 5)) * 3
-    codes = RNG.integers(0, 5, size=(2, 3))
+def test_masked_cross_entropy_is_a_mean_over_masked_places(rng):
+    logits = rng.normal(size=(2, 3, 5)) * 3
+    codes = rng.integers(0, 5, size=(2, 3))
     mask = np.asarray([[1, 0, 1], [0, 0, 1]])
     log_p = special.log_softmax(logits, axis=-1)
     terms = [-log_p[b, n, codes[b, n]] for b, n in np.argwhere(mask)]
@@ -22,8 +20,8 @@ def test_masked_cross_entropy_is_a_mean_over_masked_places():
 
 
 @pytest.mark.parametrize("stray", [-1, 5])
-def test_codes_out_of_range_are_left_out(stray):
-    logits, mask = jnp.asarray(RNG.normal(size=(1, 3, 5))), jnp.ones((1, 3))
+def test_codes_out_of_range_are_left_out(stray, rng):
+    logits, mask = jnp.asarray(rng.normal(size=(1, 3, 5))), jnp.ones((1, 3))
     loss = jax.value_and_grad(losses.masked_cross_entropy)
     value, gradient = loss(logits, jnp.asarray([[1, 2, stray]]), mask)
     want, _ = loss(logits[:, :2], jnp.asarray([[1, 2]]), mask[:, :2])

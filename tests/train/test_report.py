@@ -12,7 +12,6 @@ from PIL import Image
 from sslax.train.charts import line_chart, scatter_chart
 from sslax.train.report import write_report
 
-RNG = np.random.default_rng(0)
 HEALTHY = dict(
     std=0.7, rankme=40.0, dimensions=64, dead=0.0, cosine=0.4, uniformity=-2.0
 )
@@ -20,7 +19,8 @@ VOID = {"meta", "img", "line", "circle", "polyline", "br"}
 
 
 def images(*lead, side=8, channels=1):
-    return RNG.integers(0, 256, (*lead, side, side, channels)).astype(np.uint8)
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 256, (*lead, side, side, channels)).astype(np.uint8)
 
 
 def arguments(**changes):
@@ -39,7 +39,11 @@ def arguments(**changes):
         },
         views=[images(2), images(2)],
         neighbours=(images(2), images(2, 3), ["a <i>", "b"]),
-        embedding=(RNG.normal(size=(6, 2)), np.arange(6) % 2, ["cat", "dog"]),
+        embedding=(
+            np.random.default_rng(0).normal(size=(6, 2)),
+            np.arange(6) % 2,
+            ["cat", "dog"],
+        ),
         reconstructions=(images(2), images(2), images(2)),
     )
     return given | changes
@@ -149,13 +153,13 @@ def test_a_curve_is_drawn_to_scale_with_its_levels():
     _Elements(chart)
 
 
-def test_charts_hold_for_one_point_and_many():
+def test_charts_hold_for_one_point_and_many(rng):
     _Elements(line_chart({"loss": [(5.0, 1.0)]}))
     many = line_chart({"loss": [(float(i), i % 7.0) for i in range(5000)]})
     (path,) = re.findall('points="(.*?)"', many)
     assert len(path.split()) <= 601
     labels = np.arange(30) - 1
-    chart = scatter_chart(RNG.normal(size=(30, 2)), labels)
+    chart = scatter_chart(rng.normal(size=(30, 2)), labels)
     _Elements(chart)
     assert chart.count("<circle") == 30
     assert "no label" in chart
