@@ -77,11 +77,12 @@ def evaluate_run(
         ),
         "raw pixels": _numbers(experiment, _pixels(experiment, sources, trained)),
     }
+    # On every process: where the state is split over them, all must compute.
+    pictures = gallery(experiment, state, sources, trained)
     if jax.process_index() != 0:
         return results
     folder = epath.Path(workdir)
-    table = evaluate.format_results(results)
-    print(table)
+    print(evaluate.format_results(results))
     for warning in evaluate.collapse_warnings(results["network"]):
         print(f"warning: {warning}")
     step = int(state.step)
@@ -94,7 +95,7 @@ def evaluate_run(
         config_text=json.dumps(config, indent=2),
         history=read_jsonl(folder / "metrics.jsonl"),
         results=results,
-        **gallery(experiment, state, sources, trained),
+        **pictures,
     )
     print(f"report: {folder / 'report.html'}")
     return results

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
 
 from sslax import augment, calls, data, evaluate
 from sslax.core import State
@@ -34,7 +35,8 @@ def gallery(
     """
     config = experiment.config
     key = jax.random.key(config["seed"])
-    batch = {k: x[:_VIEWS] for k, x in experiment.loader.batch(0).items()}
+    rows = np.linspace(0, len(sources[0]) - 1, _VIEWS).astype(int)
+    batch = _examples(config, sources[0], rows)
     plain = calls.build(without_normalize(config["views"]), "views")
     seen = jax.jit(plain)(key, batch)
     return {
@@ -77,15 +79,16 @@ def _neighbours(config: Mapping[str, Any], sources: list, features: list):
     return asked, found.reshape(_QUERIES, _NEIGHBOURS, *found.shape[1:]), titles
 
 
+def _examples(config: Mapping[str, Any], source: Any, rows: np.ndarray):
+    """Some examples of a source as a batch, the same on every process."""
+    examples = [source.load(int(i), config["data"]["canvas"]) for i in rows]
+    return {k: jnp.stack([jnp.asarray(x[k]) for x in examples]) for k in examples[0]}
+
+
 def _pictures(config: Mapping[str, Any], source: Any, rows: np.ndarray) -> np.ndarray:
     """Some images of a source as the evaluation view shows them."""
     view = calls.build(without_normalize(config["evaluate"]["view"]), "views")
-    examples = [source.load(int(i), config["data"]["canvas"]) for i in rows]
-    batch = {
-        k: jnp.stack([x[k] for x in examples])
-        for k in ("image", "box")
-        if k in examples[0]
-    }
+    batch = _examples(config, source, rows)
     return _bytes(view(jax.random.key(0), batch)["views"][0])
 
 
@@ -101,18 +104,26 @@ def _reconstructions(experiment: Experiment, state: State, batch: Any, key: jax.
     """Images, what the network saw of them, and what it painted."""
     if experiment.method.reconstruct is None:
         return None
-    seen = experiment.views(key, batch)
-    painted = experiment.method.reconstruct(state.params, state.extra, seen, key=key)
-    (image,) = seen["views"]
+
+    def paint(params, extra, batch, key):
+        seen = experiment.views(key, batch)
+        return seen, experiment.method.reconstruct(params, extra, seen, key=key)
+
+    whole = NamedSharding(experiment.mesh, PartitionSpec())
+    paint = jax.jit(paint, out_shardings=whole)
+    numbers = jax.tree.map(np.asarray, batch)
+    seen, painted = paint(state.params, state.extra, numbers, key)
+    (image,) = (np.asarray(view) for view in seen["views"])
+    mask, painted = jnp.asarray(np.asarray(seen["mask"])), np.asarray(painted)
     size = image.shape[1]
-    patch = size // round(seen["mask"].shape[1] ** 0.5)
-    mask = jnp.repeat(seen["mask"][..., None], patch**2 * image.shape[-1], axis=-1)
+    patch = size // round(mask.shape[1] ** 0.5)
+    mask = jnp.repeat(mask[..., None], patch**2 * image.shape[-1], axis=-1)
     mask = augment.unpatchify(mask, patch_size=patch)
     image, painted = (_denormalize(experiment.config, x) for x in (image, painted))
     return _bytes(image), _bytes(jnp.where(mask > 0, 0.5, image)), _bytes(painted)
 
 
-def _denormalize(config: Mapping[str, Any], images: jax.Array) -> jax.Array:
+def _denormalize(config: Mapping[str, Any], images: Any) -> Any:
     """Undoes the normalisation of the view, which is affine in each channel."""
     statistics = config["views"].get("view", {}).get("normalize")
     if statistics is None:

@@ -9,8 +9,9 @@ import pytest
 from sslax import augment, data
 from sslax.train import evaluation
 from sslax.train.embedding import compile_embed, embed_source, eval_images
-from sslax.train.gallery import without_normalize
-from sslax.train.loop import pretrain
+from sslax.train.experiment import build_experiment
+from sslax.train.gallery import gallery, without_normalize
+from sslax.train.loop import first_state, pretrain
 from tests.train.test_loop import tiny
 
 # What is run once for all tests here would else be run once a worker.
@@ -97,3 +98,32 @@ def test_mistakes_are_named(run, tmp_path):
         evaluation.restore_run(str(tmp_path / "nothing"))
     with pytest.raises(ValueError, match="did you mean 'train'"):
         evaluation.embed_run(str(folder), str(tmp_path / "x.npz"), split="trian")
+
+
+def test_reconstructions_show_image_visible_part_and_painting():
+    """For MAE: what is visible is the image, the rest is painted; units undone."""
+    config = tiny(steps=2, **{"evaluate.every": 0})
+    view = {"name": "view", "size": 16, "normalize": "half"}
+    mask = {"name": "random_mask", "patch_size": 4}
+    config["views"] = {"name": "masked", "view": view, "mask": mask}
+    small = {"width": 8, "depth": 1, "heads": 2, "patch_size": 4}
+    config["method"] = {
+        "name": "mae",
+        "encoder": {"name": "mae_encoder", **small},
+        "decoder": {"name": "mae_decoder", **small},
+        "patch_size": 4,
+    }
+    experiment = build_experiment(config)
+    state = first_state(experiment)
+    sources = [evaluation.open_source(config, split) for split in ("train", "test")]
+    features = [(np.eye(64, dtype=np.float32), np.arange(64) % 8)] * 2
+    pictures = gallery(experiment, state, sources, features)
+    image, visible, painted = pictures["reconstructions"]
+    assert image.shape == visible.shape == painted.shape == (8, 16, 16, 3)
+    hidden = (visible == 128).all(axis=-1)
+    assert hidden.mean() == pytest.approx(0.75, abs=0.02)
+    np.testing.assert_array_equal(visible[~hidden], image[~hidden])
+    off = np.abs(painted[~hidden].astype(int) - image[~hidden].astype(int))
+    assert off.max() <= 1  # rounding of the normalisation and back
+    assert (painted[hidden] != image[hidden]).mean() > 0.5
+    assert image.std() > 20  # in [0, 255] again
