@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "sslax"
 MODULES = [
     "augment",
     "calls",
+    "convert",
     "core",
     "data",
     "evaluate",

@@ -19,6 +19,8 @@ _COMMANDS = {
     "pretrain": "pretrain a method: --config=FILE[:VARIANT] --workdir=DIR",
     "evaluate": "evaluate a run and write its report: --workdir=DIR",
     "embed": "write the features of a data set: --workdir=DIR --out=FILE.npz",
+    "convert": "weights from PyTorch: --from=timm FILE --model=NAME --out=DIR, and "
+    "back: --to=timm DIR --out=FILE.safetensors",
     "configs": "list the configs of a folder",
     "prepare": "download and prepare a TFDS set: NAME",
     "show-views": "draw what the loss sees: --config=FILE --out=FILE.png",
@@ -98,8 +100,15 @@ def _define_flags(command: str) -> None:
     if command == "embed":
         string("data", None, "a data set's name; the run's own by default")
         string("split", "test", "train or test, or a split of --data")
-    if command in ("embed", "show-views"):
-        string("out", None, "the file to write", required=True)
+    if command in ("embed", "show-views", "convert"):
+        string("out", None, "the file or folder to write", required=True)
+    if command == "convert":
+        names = ["timm", "torch"]
+        flags.DEFINE_enum("from", None, names, "whose names the file has")
+        flags.DEFINE_enum("to", None, names, "whose names to write")
+        string("model", None, "a network's name there, or a call as JSON")
+        integer("image_size", None, "side of the images the weights are for")
+        string("prefix", None, "what stands before the names, where it is not found")
     if command == "prepare":
         string("data_dir", None, "where prepared data go")
     if command == "configs":
@@ -153,6 +162,31 @@ def _embed(argv) -> None:
 
     f = flags.FLAGS
     embed_run(f.workdir, f.out, step=f.step, name=f.data, split=f.split)
+
+
+def _convert(argv) -> None:
+    from sslax.train.weights import export_weights, import_weights
+
+    f = flags.FLAGS
+    source, target = f["from"].value, f["to"].value
+    if len(argv) != 2 or (source is None) == (target is None):
+        raise ValueError(
+            "give --from and one file, or --to and one folder: "
+            "sslax convert --from=timm FILE --model=vit_small_patch16_224 --out=DIR"
+        )
+    if target is not None:
+        export_weights(argv[1], f.out, source=target, image_size=f.image_size)
+        return
+    if f.model is None:
+        raise ValueError("--from needs --model, for example --model=resnet50")
+    import_weights(
+        argv[1],
+        f.out,
+        model=f.model,
+        source=source,
+        image_size=f.image_size,
+        prefix=f.prefix,
+    )
 
 
 def _configs(argv) -> None:

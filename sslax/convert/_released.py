@@ -1,0 +1,143 @@
+"""Names of released networks as calls of `sslax.models`."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from sslax import models
+from sslax.calls import nearest
+
+__all__ = ["call_of", "family_of", "options_of"]
+
+_DEPTH = r"(?P<size>18|34|50|101|152|200)"
+_SIZE = r"(?P<size>tiny|small|base|large|huge|giant)"
+_PATCH = r"_patch(?P<patch_size>\d+)"
+_IMAGE = r"(_(?P<image>\d+))?"
+_WINDOW = r"_patch(?P<patch_size>\d+)_window(?P<window_size>\d+)"
+_BEIT = {"positions": "none", "qkv_bias": "qv", "layer_scale": 0.1}
+_BEIT_PRETRAINING = {**_BEIT, "relative": "shared", "mask_token": True}
+
+# Pattern of the name, the call, an example. Groups of the pattern are arguments, save
+# `size`, which fills in the name, and `image`, the side of the image (224).
+RELEASED: tuple[tuple[str, dict[str, Any], str], ...] = (
+    (rf"resnet{_DEPTH}", {"name": "resnet{size}"}, "resnet50"),
+    (
+        rf"resnet{_DEPTH}d",
+        {"name": "resnet{size}", "stem": "deep", "shortcut": "pool"},
+        "resnet50d",
+    ),
+    (
+        rf"(vit|deit)_{_SIZE}{_PATCH}{_IMAGE}",
+        {"name": "vit_{size}"},
+        "vit_small_patch16_224",
+    ),
+    (
+        rf"beit_{_SIZE}{_PATCH}{_IMAGE}",
+        {"name": "vit_{size}", **_BEIT, "relative": "block", "pool": "mean"},
+        "beit_base_patch16_224",
+    ),
+    (
+        rf"beit_{_SIZE}{_PATCH}{_IMAGE}_8k_vocab",
+        {"name": "vit_{size}", **_BEIT_PRETRAINING},
+        "beit_base_patch16_224_8k_vocab",
+    ),
+    (
+        rf"mae_vit_{_SIZE}{_PATCH}",
+        {"name": "vit_{size}", "positions": "sincos", "init": "xavier"},
+        "mae_vit_base_patch16",
+    ),
+    (
+        rf"dino_vit_{_SIZE}{_PATCH}",
+        {"name": "vit_{size}", "resize": "factor"},
+        "dino_vit_small_patch16",
+    ),
+    (
+        rf"ibot_vit_{_SIZE}{_PATCH}",
+        {"name": "vit_{size}", "resize": "factor"},
+        "ibot_vit_small_patch16",
+    ),
+    (
+        rf"mocov3_vit_(?P<size>small){_PATCH}",
+        {
+            "name": "vit_{size}",
+            "heads": 12,
+            "positions": "sincos_row",
+            "init": "xavier_qkv",
+        },
+        "mocov3_vit_small_patch16",
+    ),
+    (
+        rf"mocov3_vit_(?P<size>base){_PATCH}",
+        {"name": "vit_{size}", "positions": "sincos_row", "init": "xavier_qkv"},
+        "mocov3_vit_base_patch16",
+    ),
+    (
+        rf"simmim_vit_{_SIZE}{_PATCH}",
+        {"name": "vit_{size}", **_BEIT_PRETRAINING},
+        "simmim_vit_base_patch16",
+    ),
+    (
+        rf"swin_{_SIZE}{_WINDOW}{_IMAGE}",
+        {"name": "swin_{size}"},
+        "swin_tiny_patch4_window7_224",
+    ),
+    (
+        rf"simmim_swin_{_SIZE}{_WINDOW}{_IMAGE}",
+        {"name": "swin_{size}", "masked": "token"},
+        "simmim_swin_base_patch4_window6_192",
+    ),
+    (r"convmae_(?P<size>base)", {"name": "convmae_encoder"}, "convmae_base"),
+)
+
+
+def call_of(model: str | Mapping[str, Any]) -> tuple[dict[str, Any], int]:
+    """The call that makes a network, and the side of its images.
+
+    Args:
+      model: the call itself, the name of a function of `sslax.models`, or a name that
+        timm or a paper's code gives to a network; what follows a dot is left aside.
+
+    Raises:
+      ValueError: an unknown name.
+    """
+    if isinstance(model, Mapping):
+        return dict(model), 224
+    name = model.partition(".")[0]
+    for pattern, call, _ in RELEASED:
+        match = re.fullmatch(pattern, name)
+        if match:
+            groups = {k: v for k, v in match.groupdict().items() if v is not None}
+            image, size = int(groups.pop("image", 224)), groups.pop("size")
+            numbers = {k: int(v) for k, v in groups.items()}
+            return {**call, "name": call["name"].format(size=size), **numbers}, image
+    if name in models.__all__:
+        return {"name": name}, 224
+    known = [example for *_, example in RELEASED]
+    raise ValueError(
+        f"no model {model!r}: {nearest(model, known)}; other sizes likewise, and every "
+        'network of sslax.models as a call: {"name": "vit_base", "patch_size": 32}'
+    )
+
+
+def family_of(name: str) -> str:
+    """The function of `sslax.models` that a named size calls."""
+    match = re.fullmatch(r"(resnet)\d+|(vit|swin)_\w+", name)
+    if match:
+        return match[1] or match[2]
+    return {"mae_encoder": "vit", "linear": "mlp"}.get(name, name)
+
+
+def options_of(call: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of the family's function, defaults included."""
+    parameters = inspect.signature(getattr(models, family_of(call["name"]))).parameters
+    options = {
+        p.name: p.default for p in parameters.values() if p.default is not p.empty
+    }
+    if call["name"] == "mae_encoder":
+        options["positions"] = "sincos"
+    if call["name"] == "linear":
+        options |= {"depth": 1, "norm": None}
+    return options | {k: v for k, v in call.items() if k != "name"}

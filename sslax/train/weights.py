@@ -1,0 +1,105 @@
+"""Weights from PyTorch into a folder, and from a folder or a run back."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from sslax import convert
+
+__all__ = ["export_weights", "import_weights"]
+
+
+def import_weights(
+    file: str,
+    out: str,
+    *,
+    model: str,
+    source: str,
+    image_size: int | None = None,
+    prefix: str | None = None,
+) -> None:
+    """Converts a file of PyTorch weights to a folder; prints what was read.
+
+    Args:
+      file: a safetensors or torch file.
+      out: the folder, which must not exist yet; see `sslax.convert.load`.
+      model: a name as timm or the paper's code has it, or a call as JSON.
+      source: whose names: "timm" or "torch".
+      image_size: side of the images that the weights are for.
+      prefix: what stands before the names.
+
+    Raises:
+      ValueError: if the file cannot be read or does not fit; nothing is written then.
+    """
+    if os.path.exists(out):
+        raise ValueError(f"{out!r} exists already; choose another folder")
+    call = _call(model)
+    params, stats, report = convert.from_torch(
+        convert.read_tensors(file),
+        model=call,
+        source=source,
+        image_size=image_size,
+        prefix=prefix,
+    )
+    convert.save(out, params, stats, model=call, image_size=image_size)
+    print(f"{convert.format_report(report)}\nweights: {out}")
+
+
+def export_weights(
+    folder: str, out: str, *, source: str, image_size: int | None = None
+) -> None:
+    """Writes the encoder of a run, or a converted network, as safetensors.
+
+    Args:
+      folder: the folder of a run, or one that `import_weights` wrote.
+      out: the file, which must not exist yet.
+      source: whose names: "timm" or "torch".
+      image_size: side of the images of a run that its weights are for; by default that
+        of its evaluation view.
+
+    Raises:
+      ValueError: if there is no network in the folder, or the file exists.
+    """
+    if os.path.exists(out):
+        raise ValueError(f"{out!r} exists already; choose another name")
+    if (Path(folder) / "model.json").exists():
+        call, inputs = convert.model_of(folder)
+        _, params, stats = convert.load(folder)
+    else:
+        call, inputs, params, stats = _encoder(folder, image_size)
+    tensors = convert.to_torch(params, stats, model=call, source=source, inputs=inputs)
+    convert.write_tensors(out, tensors, metadata={"format": "pt"})
+    print(f"{len(tensors)} tensors: {out}")
+
+
+def _call(model: str) -> Any:
+    if not model.lstrip().startswith("{"):
+        return model
+    try:
+        return json.loads(model)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"model {model!r} is not JSON: {error}") from error
+
+
+def _encoder(workdir: str, image_size: int | None):
+    """The call, inputs, parameters and statistics of a run's encoder."""
+    from sslax.train.evaluation import restore_run
+
+    experiment, state = restore_run(workdir)
+    config = experiment.config
+    call = config["method"].get("encoder")
+    if call is None or "encoder" not in state.params:
+        raise ValueError(
+            f"the method {config['method']['name']!r} has no group 'encoder'; it has "
+            f"{sorted(state.params)}"
+        )
+    side = image_size or config["evaluate"]["view"]["size"]
+    images = experiment.loader.batch(0)["image"]
+    inputs = [jax.ShapeDtypeStruct((1, side, side, images.shape[-1]), "float32")]
+    stats = state.extra.get("stats", state.extra).get("encoder", {})
+    return call, inputs, *jax.device_get((state.params["encoder"], stats))

@@ -1,0 +1,121 @@
+"""Small networks of every family that has names in torch."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from sslax import calls
+
+VIT = {"name": "vit", "width": 16, "depth": 2, "heads": 2, "patch_size": 4}
+BEIT = {**VIT, "positions": "none", "qkv_bias": "qv", "layer_scale": 0.1}
+DECODER = {"name": "mae_decoder", "width": 8, "depth": 2, "heads": 2, "patch_size": 4}
+HEAD = {"name": "dino_head", "dim": 6, "hidden": 8, "bottleneck": 4}
+
+
+def struct(*shape, dtype=jnp.float32):
+    return jax.ShapeDtypeStruct(shape, dtype)
+
+
+IMAGES = (struct(1, 16, 16, 3),)
+LATENTS = (struct(1, 3, 12), struct(1, 9, dtype=jnp.int32))
+FEATURES = (struct(1, 5),)
+TOKENS = (struct(1, 3, 5),)
+
+# Name: (call, inputs, some names in torch with their shapes).
+NETWORKS = {
+    "resnet18": (
+        {"name": "resnet18", "width": 0.0625},
+        IMAGES,
+        {"layer2.0.downsample.1.running_var": (8,), "conv1.weight": (4, 3, 7, 7)},
+    ),
+    "resnet50": (
+        {"name": "resnet50", "width": 0.0625, "stem": "cifar"},
+        IMAGES,
+        {"layer3.5.conv3.weight": (64, 16, 1, 1), "bn1.num_batches_tracked": ()},
+    ),
+    "resnet50d": (
+        {"name": "resnet50", "width": 0.0625, "stem": "deep", "shortcut": "pool"},
+        IMAGES,
+        {"conv1.6.weight": (4, 2, 3, 3), "layer1.0.downsample.2.weight": (16,)},
+    ),
+    "vit": (
+        {**VIT, "layer_scale": 0.1},
+        IMAGES,
+        {"blocks.1.ls2.gamma": (16,), "pos_embed": (1, 17, 16), "norm.bias": (16,)},
+    ),
+    "vit_mean": (
+        {**VIT, "pool": "mean", "class_token": False, "qkv_bias": False},
+        IMAGES,
+        {"fc_norm.weight": (16,), "blocks.0.attn.qkv.weight": (48, 16)},
+    ),
+    "vit_scan": (
+        {**VIT, "scan": True},
+        IMAGES,
+        {"blocks.1.mlp.fc1.weight": (64, 16), "patch_embed.proj.weight": (16, 3, 4, 4)},
+    ),
+    "mae": (
+        {**VIT, "positions": "sincos", "init": "xavier"},
+        IMAGES,
+        {"pos_embed": (1, 17, 16), "cls_token": (1, 1, 16)},
+    ),
+    "moco_v3": (
+        {**VIT, "positions": "sincos_row", "init": "xavier_qkv"},
+        IMAGES,
+        {"pos_embed": (1, 17, 16), "blocks.0.attn.qkv.bias": (48,)},
+    ),
+    "ibot": ({**VIT, "mask_token": True}, IMAGES, {"masked_embed": (1, 16)}),
+    "beit": (
+        {**BEIT, "relative": "shared", "mask_token": True},
+        IMAGES,
+        {
+            "rel_pos_bias.relative_position_bias_table": (52, 2),
+            "blocks.0.gamma_1": (16,),
+        },
+    ),
+    "beit_tuned": (
+        {**BEIT, "relative": "block", "pool": "mean"},
+        IMAGES,
+        {"blocks.1.attn.relative_position_bias_table": (52, 2), "fc_norm.bias": (16,)},
+    ),
+    "mae_decoder": (
+        DECODER,
+        LATENTS,
+        {"decoder_pred.weight": (48, 8), "decoder_pos_embed": (1, 10, 8)},
+    ),
+    "simmim_decoder": (
+        {"name": "simmim_decoder", "patch_size": 4},
+        (struct(1, 2, 2, 5),),
+        {"decoder.0.weight": (48, 5, 1, 1)},
+    ),
+    "dino_head": (
+        HEAD,
+        FEATURES,
+        {"mlp.4.weight": (4, 8), "last_layer.weight_g": (6, 1)},
+    ),
+    "ibot_head": (
+        {**HEAD, "patch_dim": 7, "with_scale": True, "norm": "batch"},
+        TOKENS,
+        {"last_layer2.weight_v": (7, 4), "mlp.1.running_mean": (8,)},
+    ),
+    "moco_v3_head": (
+        {"name": "mlp", "hidden": 8, "dim": 4, "last_norm": "plain"},
+        FEATURES,
+        {"0.weight": (8, 5), "4.running_mean": (4,)},
+    ),
+    "linear": ({"name": "linear", "dim": 3}, FEATURES, {"weight": (3, 5)}),
+    "alexnet": (
+        {"name": "alexnet", "norm": None, "widths": (2, 2, 2, 2, 2), "hidden": 3},
+        (struct(1, 64, 64, 3),),
+        {"classifier.1.weight": (3, 72), "features.10.weight": (2, 2, 3, 3)},
+    ),
+}
+
+
+def random_arrays(rng, call, inputs):
+    """Random parameters and statistics of a network; nothing is compiled."""
+    shapes = jax.eval_shape(
+        calls.build(call, "models").init, jax.random.key(0), *inputs
+    )
+    return jax.tree.map(
+        lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), shapes
+    )

@@ -1,0 +1,90 @@
+"""Against timm itself: the same weights give the same features, both ways.
+
+Skipped where timm is not installed: pip install torch torchvision timm.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from sslax import calls, convert
+from sslax.convert._released import call_of
+
+timm = pytest.importorskip("timm")
+torch = pytest.importorskip("torch")
+
+# A name of timm, arguments of its network, those of ours.
+CASES = {
+    "resnet18": ("resnet18", {}, {}),
+    "resnet50": ("resnet50", {}, {}),
+    "resnet50d": ("resnet50d", {}, {}),
+    "vit_class_token": ("vit_small_patch16_224", {"depth": 2}, {"depth": 2}),
+    "vit_mean": (
+        "vit_small_patch16_224",
+        {"depth": 2, "global_pool": "avg", "fc_norm": True},
+        {"depth": 2, "pool": "mean"},
+    ),
+    "vit_layer_scale": (
+        "vit_tiny_patch16_224",
+        {"depth": 1, "init_values": 0.1, "qkv_bias": False},
+        {"depth": 1, "layer_scale": 0.1, "qkv_bias": False},
+    ),
+    "beit": ("beit_base_patch16_224", {"depth": 2}, {"depth": 2}),
+}
+SIDE = {"resnet18": 64, "resnet50": 64, "resnet50d": 64}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def float64():
+    """Rounding apart, equal is equal."""
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)
+    yield
+    jax.config.update("jax_enable_x64", before)
+
+
+def randomised(name, options, seed=0):
+    """A network of timm with random weights: nothing that is zero or one by default."""
+    generator = torch.Generator().manual_seed(seed)
+    net = timm.create_model(name, num_classes=0, **options).double().eval()
+    for key, value in net.state_dict().items():
+        if key.endswith("num_batches_tracked"):
+            continue
+        noise = torch.randn(value.shape, generator=generator, dtype=torch.float64)
+        if value.ndim > 1:
+            value.copy_(noise / max(value[0].numel(), 1) ** 0.5)
+        elif key.endswith(("norm.weight", "running_var", "weight", "gamma")):
+            value.copy_(1.0 + 0.1 * noise.abs())
+        else:
+            value.copy_(0.1 * noise)
+    return net
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_features_are_equal_both_ways(tmp_path, case):
+    name, theirs, ours = CASES[case]
+    call = call_of(name)[0] | ours
+    other = randomised(name, theirs)
+    side = SIDE.get(case, 224)
+    generator = np.random.default_rng(0)
+    images = generator.normal(size=(2, side, side, 3))
+    with torch.no_grad():
+        wanted = other(torch.tensor(images).permute(0, 3, 1, 2)).numpy()
+
+    state_dict = {k: v.numpy() for k, v in other.state_dict().items()}
+    params, stats, report = convert.from_torch(state_dict, model=call)
+    assert not report.unexpected
+    net = calls.build(call, "models")
+    features, _ = jax.jit(net.apply)(params, stats, jnp.asarray(images))
+    np.testing.assert_allclose(features, wanted, rtol=1e-8, atol=1e-8)
+
+    # Back through a file, into another network of timm's, with nothing left open.
+    path = tmp_path / "weights.safetensors"
+    tensors = convert.to_torch(params, stats, model=call)
+    convert.write_tensors(path, tensors, metadata={"format": "pt"})
+    again = randomised(name, theirs, seed=1)
+    timm.models.load_checkpoint(again, str(path), strict=True)
+    with torch.no_grad():
+        back = again(torch.tensor(images).permute(0, 3, 1, 2)).numpy()
+    np.testing.assert_array_equal(back, wanted)
