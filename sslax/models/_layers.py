@@ -57,8 +57,10 @@ _INITS = {
 }
 
 
-def dense_init(name: str) -> Callable[..., Any]:
-    """The initialiser of a kernel by its name."""
+def dense_init(name: Any) -> Callable[..., Any]:
+    """The initialiser of a kernel by its name; a function is one itself."""
+    if callable(name):
+        return name
     if name not in _INITS:
         raise ValueError(f"init is {name!r}; expected one of {', '.join(_INITS)}")
     return _INITS[name]
@@ -74,7 +76,7 @@ class Dense(nn.Module):
 
     features: int
     use_bias: bool = True
-    kernel_init: str = "lecun"
+    kernel_init: Any = "lecun"
     dtype: Any = None
 
     @nn.compact
@@ -160,7 +162,7 @@ class Conv(nn.Module):
     stride: int = 1
     padding: int | None = None
     use_bias: bool = False
-    kernel_init: str = "he_fan_out"
+    kernel_init: Any = "he_fan_out"
     impl: str = "auto"
     dtype: Any = None
 

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import flax.linen as nn
-import jax.numpy as jnp
-import numpy as np
 
 from sslax.core import Net
-from sslax.models._layers import Dense, LayerNorm, at_least_float32
+from sslax.models._layers import LayerNorm, at_least_float32
+from sslax.models._mask_decoder import MaskDecoder, check_heads
 from sslax.models._nets import compute_dtype, from_linen, select
-from sslax.models._positions import sincos_table
-from sslax.models._transformer import run_blocks
 from sslax.models._vit import vit
 
 __all__ = ["mae_decoder", "mae_encoder"]
@@ -85,71 +81,20 @@ def mae_encoder(
     )
 
 
-class Decoder(nn.Module):
-    """Mask tokens at the places of the dropped patches, blocks, pixels."""
+class Decoder(MaskDecoder):
+    """A mask decoder with a final norm and a linear layer."""
 
-    width: int
-    depth: int
-    heads: int
-    mlp_width: int
-    patch_dim: int
-    grid: Any
+    dim: int
     output: Any
-    remat: bool
-    scan: bool
-    attention: Any
-    dtype: Any
 
     @nn.compact
     def __call__(self, latents, restore, *, train=False):
-        count = restore.shape[1]
-        dense = partial(Dense, kernel_init="xavier", dtype=self.dtype)
-        x = dense(self.width, name="embed")(latents)
-        normal = nn.initializers.normal(0.02)
-        token = self.param("mask_token", normal, (1, 1, self.width), jnp.float32)
-        missing = count + 1 - x.shape[1]
-        tokens = jnp.broadcast_to(
-            token.astype(x.dtype), (x.shape[0], missing, self.width)
-        )
-        patches = jnp.concatenate([x[:, 1:], tokens], axis=1)
-        patches = jnp.take_along_axis(patches, restore[:, :, None], axis=1)
-        x = jnp.concatenate([x[:, :1], patches], axis=1)
-        x = x + self._positions(count).astype(x.dtype)
-        block = partial(_block, self, train)
-        blocks, _ = run_blocks(
-            block, x, depth=self.depth, drop_path=0.0, remat=self.remat, scan=self.scan
-        )
+        blocks = self.decoded(self.restored(latents, restore), train)
         x = LayerNorm(dtype=self.dtype, name="norm")(blocks[-1])
-        pixels = at_least_float32(dense(self.patch_dim, name="pred")(x)[:, 1:])
+        tokens = at_least_float32(self.linear(self.dim, "pred")(x))
         outputs = {f"block{i}": block for i, block in enumerate(blocks)}
-        return select(outputs | {"pixels": pixels}, self.output)
-
-    def _positions(self, count):
-        side = round(count**0.5)
-        grid = (side, side) if self.grid is None else self.grid
-        if grid[0] * grid[1] != count:
-            raise ValueError(
-                f"{count} patches are not a grid of {grid[0]} x {grid[1]}; "
-                "give grid=(rows, columns)"
-            )
-        table = sincos_table(*grid, self.width, "column")
-        table = np.concatenate([np.zeros((1, self.width)), table])
-        return jnp.asarray(table[None], jnp.float32)
-
-
-def _block(decoder, train, kind, **options):
-    return kind(
-        heads=decoder.heads,
-        mlp_width=decoder.mlp_width,
-        qkv_bias=True,
-        relative=None,
-        layer_scale=None,
-        kernel_init="xavier",
-        implementation=decoder.attention,
-        dtype=decoder.dtype,
-        train=train,
-        **options,
-    )
+        pixels = tokens[:, int(self.class_token) :]
+        return select(outputs | {"tokens": tokens, "pixels": pixels}, self.output)
 
 
 def mae_decoder(
@@ -160,6 +105,8 @@ def mae_decoder(
     depth: int = 8,
     heads: int = 16,
     mlp_ratio: float | int = 4,
+    dim: int | None = None,
+    class_token: bool = True,
     grid: Sequence[int] | None = None,
     output: str | Sequence[str] = "pixels",
     remat: bool = False,
@@ -180,16 +127,19 @@ def mae_decoder(
       depth: blocks.
       heads: attention heads.
       mlp_ratio: width of the MLP over `width`.
+      dim: length of a prediction in place of p*p*c, for targets that are not pixels.
+      class_token: whether the latents begin with a class token (ConvMAE's do not).
       grid: rows and columns of patches; None is a square.
-      output: "pixels", or "block0", ...; several names give a dict.
+      output: "pixels", "tokens" (the same before the class token's output is dropped),
+        or "block0", ...; several names give a dict.
       remat: compute blocks again in the backward pass.
       scan: trace one block and stack the parameters.
       attention: implementation of attention, as in `vit`.
       dtype: dtype of computation; None follows inputs and parameters.
 
     Returns:
-      A net of `(latents [b 1+k d], restore int32 [b n])` with output `[b n p*p*c]`, at
-      least float32; a patch vector is (row, column, channel), the channel fastest.
+      A net of `(latents [b (1+)k d], restore int32 [b n])` with output `[b n p*p*c]`,
+      at least float32; a patch vector is (row, column, channel), the channel fastest.
 
     Raises:
       ValueError: heads that do not divide the width; a number of patches that is not
@@ -208,14 +158,14 @@ def mae_decoder(
       He et al., "Masked Autoencoders Are Scalable Vision Learners", 2022,
       arXiv:2111.06377, section 3 and appendix A.1.
     """
-    if width % heads:
-        raise ValueError(f"{heads} heads do not divide the width {width}")
+    check_heads(width, heads)
     module = Decoder(
         width=width,
         depth=depth,
         heads=heads,
         mlp_width=round(width * mlp_ratio),
-        patch_dim=patch_size * patch_size * channels,
+        dim=patch_size * patch_size * channels if dim is None else dim,
+        class_token=class_token,
         grid=None if grid is None else tuple(grid),
         output=output if isinstance(output, str) else tuple(output),
         remat=remat,

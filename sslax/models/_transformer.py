@@ -3,23 +3,62 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sslax.models._layers import Dense, DropPath, LayerNorm
+from sslax.models._layers import Dense, DropPath, LayerNorm, dense_init
 
-__all__ = ["INITS", "Attention", "Block", "RelativePositions", "attend", "run_blocks"]
+__all__ = [
+    "INITS",
+    "Attention",
+    "Block",
+    "Inits",
+    "RelativePositions",
+    "attend",
+    "gelu",
+    "run_blocks",
+]
 
-# By the name of an initialisation: linear layers, fused qkv, patch kernel.
+
+class Inits(NamedTuple):
+    """Initialisers of linear layers, fused q, k, v, patches, and ends of branches."""
+
+    linear: Any
+    fused: Any
+    patch: Any
+    end: Any = None
+    by_depth: bool = False
+
+    def end_of(self, number):
+        """The initialiser of the last matrices of the branches of a block, from 0."""
+        init = self.linear if self.end is None else self.end
+        if not self.by_depth:
+            return init
+
+        def scaled(key, shape, dtype=jnp.float32):
+            kernel = dense_init(init)(key, shape, dtype)
+            return kernel / jnp.sqrt(2.0 * (number + 1)).astype(dtype)
+
+        return scaled
+
+
+_narrow = nn.initializers.truncated_normal(0.02, lower=-1.0, upper=1.0)
+
 INITS = {
-    "truncated": ("truncated", "truncated", "uniform"),
-    "xavier": ("xavier", "xavier", "xavier"),
-    "xavier_qkv": ("xavier", "xavier_qkv", "xavier"),
+    "truncated": Inits("truncated", "truncated", "uniform"),
+    "xavier": Inits("xavier", "xavier", "xavier"),
+    "xavier_qkv": Inits("xavier", "xavier_qkv", "xavier"),
+    "beit": Inits(_narrow, _narrow, _narrow, by_depth=True),
 }
+
+
+def gelu(x):
+    """The exact GELU."""
+    return jax.nn.gelu(x, approximate=False)
 
 
 def attend(q, k, v, bias=None, *, implementation=None):
@@ -48,14 +87,15 @@ class RelativePositions(nn.Module):
     heads: int
     grid: Any
     class_token: bool
+    deviation: float | int = 0.0
 
     @nn.compact
     def __call__(self):
         index = self._index()
         rows = int((2 * self.grid[0] - 1) * (2 * self.grid[1] - 1))
         rows += 3 if self.class_token else 0
-        zeros = nn.initializers.zeros
-        table = self.param("table", zeros, (rows, self.heads), jnp.float32)
+        normal = nn.initializers.normal(self.deviation)
+        table = self.param("table", normal, (rows, self.heads), jnp.float32)
         return table[index].transpose(2, 0, 1)[None]
 
     def _index(self):
@@ -79,18 +119,17 @@ class Attention(nn.Module):
     heads: int
     qkv_bias: bool | str
     relative: Any
-    kernel_init: str
+    inits: Any
     implementation: Any
     dtype: Any
 
     @nn.compact
-    def __call__(self, x, bias=None, *, with_map=False):
+    def __call__(self, x, number, bias=None, *, with_map=False):
         b, n, width = x.shape
-        linear, fused, _ = INITS[self.kernel_init]
         qkv = Dense(
             3 * width,
             use_bias=self.qkv_bias is True,
-            kernel_init=fused,
+            kernel_init=self.inits.fused,
             dtype=self.dtype,
             name="qkv",
         )(x)
@@ -103,53 +142,58 @@ class Attention(nn.Module):
             fused_bias = jnp.concatenate([q, jnp.zeros_like(q), v])
             qkv = qkv + fused_bias.astype(qkv.dtype).reshape(1, 1, -1)
         if self.relative is not None:
-            bias = self.relative(heads=self.heads, name="relative")()
+            own = self.relative(heads=self.heads, name="relative")()
+            bias = own if bias is None else own + bias
         bias = None if bias is None else bias.astype(x.dtype)
         qkv = qkv.reshape(b, n, 3, self.heads, width // self.heads)
         q, k, v = qkv[:, :, 0], qkv[:, :, 1], qkv[:, :, 2]
         out = attend(q, k, v, bias, implementation=self.implementation)
-        out = Dense(width, kernel_init=linear, dtype=self.dtype, name="proj")(
+        end = self.inits.end_of(number)
+        out = Dense(width, kernel_init=end, dtype=self.dtype, name="proj")(
             out.reshape(b, n, width)
         )
         return out, attention_map(q, k, bias) if with_map else None
 
 
 class Block(nn.Module):
-    """Norm, attention, add; norm, MLP (exact GELU), add."""
+    """Norm, attention, add; norm, MLP, add."""
 
     heads: int
     mlp_width: int
     qkv_bias: bool | str
     relative: Any
     layer_scale: float | int | None
-    kernel_init: str
+    inits: Any
     implementation: Any
     dtype: Any
     train: bool
     drops: bool
     maps: bool
+    activation: Any = gelu
+    epsilon: float = 1e-6
 
     @nn.compact
-    def __call__(self, x, rate, bias=None):
+    def __call__(self, x, rate, number, bias=None):
         attention = Attention(
             heads=self.heads,
             qkv_bias=self.qkv_bias,
             relative=self.relative,
-            kernel_init=self.kernel_init,
+            inits=self.inits,
             implementation=self.implementation,
             dtype=self.dtype,
             name="attn",
         )
-        y, weights = attention(self._norm("norm1")(x), bias, with_map=self.maps)
+        y, weights = attention(self._norm("norm1")(x), number, bias, with_map=self.maps)
         x = x + self._branch(y, rate, "1")
         y = self._norm("norm2")(x)
-        dense = partial(Dense, kernel_init=INITS[self.kernel_init][0], dtype=self.dtype)
-        y = jax.nn.gelu(dense(self.mlp_width, name="fc1")(y), approximate=False)
-        y = dense(x.shape[-1], name="fc2")(y)
+        dense = partial(Dense, dtype=self.dtype)
+        linear, end = self.inits.linear, self.inits.end_of(number)
+        y = self.activation(dense(self.mlp_width, kernel_init=linear, name="fc1")(y))
+        y = dense(x.shape[-1], kernel_init=end, name="fc2")(y)
         return x + self._branch(y, rate, "2"), weights
 
     def _norm(self, name):
-        return LayerNorm(dtype=self.dtype, name=name)
+        return LayerNorm(epsilon=self.epsilon, dtype=self.dtype, name=name)
 
     def _branch(self, y, rate, number):
         if self.layer_scale is not None:
@@ -169,7 +213,8 @@ def run_blocks(block, x, bias=None, *, depth, drop_path, remat, scan, maps=()):
       x: tokens `[b n d]`.
       bias: added to the attention logits of every block, `[1 heads n n]` or None.
       depth: the number of blocks.
-      drop_path: rate of the last block; it grows linearly from 0 at the first.
+      drop_path: rate of the last block, growing linearly from 0 at the first; or the
+        rates of all blocks.
       remat: compute a block again in the backward pass.
       scan: one traced block with stacked parameters, in place of `depth` of them.
       maps: the numbers of the blocks whose attention map is wanted.
@@ -177,23 +222,27 @@ def run_blocks(block, x, bias=None, *, depth, drop_path, remat, scan, maps=()):
     Returns:
       (list of `[b n d]`, dict of `[b heads n n]` by number).
     """
-    rates = np.linspace(0.0, drop_path, depth) if depth > 1 else np.zeros(depth)
+    rates = np.asarray(drop_path)
+    if rates.ndim == 0:
+        rates = np.linspace(0.0, drop_path, depth) if depth > 1 else np.zeros(depth)
+    drops = bool(np.any(rates > 0))
     kind = nn.remat(Block) if remat else Block
     if scan:
         stack = nn.scan(
             _Scanned,
             variable_axes={"params": 0},
             split_rngs={"params": True, "dropout": True},
-            in_axes=(0, nn.broadcast),
+            in_axes=(0, 0, nn.broadcast),
             length=depth,
         )
-        made = stack(kind=kind, block=block, drops=drop_path > 0, maps=bool(maps))
-        _, (outs, weights) = made(x, jnp.asarray(rates, jnp.float32), bias)
+        made = stack(kind=kind, block=block, drops=drops, maps=bool(maps))
+        numbers = jnp.arange(depth, dtype=jnp.float32)
+        _, (outs, weights) = made(x, jnp.asarray(rates, jnp.float32), numbers, bias)
         return list(outs), {i: weights[i] for i in maps}
     outs, found = [], {}
     for i in range(depth):
-        layer = block(kind, drops=drop_path > 0, maps=i in maps, name=f"blocks_{i}")
-        x, weights = layer(x, float(rates[i]), bias)
+        layer = block(kind, drops=drops, maps=i in maps, name=f"blocks_{i}")
+        x, weights = layer(x, float(rates[i]), i, bias)
         outs.append(x)
         if i in maps:
             found[i] = weights
@@ -207,7 +256,7 @@ class _Scanned(nn.Module):
     maps: bool
 
     @nn.compact
-    def __call__(self, x, rate, bias):
+    def __call__(self, x, rate, number, bias):
         made = self.block(self.kind, drops=self.drops, maps=self.maps, name="block")
-        x, weights = made(x, rate, bias)
+        x, weights = made(x, rate, number, bias)
         return x, (x, weights)

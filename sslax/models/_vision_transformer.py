@@ -15,12 +15,11 @@ from sslax.models._nets import select
 from sslax.models._positions import resize_positions, sincos_table
 from sslax.models._transformer import INITS, RelativePositions, run_blocks
 
-__all__ = ["ViT"]
-
-_CLASS_TOKEN_DEVIATION = {"truncated": 0.02, "xavier": 0.02, "xavier_qkv": 1e-6}
+__all__ = ["ViT", "patch_grid"]
 
 
-def _grid(images, patch):
+def patch_grid(images, patch):
+    """Rows and columns of patches of images `[b h w c]`."""
     height, width = images.shape[1:3]
     if height % patch == 0 and width % patch == 0:
         return height // patch, width // patch
@@ -64,7 +63,7 @@ class ViT(nn.Module):
 
     @nn.compact
     def __call__(self, images, keep=None, mask=None, *, train=False):
-        grid = _grid(images, self.patch_size)
+        grid = patch_grid(images, self.patch_size)
         prefix = int(self.class_token)
         x = self._patches(images)
         outputs = {"patch_embed": x}
@@ -96,7 +95,7 @@ class ViT(nn.Module):
             self.patch_size,
             padding=0,
             use_bias=True,
-            kernel_init=INITS[self.kernel_init][2],
+            kernel_init=INITS[self.kernel_init].patch,
             dtype=self.dtype,
             name="patch_embed",
         )(images)
@@ -125,7 +124,8 @@ class ViT(nn.Module):
             x = jnp.take_along_axis(x, keep[:, :, None], axis=1)
         if not self.class_token:
             return x
-        normal = nn.initializers.normal(_CLASS_TOKEN_DEVIATION[self.kernel_init])
+        deviation = 1e-6 if self.kernel_init == "xavier_qkv" else 0.02
+        normal = nn.initializers.normal(deviation)
         token = self.param("cls_token", normal, (1, 1, self.width), jnp.float32)
         token = token.astype(x.dtype)
         token = token if table is None else token + table[:, :1]
@@ -164,7 +164,7 @@ class ViT(nn.Module):
                 qkv_bias=self.qkv_bias,
                 relative=relative,
                 layer_scale=self.layer_scale,
-                kernel_init=self.kernel_init,
+                inits=INITS[self.kernel_init],
                 implementation=self.attention,
                 dtype=self.dtype,
                 train=train,

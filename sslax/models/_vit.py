@@ -106,8 +106,9 @@ def vit(
       layer_scale: start value of a scale per channel and branch; None has none.
       drop_path: rate of the last block, growing linearly from 0; needs a key.
       freeze_patches: no gradient reaches the patch projection (MoCo v3).
-      init: "truncated" (normal 0.02), "xavier" (MAE) or "xavier_qkv" (MoCo v3: q, k, v
-        as three matrices).
+      init: "truncated" (normal 0.02), "xavier" (MAE), "xavier_qkv" (MoCo v3: q, k, v
+        as three matrices) or "beit" (BEiT, SimMIM: normal 0.02 cut at one deviation;
+        the last matrices of the branches of block i, from 1, over sqrt(2i)).
       output: "pooled" [b d], "tokens" [b (1+)n d] (after the final norm with pool
         "cls", before it with "mean"), "patch_embed", "embedded", "block0", ...,
         "normed0", ... (through the final norm), "attention0", ... [b heads n n];
