@@ -8,13 +8,22 @@ stats)`. Images are `[b h w c]`, parameters float32.
 from __future__ import annotations
 
 from sslax.models._alexnet import alexnet, local_response_norm
+from sslax.models._clip import clip_text, clip_vit
+from sslax.models._convmae import convmae_encoder
 from sslax.models._convnet import convnet, nin
+from sslax.models._discrete_vae import (
+    discrete_vae_decoder,
+    discrete_vae_encoder,
+    gumbel_softmax,
+)
+from sslax.models._dvae import dvae_decoder, dvae_encoder
 from sslax.models._heads import linear, mlp
 from sslax.models._mae import mae_decoder, mae_encoder
 from sslax.models._nets import from_linen
 from sslax.models._pixel_decoders import simmim_decoder
 from sslax.models._positions import resize_positions, sincos_positions
 from sslax.models._prototype_heads import dino_head
+from sslax.models._relative import resize_relative_positions
 from sslax.models._resnet import (
     resnet,
     resnet18,
@@ -24,6 +33,9 @@ from sslax.models._resnet import (
     resnet152,
     resnet200,
 )
+from sslax.models._swav_head import swav_head, unit_prototypes
+from sslax.models._swin import swin, swin_base, swin_large, swin_small, swin_tiny
+from sslax.models._tap_decoders import deep_mim_decoder, local_mim_decoder
 from sslax.models._vit import (
     vit,
     vit_base,
@@ -36,16 +48,27 @@ from sslax.models._vit import (
 
 __all__ = [  # noqa: RUF022 - in plain string order
     "alexnet",
+    "clip_text",
+    "clip_vit",
+    "convmae_encoder",
     "convnet",
+    "deep_mim_decoder",
     "dino_head",
+    "discrete_vae_decoder",
+    "discrete_vae_encoder",
+    "dvae_decoder",
+    "dvae_encoder",
     "from_linen",
+    "gumbel_softmax",
     "linear",
+    "local_mim_decoder",
     "local_response_norm",
     "mae_decoder",
     "mae_encoder",
     "mlp",
     "nin",
     "resize_positions",
+    "resize_relative_positions",
     "resnet",
     "resnet101",
     "resnet152",
@@ -55,6 +78,13 @@ __all__ = [  # noqa: RUF022 - in plain string order
     "resnet50",
     "simmim_decoder",
     "sincos_positions",
+    "swav_head",
+    "swin",
+    "swin_base",
+    "swin_large",
+    "swin_small",
+    "swin_tiny",
+    "unit_prototypes",
     "vit",
     "vit_base",
     "vit_giant",

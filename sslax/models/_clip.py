@@ -1,0 +1,304 @@
+"""The transformers of CLIP, for text and for images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from sslax.core import Net
+from sslax.models._layers import Conv, Dense, LayerNorm, at_least_float32
+from sslax.models._mask_decoder import check_heads
+from sslax.models._nets import compute_dtype, from_linen, select
+from sslax.models._positions import resize_positions
+from sslax.models._transformer import Inits, run_blocks
+from sslax.models._vision_transformer import patch_grid
+
+__all__ = ["clip_text", "clip_vit"]
+
+_norm = partial(LayerNorm, epsilon=1e-5)
+# Added to the logits of later words: the softmax gives exactly 0, even in float16.
+_LATER = -1e4
+
+
+def quick_gelu(x):
+    """The GELU that CLIP's weights are trained with."""
+    return x * jax.nn.sigmoid(1.702 * x)
+
+
+class Tower(nn.Module):
+    """Fields and blocks that the two transformers share."""
+
+    dim: int
+    width: int
+    depth: int
+    heads: int
+    output: Any
+    remat: bool
+    scan: bool
+    attention: Any
+    dtype: Any
+
+    def run(self, x, bias, train):
+        """({"block0": ..., "attention0": ...}, the last block's tokens)."""
+        names = {self.output} if isinstance(self.output, str) else set(self.output)
+        width, depth = self.width, self.depth
+        normal = nn.initializers.normal
+        inits = Inits(
+            linear=normal((2 * width) ** -0.5),
+            fused=normal(width**-0.5),
+            patch=None,
+            end=normal((2 * depth * width) ** -0.5),
+        )
+
+        def block(kind, **options):
+            return kind(
+                heads=self.heads,
+                mlp_width=4 * width,
+                qkv_bias=True,
+                relative=None,
+                layer_scale=None,
+                inits=inits,
+                implementation=self.attention,
+                dtype=self.dtype,
+                train=train,
+                activation=quick_gelu,
+                epsilon=1e-5,
+                **options,
+            )
+
+        blocks, maps = run_blocks(
+            block,
+            x,
+            bias,
+            depth=depth,
+            drop_path=0.0,
+            remat=self.remat,
+            scan=self.scan,
+            maps=[i for i in range(depth) if f"attention{i}" in names],
+        )
+        outputs = {f"block{i}": block for i, block in enumerate(blocks)}
+        return outputs | {f"attention{i}": w for i, w in maps.items()}, blocks[-1]
+
+    def projected(self, x):
+        """A linear layer without bias to the shared space."""
+        project = Dense(
+            self.dim,
+            use_bias=False,
+            kernel_init=nn.initializers.normal(self.width**-0.5),
+            dtype=self.dtype,
+            name="projection",
+        )
+        return at_least_float32(project(x))
+
+
+class TextTower(Tower):
+    """Words, positions, causal blocks, norm, the end token, projection."""
+
+    words: int
+    context: int
+
+    @nn.compact
+    def __call__(self, tokens, *, train=False):
+        count = tokens.shape[1]
+        if count > self.context:
+            raise ValueError(
+                f"texts have {count} tokens; this net has a context of {self.context}"
+            )
+        normal, shape = nn.initializers.normal, (self.words, self.width)
+        table = self.param("token_embed", normal(0.02), shape, jnp.float32)
+        shape = (1, self.context, self.width)
+        places = self.param("pos_embed", normal(0.01), shape, jnp.float32)
+        x = table[tokens] + places[:, :count]
+        x = x if self.dtype is None else x.astype(self.dtype)
+        later = np.triu(np.full((count, count), _LATER), 1)[None, None]
+        outputs, x = self.run(x, jnp.asarray(later, x.dtype), train)
+        x = _norm(dtype=self.dtype, name="norm")(x)
+        end = tokens.argmax(axis=-1)
+        last = jnp.take_along_axis(x, end[:, None, None], axis=1)[:, 0]
+        return select(
+            outputs | {"tokens": x, "pooled": self.projected(last)}, self.output
+        )
+
+
+class ImageTower(Tower):
+    """Patches, class token, positions, norm, blocks, norm, projection."""
+
+    patch_size: int
+
+    @nn.compact
+    def __call__(self, images, *, train=False):
+        grid = patch_grid(images, self.patch_size)
+        normal = nn.initializers.normal
+        x = Conv(
+            self.width,
+            self.patch_size,
+            self.patch_size,
+            padding=0,
+            kernel_init="uniform",
+            dtype=self.dtype,
+            name="patch_embed",
+        )(images)
+        x = x.reshape(x.shape[0], -1, self.width)
+        init, shape = normal(self.width**-0.5), (1, 1, self.width)
+        token = self.param("cls_token", init, shape, jnp.float32).astype(x.dtype)
+        token = jnp.broadcast_to(token, (x.shape[0], 1, self.width))
+        x = jnp.concatenate([token, x], axis=1)
+        x = x + self._positions(grid, init).astype(x.dtype)
+        x = _norm(dtype=self.dtype, name="norm_pre")(x)
+        outputs, x = self.run(x, None, train)
+        tokens = self.projected(_norm(dtype=self.dtype, name="norm")(x))
+        return select(outputs | {"tokens": tokens, "pooled": tokens[:, 0]}, self.output)
+
+    def _positions(self, grid, init):
+        if not self.has_variable("params", "pos_embed"):
+            shape = (1, 1 + grid[0] * grid[1], self.width)
+            return self.param("pos_embed", init, shape, jnp.float32)
+        table = self.get_variable("params", "pos_embed")
+        if table.shape[1] == 1 + grid[0] * grid[1] and grid[0] == grid[1]:
+            return table
+        return resize_positions(table, height=grid[0], width=grid[1])
+
+
+def clip_text(
+    *,
+    dim: int = 512,
+    words: int = 49408,
+    context: int = 77,
+    width: int = 512,
+    depth: int = 12,
+    heads: int = 8,
+    output: str | Sequence[str] = "pooled",
+    remat: bool = False,
+    scan: bool = False,
+    attention: str | None = None,
+    dtype: str | None = None,
+) -> Net:
+    """CLIP's text transformer: causal blocks, read at the end token.
+
+    Pre-norm blocks with x sigmoid(1.702 x), LayerNorm with epsilon 1e-5, learned
+    positions. The text's feature is the normed token at the end token's place (the
+    largest number of the text), through a linear layer without bias.
+
+    Args:
+      dim: dimension of the space shared with images.
+      words: size of the vocabulary; the end token is the last word.
+      context: the largest number of tokens of a text.
+      width: channels.
+      depth: blocks.
+      heads: attention heads.
+      output: "pooled" [b dim], "tokens" [b n width] (after the norm), "block0", ...,
+        "attention0", ... [b heads n n]; several names give a dict.
+      remat: compute blocks again in the backward pass.
+      scan: trace one block and stack the parameters.
+      attention: implementation of attention, as in `vit`.
+      dtype: dtype of computation; None follows the parameters.
+
+    Returns:
+      A net of texts, int32 `[b n]`, n up to `context`, padded with 0 after the end.
+
+    Raises:
+      ValueError: heads that do not divide the width; and, when it is called, texts
+        longer than the context.
+
+    Example:
+      >>> import jax
+      >>> import jax.numpy as jnp
+      >>> net = clip_text(dim=4, words=10, context=6, width=8, depth=1, heads=2)
+      >>> texts = jnp.array([[8, 3, 9, 0], [8, 2, 5, 9]])
+      >>> params, stats = jax.eval_shape(net.init, jax.random.key(0), texts)
+      >>> jax.eval_shape(net.apply, params, stats, texts)[0].shape
+      (2, 4)
+
+    References:
+      Radford et al., "Learning Transferable Visual Models From Natural Language
+      Supervision", 2021, arXiv:2103.00020, section 2.4.
+    """
+    check_heads(width, heads)
+    module = TextTower(
+        dim=dim,
+        words=words,
+        context=context,
+        width=width,
+        depth=depth,
+        heads=heads,
+        output=output if isinstance(output, str) else tuple(output),
+        remat=remat,
+        scan=scan,
+        attention=attention,
+        dtype=compute_dtype(dtype),
+    )
+    return from_linen(module)
+
+
+def clip_vit(
+    *,
+    dim: int = 512,
+    width: int = 768,
+    depth: int = 12,
+    heads: int = 12,
+    patch_size: int = 16,
+    output: str | Sequence[str] = "pooled",
+    remat: bool = False,
+    scan: bool = False,
+    attention: str | None = None,
+    dtype: str | None = None,
+) -> Net:
+    """CLIP's vision transformer, with its projection to the space shared with texts.
+
+    It differs from `vit` in a norm before the blocks, x sigmoid(1.702 x) for GELU,
+    LayerNorm with epsilon 1e-5 and a patch projection without bias.
+
+    Args:
+      dim: dimension of the shared space.
+      width: channels.
+      depth: blocks.
+      heads: attention heads.
+      patch_size: side of a patch in pixels.
+      output: "pooled" [b dim] (the class token), "tokens" [b 1+n dim] (every token
+        normed and projected: what DeepMIM's teacher gives), "block0", ...,
+        "attention0", ...; several names give a dict.
+      remat: compute blocks again in the backward pass.
+      scan: trace one block and stack the parameters.
+      attention: implementation of attention, as in `vit`.
+      dtype: dtype of computation; None follows inputs and parameters.
+
+    Returns:
+      A net of images `[b h w c]`; positions are resized for other grids.
+
+    Raises:
+      ValueError: heads that do not divide the width; and, when it is called, an image
+        that the patch size does not divide.
+
+    Example:
+      >>> import jax
+      >>> import jax.numpy as jnp
+      >>> net = clip_vit(dim=4, width=8, depth=1, heads=2, patch_size=4)
+      >>> image = jnp.zeros((2, 8, 8, 3))
+      >>> params, stats = jax.eval_shape(net.init, jax.random.key(0), image)
+      >>> jax.eval_shape(net.apply, params, stats, image)[0].shape
+      (2, 4)
+
+    References:
+      Radford et al., "Learning Transferable Visual Models From Natural Language
+      Supervision", 2021, arXiv:2103.00020, section 2.4.
+    """
+    check_heads(width, heads)
+    module = ImageTower(
+        dim=dim,
+        patch_size=patch_size,
+        width=width,
+        depth=depth,
+        heads=heads,
+        output=output if isinstance(output, str) else tuple(output),
+        remat=remat,
+        scan=scan,
+        attention=attention,
+        dtype=compute_dtype(dtype),
+    )
+    return from_linen(module)

@@ -1,0 +1,136 @@
+"""Windows, shifts and the blocks of Swin transformers."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+
+from sslax.models._layers import Dense, DropPath, LayerNorm
+from sslax.models._transformer import INITS, Attention, RelativePositions, gelu
+
+__all__ = ["PatchMerging", "SwinBlock", "swin_norm"]
+
+# Added to the logits of keys in another region of a shifted window, as released.
+_OTHER_REGION = -100.0
+# Of hidden keys: the softmax gives exactly 0 even in float16, whose range it respects.
+_HIDDEN = -1e4
+
+swin_norm = partial(LayerNorm, epsilon=1e-5)
+
+
+def to_windows(x, window):
+    """`[b h w c]` as `[b windows window*window c]`, both in raster order."""
+    b, h, w, c = x.shape
+    x = x.reshape(b, h // window, window, w // window, window, c)
+    return x.transpose(0, 1, 3, 2, 4, 5).reshape(b, -1, window * window, c)
+
+
+def from_windows(x, grid, window):
+    """The inverse of `to_windows`."""
+    h, w = grid
+    x = x.reshape(x.shape[0], h // window, w // window, window, window, -1)
+    return x.transpose(0, 1, 3, 2, 4, 5).reshape(x.shape[0], h, w, -1)
+
+
+def region_bias(grid, window, shift):
+    """What keeps apart the regions that a shift brings together: `[windows n n]`."""
+    slices = (slice(0, -window), slice(-window, -shift), slice(-shift, None))
+    region = np.zeros((1, *grid, 1))
+    for i, rows in enumerate(slices):
+        for j, columns in enumerate(slices):
+            region[:, rows, columns] = 3 * i + j
+    region = to_windows(region, window)[0, :, :, 0]
+    return np.where(region[:, :, None] == region[:, None], 0.0, _OTHER_REGION)
+
+
+class SwinBlock(nn.Module):
+    """Norm, attention within (shifted) windows, add; norm, MLP (exact GELU), add."""
+
+    heads: int
+    mlp_width: int
+    window: int
+    shift: int
+    qkv_bias: bool
+    implementation: Any
+    dtype: Any
+    train: bool
+    drops: bool
+    maps: bool
+
+    @nn.compact
+    def __call__(self, x, rate, hidden=None):
+        b, *grid, width = x.shape
+        y = swin_norm(dtype=self.dtype, name="norm1")(x)
+        windows = to_windows(self._shifted(y, -self.shift), self.window)
+        bias = self._bias(b, grid, hidden, x.dtype)
+        attention = Attention(
+            heads=self.heads,
+            qkv_bias=self.qkv_bias,
+            relative=partial(
+                RelativePositions,
+                grid=(self.window, self.window),
+                class_token=False,
+                deviation=0.02,
+            ),
+            inits=INITS["truncated"],
+            implementation=self.implementation,
+            dtype=self.dtype,
+            name="attn",
+        )
+        tokens = windows.reshape(-1, self.window**2, width)
+        y, weights = attention(tokens, 0, bias, with_map=self.maps)
+        y = from_windows(y.reshape(windows.shape), grid, self.window)
+        x = x + self._branch(self._shifted(y, self.shift), rate, "1")
+        y = swin_norm(dtype=self.dtype, name="norm2")(x)
+        dense = partial(Dense, kernel_init="truncated", dtype=self.dtype)
+        y = gelu(dense(self.mlp_width, name="fc1")(y))
+        x = x + self._branch(dense(width, name="fc2")(y), rate, "2")
+        if weights is not None:
+            weights = weights.reshape(b, -1, *weights.shape[1:])
+        return x, weights
+
+    def _shifted(self, x, places):
+        return jnp.roll(x, (places, places), axis=(1, 2)) if places else x
+
+    def _bias(self, b, grid, hidden, dtype):
+        """What is added to the logits besides relative positions: `[b*w 1 n n]`."""
+        bias, n = None, self.window**2
+        if self.shift:
+            regions = jnp.asarray(region_bias(grid, self.window, self.shift), dtype)
+            bias = jnp.broadcast_to(regions[None], (b, *regions.shape))
+        if hidden is not None:
+            hidden = self._shifted(hidden[..., None], -self.shift)
+            keys = to_windows(hidden, self.window)
+            keys = jnp.where(keys[:, :, None, :, 0], _HIDDEN, 0.0).astype(dtype)
+            keys = jnp.broadcast_to(keys, (*keys.shape[:2], n, n))
+            bias = keys if bias is None else bias + keys
+        return None if bias is None else bias.reshape(-1, 1, n, n)
+
+    def _branch(self, y, rate, number):
+        if self.train and self.drops:
+            y = DropPath(name=f"drop_path{number}")(y, rate)
+        return y
+
+
+class PatchMerging(nn.Module):
+    """Four neighbours as one place of twice the channels: concatenate, norm, linear."""
+
+    dtype: Any
+
+    @nn.compact
+    def __call__(self, x):
+        # The column is the slow index of the four.
+        quarters = [x[:, i::2, j::2] for j in (0, 1) for i in (0, 1)]
+        x = jnp.concatenate(quarters, axis=-1)
+        x = swin_norm(dtype=self.dtype, name="norm")(x)
+        return Dense(
+            x.shape[-1] // 2,
+            use_bias=False,
+            kernel_init="truncated",
+            dtype=self.dtype,
+            name="reduction",
+        )(x)

@@ -1,0 +1,65 @@
+"""Parameter counts of named sizes against published ones; nothing is allocated."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from sslax import models
+
+IMAGE = jnp.zeros((1, 224, 224, 3))
+BEIT = {"positions": "none", "relative": "block", "qkv_bias": "qv", "layer_scale": 0.1}
+
+
+def count(net, *inputs):
+    params, _ = jax.eval_shape(net.init, jax.random.key(0), *inputs)
+    return sum(np.prod(leaf.shape, dtype=int) for leaf in jax.tree.leaves(params))
+
+
+def classifier(width):
+    """Parameters of the layer of 1000 classes that published counts include."""
+    return 1000 * width + 1000
+
+
+@pytest.mark.parametrize(
+    ("make", "more", "published"),
+    [
+        # torchvision's documentation of swin_t, swin_s, swin_b.
+        (models.swin_tiny, classifier(768), 28_288_354),
+        (models.swin_small, classifier(768), 49_606_258),
+        (models.swin_base, classifier(1024), 87_768_224),
+        # The release of CLIP: the image side of ViT-B/32.
+        (lambda: models.clip_vit(patch_size=32, scan=True), 0, 87_849_216),
+    ],
+)
+def test_exact_counts(make, more, published):
+    assert count(make(), IMAGE) + more == published
+
+
+@pytest.mark.parametrize(
+    ("make", "more", "millions"),
+    [
+        # timm's table of results, to a hundredth of a million.
+        (models.swin_large, classifier(1536), 196.53),
+        (lambda: models.vit_giant(patch_size=14, scan=True), classifier(1408), 1012.61),
+        (lambda: models.vit_base(scan=True, **BEIT), classifier(768), 86.53),
+    ],
+)
+def test_rounded_counts(make, more, millions):
+    assert round((count(make(), IMAGE) + more) / 1e6, 2) == millions
+
+
+def test_convmae_base_has_the_millions_of_its_release():
+    assert int(count(models.convmae_encoder(scan=True), IMAGE) / 1e6) == 88
+
+
+def test_dvae_has_the_millions_of_its_release():
+    words = jnp.zeros((1, 28, 28, 8192))
+    assert round(count(models.dvae_encoder(), IMAGE) / 1e6, 1) == 53.8
+    assert round(count(models.dvae_decoder(), words) / 1e6, 1) == 43.8
+
+
+def test_clip_text_completes_the_published_count():
+    text = count(models.clip_text(scan=True), jnp.zeros((1, 77), jnp.int32))
+    image, temperature = 87_849_216, 1
+    assert text + image + temperature == 151_277_313  # of ViT-B/32
