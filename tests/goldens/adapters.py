@@ -11,6 +11,7 @@ from tests.goldens import (
     adapters_augment,
     adapters_contrastive,
     adapters_evaluate,
+    adapters_hierarchical,
     adapters_losses,
     adapters_models,
     adapters_optim,
@@ -22,6 +23,7 @@ _FAMILIES = (
     adapters_augment,
     adapters_models,
     adapters_evaluate,
+    adapters_hierarchical,
     adapters_optim,
 )
 

@@ -1,7 +1,6 @@
 """Adapters from stored cases to public sslax functions: LocalMIM and DeepMIM.
 
-Both put a decoder of MAE's kind on several blocks of the encoder. Their decoders have a
-narrower MLP than MAE's; padded with zeros it is the same function.
+Both put a decoder of MAE's kind on several blocks of the encoder.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from sslax import augment, losses, models
-from tests.goldens import torch_names
+from tests.goldens import torch_names, torch_names_mim
 
 
 def _images(array):
@@ -30,41 +29,13 @@ def _encoder(parameters, taps):
     )
 
 
-def _norm(x, sd, name):
-    scale, bias = (sd[f"{name}.{kind}"] for kind in ("weight", "bias"))
-    empty = (None,) * (x.ndim - 1)
-    return jax.nn.standardize(x, epsilon=1e-6) * scale[empty] + bias[empty]
-
-
-def _decoded(sd, latents, restore, parameters):
-    """The residual stream after the decoder's last block, class token first.
-
-    The state dict has MAE's names of the decoder.
-    """
-    depth, width = parameters["decoder_depth"], parameters["decoder_embed_dim"]
-    last = f"block{depth - 1}"
-    net = models.mae_decoder(
-        patch_size=1,
-        channels=1,
-        width=width,
-        depth=depth,
-        heads=parameters["decoder_num_heads"],
-        output=last,
-    )
-    more = (4 - parameters["mlp_ratio"]) * width
-    padded = dict(sd)
-    for i in range(depth):
-        mlp = f"decoder_blocks.{i}.mlp"
-        for name, padding in (
-            ("fc1.weight", ((0, more), (0, 0))),
-            ("fc1.bias", ((0, more),)),
-            ("fc2.weight", ((0, 0), (0, more))),
-        ):
-            padded[f"{mlp}.{name}"] = jnp.pad(sd[f"{mlp}.{name}"], padding)
-    # The head is the adapter's: this one is not looked at.
-    padded["decoder_pred.weight"] = jnp.zeros((1, width), latents.dtype)
-    padded["decoder_pred.bias"] = jnp.zeros(1, latents.dtype)
-    return net.apply(torch_names.mae_decoder(padded), {}, latents, restore)[0]
+def _decoder_size(parameters):
+    return {
+        "width": parameters["decoder_embed_dim"],
+        "depth": parameters["decoder_depth"],
+        "heads": parameters["decoder_num_heads"],
+        "mlp_ratio": parameters["mlp_ratio"],
+    }
 
 
 def _grads(names):
@@ -83,28 +54,23 @@ def deepmim(arrays, parameters):
     )
     x, teacher = _images(arrays["in/x"]), jnp.asarray(arrays["in/teacher"])[:, 1:]
 
-    def predict(sd, latents, number):
-        names = {
-            k.replace(f"{part}{number}", part): v
-            for k, v in sd.items()
-            for part in (
-                "mask_token",
-                "decoder_embed",
-                "decoder_blocks",
-                "decoder_norm",
-            )
-            if k.startswith(f"{part}{number}")
-        }
-        stream = _decoded(names, latents, masks.restore, parameters)
-        head = f"decoder_pred{number}"
-        normed = _norm(stream, sd, f"decoder_norm{number}")
-        return normed @ sd[f"{head}.weight"].T + sd[f"{head}.bias"][None, None]
+    decoder = models.deep_mim_decoder(
+        **_decoder_size(parameters),
+        taps=len(taps),
+        dim=parameters["target_dim"],
+        output="tokens",
+    )
 
     def loss(sd):
         features, _ = encoder.apply(
             torch_names.vit(sd, learned=False), {}, x, masks.keep
         )
-        outputs = [predict(sd, features[tap], i + 1) for i, tap in enumerate(taps)]
+        outputs, _ = decoder.apply(
+            torch_names_mim.deep_mim_decoder(sd),
+            {},
+            [features[tap] for tap in taps],
+            masks.restore,
+        )
         total = losses.deep_mim([y[:, 1:] for y in outputs], teacher, masks.mask)
         return total, (features, outputs)
 
@@ -143,22 +109,26 @@ def localmim(arrays, parameters):
     pools = parameters["hog_pools"]
     targets = [losses.hog(x, bins=bins, cell=pool) for pool in pools]
 
-    def predict(sd, latents, i):
-        start = f"decoder.{i}."
-        own = {k.removeprefix(start): v for k, v in sd.items() if k.startswith(start)}
-        names = {k if k == "mask_token" else f"decoder_{k}": v for k, v in own.items()}
-        stream = _decoded(names, latents, masks.restore, parameters)
-        maps = _norm(stream, own, "norm")[:, 1:]
-        return _rescaled(maps.reshape((-1, side, side, maps.shape[-1])), own, scales[i])
+    decoder = models.local_mim_decoder(
+        **_decoder_size(parameters),
+        scales=scales,
+        dim=3 * bins,
+        output=["maps", "latents"],
+    )
 
     def loss(sd):
         unused = {"norm.weight": sd["norm.0.weight"], "norm.bias": sd["norm.0.bias"]}
         features, _ = encoder.apply(
             torch_names.vit(sd | unused, learned=False), {}, x, masks.keep
         )
-        latents = [_norm(features[tap], sd, f"norm.{i}") for i, tap in enumerate(taps)]
-        outputs = [predict(sd, latent, i) for i, latent in enumerate(latents)]
-        return losses.local_mim(outputs, targets, mask), (latents, outputs)
+        decoded, _ = decoder.apply(
+            torch_names_mim.local_mim_decoder(sd),
+            {},
+            [features[tap] for tap in taps],
+            masks.restore,
+        )
+        outputs = decoded["maps"]
+        return losses.local_mim(outputs, targets, mask), (decoded["latents"], outputs)
 
     (total, (latents, outputs)), grads = jax.jit(
         jax.value_and_grad(loss, has_aux=True)
@@ -185,34 +155,6 @@ def localmim(arrays, parameters):
 
 def _flat(maps):
     return maps.reshape((maps.shape[0], -1, maps.shape[-1]))
-
-
-def _rescaled(x, sd, scale):
-    """LocalMIM's head: the map to the scale's grid, then a linear layer."""
-    if scale == 0.5:
-        b, h, w, c = x.shape
-        x = jnp.mean(x.reshape((b, h // 2, 2, w // 2, 2, c)), axis=(2, 4))
-        return _linear(x, sd, "pred.1")
-    if scale == 1:
-        return _linear(x, sd, "pred.0")
-    x = _doubled(x, sd, "pred.0")
-    if scale == 2:
-        return _linear(x, sd, "pred.1")
-    x = jax.nn.gelu(_norm(x, sd, "pred.1"), approximate=False)
-    return _linear(_doubled(x, sd, "pred.3"), sd, "pred.4")
-
-
-def _linear(x, sd, name):
-    weight = sd[f"{name}.weight"].reshape((-1, x.shape[-1]))
-    return x @ weight.T + sd[f"{name}.bias"][None, None, None]
-
-
-def _doubled(x, sd, name):
-    """A transposed convolution with kernel and stride 2: every pixel becomes four."""
-    b, h, w, _ = x.shape
-    y = jnp.einsum("bhwc,cdij->bhiwjd", x, sd[f"{name}.weight"])
-    y = y.reshape((b, 2 * h, 2 * w, -1))
-    return y + sd[f"{name}.bias"][None, None, None]
 
 
 def _pixel_targets(arrays, parameters):
