@@ -1,6 +1,6 @@
 """Where the time of a train step goes, for SimCLR at 32 px and MAE at 224 px.
 
-python -m experiments.benchmarks.step [--repeats 7] [--simclr_batch 64] [--mae_batch 32]
+python -m experiments.benchmarks.step [--repeats 5] [--simclr_batch 32] [--mae_batch 8]
 
 Every part is compiled alone and timed in turn, so that drift of the machine hits all
 alike; a number is the median. "model" is forward and backward of the whole objective
@@ -135,9 +135,9 @@ def measure(functions, repeats: int) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--simclr_batch", type=int, default=64)
-    parser.add_argument("--mae_batch", type=int, default=32)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--simclr_batch", type=int, default=32)
+    parser.add_argument("--mae_batch", type=int, default=8)
     args = parser.parse_args()
     device = jax.devices()[0]
     print(f"{device.device_kind}, {jax.device_count()} device(s), float32")
