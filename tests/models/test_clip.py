@@ -33,6 +33,55 @@ def test_words_see_only_earlier_words_and_the_end_token_is_read():
         jax.eval_shape(net.init, KEY, longer)
 
 
+def layer_norm(p, x):
+    x = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5)
+    return x * p["scale"] + p["bias"]
+
+
+def linear(p, x):
+    return x @ p["kernel"] + p.get("bias", 0.0)
+
+
+def run_block(p, x, heads, causal):
+    """A residual attention block of CLIP, written from its description."""
+    b, n, width = x.shape
+    qkv = linear(p["attn"]["qkv"], layer_norm(p["norm1"], x))
+    q, k, v = np.moveaxis(qkv.reshape(b, n, 3, heads, -1), (2, 3), (0, 2))
+    logits = q @ k.swapaxes(-1, -2) / np.sqrt(width // heads)
+    if causal:
+        logits = np.where(np.tri(n, dtype=bool), logits, -np.inf)
+    weights = np.exp(logits - logits.max(-1, keepdims=True))
+    weights = weights / weights.sum(-1, keepdims=True)
+    out = (weights @ v).swapaxes(1, 2).reshape(b, n, width)
+    x = x + linear(p["attn"]["proj"], out)
+    y = linear(p["fc1"], layer_norm(p["norm2"], x))
+    return x + linear(p["fc2"], y / (1 + np.exp(-1.702 * y)))
+
+
+def test_towers_follow_their_description(rng):
+    text = rng.integers(0, 20, (2, 5))
+    net = models.clip_text(**{**TEXT, "depth": 1})
+    params, _ = drawn(net, jnp.asarray(text))
+    p = jax.tree.map(np.asarray, params)
+    x = p["token_embed"][text] + p["pos_embed"][0, :5]
+    x = layer_norm(p["norm"], run_block(p["blocks_0"], x, 2, causal=True))
+    want = linear(p["projection"], x[np.arange(2), text.argmax(1)])
+    got, _ = jax.jit(net.apply)(params, {}, jnp.asarray(text))
+    np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
+
+    image = rng.normal(size=(1, 8, 8, 3)).astype(np.float32)
+    net = models.clip_vit(dim=6, width=16, depth=1, heads=2, patch_size=4)
+    params, _ = drawn(net, jnp.asarray(image))
+    p = jax.tree.map(np.asarray, params)
+    patches = image.reshape(1, 2, 4, 2, 4, 3).transpose(0, 1, 3, 2, 4, 5)
+    x = patches.reshape(1, 4, -1) @ p["patch_embed"]["kernel"].reshape(-1, 16)
+    x = np.concatenate([p["cls_token"], x], axis=1) + p["pos_embed"]
+    x = run_block(p["blocks_0"], layer_norm(p["norm_pre"], x), 2, causal=False)
+    want = linear(p["projection"], layer_norm(p["norm"], x))
+    got, _ = jax.jit(net.apply)(params, {}, jnp.asarray(image))
+    np.testing.assert_allclose(got, want[:, 0], rtol=1e-4, atol=1e-5)
+
+
 def test_image_tower_resizes_its_positions():
     net = models.clip_vit(dim=6, width=16, depth=1, heads=2, patch_size=4)
     image = jnp.zeros((1, 16, 16, 3))
