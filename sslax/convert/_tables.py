@@ -192,7 +192,7 @@ def _mae_decoder(options, source, sizes, arrays):
         height=height,
         width=width,
         dim=arrays["norm/scale"].size,
-        class_token=options.get("class_token", True),
+        class_token=options["class_token"],
     )
     return Table(
         layers=(

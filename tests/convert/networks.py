@@ -8,6 +8,20 @@ from sslax import calls
 
 VIT = {"name": "vit", "width": 16, "depth": 2, "heads": 2, "patch_size": 4}
 BEIT = {**VIT, "positions": "none", "qkv_bias": "qv", "layer_scale": 0.1}
+SWIN = {
+    "name": "swin",
+    "width": 4,
+    "depths": (1, 2),
+    "heads": (1, 2),
+    "window_size": 2,
+    "patch_size": 2,
+}
+CONVMAE = {
+    "name": "convmae_encoder",
+    "widths": (4, 4, 8),
+    "depths": (1, 1, 2),
+    "heads": 2,
+}
 DECODER = {"name": "mae_decoder", "width": 8, "depth": 2, "heads": 2, "patch_size": 4}
 HEAD = {"name": "dino_head", "dim": 6, "hidden": 8, "bottleneck": 4}
 
@@ -76,6 +90,25 @@ NETWORKS = {
         {**BEIT, "relative": "block", "pool": "mean"},
         IMAGES,
         {"blocks.1.attn.relative_position_bias_table": (52, 2), "fc_norm.bias": (16,)},
+    ),
+    "swin": (
+        {**SWIN, "masked": "token"},
+        IMAGES,
+        {
+            "layers.0.downsample.reduction.weight": (8, 16),
+            "layers.1.blocks.1.attn.relative_position_bias_table": (9, 2),
+            "mask_token": (1, 1, 4),
+        },
+    ),
+    "convmae": (
+        CONVMAE,
+        IMAGES,
+        {
+            "blocks1.0.attn.weight": (4, 1, 5, 5),
+            "blocks2.0.mlp.fc1.weight": (16, 4, 1, 1),
+            "stage1_output_decode.weight": (8, 4, 4, 4),
+            "pos_embed": (1, 1, 8),
+        },
     ),
     "mae_decoder": (
         DECODER,

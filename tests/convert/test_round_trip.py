@@ -37,13 +37,22 @@ def test_round_trip_is_exact(rng, name):
     assert report.left_out[-1] == "optimizer.lr"
 
 
-def test_timm_has_no_mask_token(rng):
-    call, inputs, _ = NETWORKS["ibot"]
+@pytest.mark.parametrize("name", ["swin", "ibot"])
+def test_timm_has_other_names_and_no_mask_token(rng, name):
+    call, inputs, _ = NETWORKS[name]
     params, stats = random_arrays(rng, call, inputs)
     tensors = convert.to_torch(params, stats, model=call, inputs=inputs)
     assert not {"mask_token", "masked_embed"} & tensors.keys()
     with pytest.raises(ValueError, match="missing: mask_token"):
         convert.from_torch(tensors, model=call, inputs=inputs)
+    call = {k: v for k, v in call.items() if k not in ("mask_token", "masked")}
+    back, _, _ = convert.from_torch(tensors, model=call, inputs=inputs)
+    chex.assert_trees_all_equal({**back, "mask_token": params["mask_token"]}, params)
+    if name == "swin":
+        np.testing.assert_array_equal(
+            tensors["layers.1.downsample.reduction.weight"],
+            params["merge1"]["reduction"]["kernel"].T,
+        )
 
 
 def tensors_of(rng, call, inputs=IMAGES):
@@ -181,6 +190,7 @@ def test_gradients_pass_through_the_names(rng):
         ("mocov3_vit_small_patch16", 21_665_664),
         ("mae_vit_base_patch16", 85_798_656),
         ("beit_base_patch16_224", 85_761_984),
+        ("swin_tiny_patch4_window7_224", 27_519_354),
     ],
 )
 def test_names_of_releases_mean_their_networks(name, counted):

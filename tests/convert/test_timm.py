@@ -31,6 +31,7 @@ CASES = {
         {"depth": 1, "layer_scale": 0.1, "qkv_bias": False},
     ),
     "beit": ("beit_base_patch16_224", {"depth": 2}, {"depth": 2}),
+    "swin": ("swin_tiny_patch4_window7_224", {}, {}),
 }
 SIDE = {"resnet18": 64, "resnet50": 64, "resnet50d": 64}
 
