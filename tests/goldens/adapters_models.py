@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from sslax import augment, losses, models
+from sslax import augment, calls, convert, losses, models
 from tests.goldens import adapters_transformers, torch_names
 
 CONTRASTIVE: dict = {}
@@ -21,28 +21,22 @@ def maps(array):
     return array.transpose(0, 3, 1, 2)
 
 
-def classify(sd, features, name):
-    """The classifier `name` of a state dict."""
-    params = torch_names.nest(torch_names.layer(sd, name, "linear1"))
-    return models.linear(dim=sd[f"{name}.weight"].shape[0]).apply(params, {}, features)[
-        0
-    ]
-
-
 def resnet(arrays, parameters):
     sd = torch_names.state_dict(arrays)
     stages = [f"layer{i}" for i in range(1, 5)]
-    net = models.resnet(
-        depth=parameters["depth"],
-        width=parameters["base_width"] / 64,
-        stem="cifar" if parameters["cifar_stem"] else "imagenet",
-        output=[*stages, "pooled"],
-    )
+    model = {
+        "name": "resnet",
+        "depth": parameters["depth"],
+        "width": parameters["base_width"] / 64,
+        "stem": "cifar" if parameters["cifar_stem"] else "imagenet",
+    }
+    net = calls.build({**model, "output": [*stages, "pooled"]}, "models")
 
     def run(floats, x, train):
-        params, stats = torch_names.resnet(floats)
+        params, stats = torch_names.released(floats, model, images(x))
         out, stats = net.apply(params, stats, images(x), train=train)
-        return out, classify(floats, out["pooled"], "fc"), stats
+        stats = convert.to_torch(params, stats, model=model, source="torch")
+        return out, torch_names.classify(floats, out["pooled"], "fc"), stats
 
     def loss(floats, x):
         out, logits, stats = run(floats, x, True)
@@ -54,7 +48,8 @@ def resnet(arrays, parameters):
     (_, trained), (grads, grad_x) = jax.jit(
         jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)
     )(floats, x)
-    after = torch_names.resnet_buffers(floats, trained[2])
+    running = ("running_mean", "running_var")
+    after = {k: v for k, v in trained[2].items() if k.endswith(running)}
     return {
         **{f"feat/{name}": maps(out[name]) for name in stages},
         "out/pooled": out["pooled"],
@@ -71,23 +66,24 @@ def vit(arrays, parameters):
     sd = torch_names.state_dict(arrays)
     depth = parameters["depth"]
     names = ["patch_embed", "tokens", "pooled", *(f"block{i}" for i in range(depth))]
-    net = models.vit(
-        width=parameters["embed_dim"],
-        depth=depth,
-        heads=parameters["num_heads"],
-        mlp_ratio=parameters["mlp_ratio"],
-        patch_size=parameters["patch_size"],
-        class_token=parameters["class_token"],
-        pool="mean" if parameters["global_pool"] == "avg" else "cls",
-        qkv_bias=parameters["qkv_bias"],
-        layer_scale=parameters["layer_scale_init"],
-        output=names,
-    )
-    params = torch_names.vit(sd)
+    model = {
+        "name": "vit",
+        "width": parameters["embed_dim"],
+        "depth": depth,
+        "heads": parameters["num_heads"],
+        "mlp_ratio": parameters["mlp_ratio"],
+        "patch_size": parameters["patch_size"],
+        "class_token": parameters["class_token"],
+        "pool": "mean" if parameters["global_pool"] == "avg" else "cls",
+        "qkv_bias": parameters["qkv_bias"],
+        "layer_scale": parameters["layer_scale_init"],
+    }
+    net = calls.build({**model, "output": names}, "models")
 
     def loss(x):
+        params, _ = torch_names.released(sd, model, images(x))
         out, _ = net.apply(params, {}, images(x))
-        logits = classify(sd, out["pooled"], "head")
+        logits = torch_names.classify(sd, out["pooled"], "head")
         return jnp.sum(logits * arrays["in/cotangent"]), (out, logits)
 
     (_, (out, logits)), grad_x = jax.jit(jax.value_and_grad(loss, has_aux=True))(
@@ -118,20 +114,23 @@ def mae(arrays, parameters):
     sd = torch_names.state_dict(arrays)
     patch, depth = parameters["patch_size"], parameters["depth"]
     decoder_depth = parameters["decoder_depth"]
-    encoder = models.mae_encoder(
-        width=parameters["embed_dim"],
-        depth=depth,
-        heads=parameters["num_heads"],
-        patch_size=patch,
-        output=["tokens", *(f"block{i}" for i in range(depth))],
-    )
-    decoder = models.mae_decoder(
-        width=parameters["decoder_embed_dim"],
-        depth=decoder_depth,
-        heads=parameters["decoder_num_heads"],
-        patch_size=patch,
-        output=["pixels", *(f"block{i}" for i in range(decoder_depth))],
-    )
+    encoder = {
+        "name": "mae_encoder",
+        "width": parameters["embed_dim"],
+        "depth": depth,
+        "heads": parameters["num_heads"],
+        "patch_size": patch,
+        "output": ["tokens", *(f"block{i}" for i in range(depth))],
+    }
+    decoder = {
+        "name": "mae_decoder",
+        "width": parameters["decoder_embed_dim"],
+        "depth": decoder_depth,
+        "heads": parameters["decoder_num_heads"],
+        "patch_size": patch,
+        "output": ["pixels", *(f"block{i}" for i in range(decoder_depth))],
+    }
+    encode, decode = (calls.build(call, "models").apply for call in (encoder, decoder))
     masks = augment.mask_from_noise(
         jnp.asarray(arrays["in/noise"]), ratio=parameters["mask_ratio"]
     )
@@ -139,12 +138,11 @@ def mae(arrays, parameters):
     patches = augment.patchify(x, patch_size=patch)
 
     def forward(sd):
-        encoded, _ = encoder.apply(
-            torch_names.vit(sd, learned=False), {}, x, masks.keep
-        )
-        decoded, _ = decoder.apply(
-            torch_names.mae_decoder(sd), {}, encoded["tokens"], masks.restore
-        )
+        params, _ = torch_names.released(sd, encoder, x)
+        encoded, _ = encode(params, {}, x, masks.keep)
+        inputs = encoded["tokens"], masks.restore
+        params, _ = torch_names.released(sd, decoder, *inputs)
+        decoded, _ = decode(params, {}, *inputs)
         return encoded, decoded
 
     encoded, decoded = jax.jit(forward)(sd)
@@ -177,17 +175,20 @@ def mae(arrays, parameters):
 def alexnet(arrays, parameters):
     sd = torch_names.state_dict(arrays)
     kernels = [v for k, v in sd.items() if k.startswith("features.") and v.ndim == 4]
-    net = models.alexnet(
-        widths=[kernel.shape[0] for kernel in kernels],
-        hidden=sd["classifier.1.weight"].shape[0],
-        norm=None,
-        output=["map", "pooled"],
-    )
-    params = torch_names.alexnet(sd)
-    out, _ = jax.jit(lambda x: net.apply(params, {}, x))(images(arrays["in/x"]))
+    model = {
+        "name": "alexnet",
+        "widths": [kernel.shape[0] for kernel in kernels],
+        "hidden": sd["classifier.1.weight"].shape[0],
+        "norm": None,
+        "output": ["map", "pooled"],
+    }
+    x = images(arrays["in/x"])
+    params, _ = torch_names.released(sd, model, x)
+    apply = calls.build(model, "models").apply
+    out, _ = jax.jit(lambda x: apply(params, {}, x))(x)
     return {
         "feat/features": maps(out["map"]),
-        "out/logits": classify(sd, out["pooled"], "classifier.6"),
+        "out/logits": torch_names.classify(sd, out["pooled"], "classifier.6"),
     }
 
 

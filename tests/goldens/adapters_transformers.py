@@ -6,18 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sslax import losses, models
+from sslax import calls, losses, models
 from tests.goldens import torch_names
 
 
 def _images(array):
     return jnp.asarray(array).transpose(0, 2, 3, 1)
-
-
-def _linear(sd, features, name):
-    params = torch_names.nest(torch_names.layer(sd, name, "linear1"))
-    net = models.linear(dim=sd[f"{name}.weight"].shape[0])
-    return net.apply(params, {}, features)[0]
 
 
 def _size(parameters):
@@ -31,29 +25,39 @@ def _size(parameters):
 
 
 def _head(parameters, **options):
-    return models.dino_head(
-        dim=parameters["out_dim"],
-        hidden=parameters["hidden_dim"],
-        bottleneck=parameters["bottleneck_dim"],
-        depth=parameters["nlayers"],
-        with_scale=True,
+    return {
+        "name": "dino_head",
+        "dim": parameters["out_dim"],
+        "hidden": parameters["hidden_dim"],
+        "bottleneck": parameters["bottleneck_dim"],
+        "depth": parameters["nlayers"],
+        "with_scale": True,
         **options,
-    )
+    }
+
+
+def _apply(model, sd, *inputs, rest=()):
+    """The output of the network that a call means, with weights of a state dict."""
+    params, _ = torch_names.released(sd, model, *inputs)
+    return calls.build(model, "models").apply(params, {}, *inputs, *rest)[0]
 
 
 def dino(arrays, parameters):
-    depth = parameters["depth"]
+    sd, depth = torch_names.state_dict(arrays), parameters["depth"]
     normed = [f"normed{i}" for i in range(depth)]
     last = f"attention{depth - 1}"
-    net = models.vit(
+    model = {
+        "name": "vit",
         **_size(parameters),
-        qkv_bias=parameters["qkv_bias"],
-        resize="factor",
-        output=["embedded", "pooled", last, *normed],
-    )
-    params = torch_names.vit(torch_names.state_dict(arrays))
+        "qkv_bias": parameters["qkv_bias"],
+        "resize": "factor",
+        "output": ["embedded", "pooled", last, *normed],
+    }
+    x = _images(arrays["in/x"])
+    params, _ = torch_names.released(sd, model, x)
+    net = calls.build(model, "models")
     apply = jax.jit(lambda x: net.apply(params, {}, x)[0])
-    out = apply(_images(arrays["in/x"]))
+    out = apply(x)
     other = apply(_images(arrays["in/x_other_size"]))
     patch = parameters["patch_size"]
     table = models.resize_positions(
@@ -62,7 +66,7 @@ def dino(arrays, parameters):
         width=parameters["other_size"][1] // patch,
         convention="factor",
     )
-    head = torch_names.dino_head(torch_names.state_dict(arrays, "sd_head"))
+    head = torch_names.state_dict(arrays, "sd_head")
     return {
         "feat/tokens0": out["embedded"],
         **{f"feat/intermediate{i}": out[f"normed{i}"] for i in range(depth)},
@@ -70,42 +74,42 @@ def dino(arrays, parameters):
         "out/cls": out["pooled"],
         "feat/pos_other_size": table,
         "out/cls_other_size": other["pooled"],
-        "out/head": _head(parameters["head"]).apply(head, {}, out["pooled"])[0],
+        "out/head": _apply(_head(parameters["head"]), head, out["pooled"]),
     }
 
 
 def ibot(arrays, parameters):
-    net = models.vit(**_size(parameters), mask_token=True, output="tokens")
-    params = torch_names.vit(torch_names.state_dict(arrays))
-    head = torch_names.dino_head(torch_names.state_dict(arrays, "sd_head"))
+    sd = torch_names.state_dict(arrays)
+    model = {"name": "vit", **_size(parameters), "mask_token": True, "output": "tokens"}
     shared = parameters["head"]["shared_head"]
-    last = _head(
+    head = _head(
         parameters["head"],
         patch_dim=0 if shared else parameters["head"]["patch_out_dim"],
     )
     x, mask = _images(arrays["in/x"]), jnp.asarray(arrays["in/mask"])
-    tokens, _ = jax.jit(lambda x, mask: net.apply(params, {}, x, None, mask))(x, mask)
-    (cls, patches), _ = last.apply(head, {}, tokens)
+    tokens = jax.jit(lambda x, mask: _apply(model, sd, x, rest=(None, mask)))(x, mask)
+    cls, patches = _apply(head, torch_names.state_dict(arrays, "sd_head"), tokens)
     return {"out/tokens": tokens, "out/head_cls": cls, "out/head_patch": patches}
 
 
 def _beit(parameters, **options):
     shared = parameters.get("use_shared_rel_pos_bias", False)
     per_block = parameters.get("use_rel_pos_bias", True)
-    return models.vit(
+    return {
+        "name": "vit",
         **_size(parameters),
-        positions="learned" if parameters.get("use_abs_pos_emb") else "none",
-        relative="shared" if shared else "block" if per_block else None,
-        qkv_bias="qv" if parameters.get("qkv_bias", True) else False,
+        "positions": "learned" if parameters.get("use_abs_pos_emb") else "none",
+        "relative": "shared" if shared else "block" if per_block else None,
+        "qkv_bias": "qv" if parameters.get("qkv_bias", True) else False,
         **options,
-    )
+    }
 
 
 def beit(arrays, parameters):
     sd = torch_names.state_dict(arrays)
     sd = {k: v for k, v in sd.items() if not k.endswith("relative_position_index")}
     blocks = [f"block{i}" for i in range(parameters["depth"])]
-    net = _beit(
+    model = _beit(
         parameters,
         layer_scale=parameters["layer_scale_init"],
         mask_token=True,
@@ -116,9 +120,9 @@ def beit(arrays, parameters):
     labels = jnp.asarray(arrays["in/labels"])
 
     def loss(sd):
-        out, _ = net.apply(torch_names.vit(sd), {}, x, None, jnp.asarray(mask))
+        out = _apply(model, sd, x, rest=(None, jnp.asarray(mask)))
         patches = out["tokens"][:, 1:].reshape(-1, parameters["embed_dim"])[rows]
-        logits = _linear(sd, patches, "lm_head")
+        logits = torch_names.classify(sd, patches, "lm_head")
         chosen = jax.nn.log_softmax(logits)[jnp.arange(len(rows)), labels]
         return -chosen.mean(), (out, logits)
 
@@ -136,35 +140,32 @@ def beit(arrays, parameters):
 def beit_finetune(arrays, parameters):
     sd = torch_names.state_dict(arrays)
     pool = "mean" if parameters["mean_pooling"] else "cls"
-    net = _beit(parameters, layer_scale=parameters["layer_scale_init"], pool=pool)
-    pooled, _ = jax.jit(lambda x: net.apply(torch_names.vit(sd), {}, x))(
-        _images(arrays["in/x"])
-    )
-    return {"feat/pooled": pooled, "out/logits": _linear(sd, pooled, "head")}
+    model = _beit(parameters, layer_scale=parameters["layer_scale_init"], pool=pool)
+    pooled = jax.jit(lambda x: _apply(model, sd, x))(_images(arrays["in/x"]))
+    return {
+        "feat/pooled": pooled,
+        "out/logits": torch_names.classify(sd, pooled, "head"),
+    }
 
 
 def simmim(arrays, parameters):
     sd = torch_names.state_dict(arrays)
     sd = {k: v for k, v in sd.items() if not k.endswith("relative_position_index")}
-    net = _beit(
+    model = _beit(
         parameters,
         layer_scale=parameters["init_values"],
         mask_token=True,
         output="tokens",
     )
-    decoder = models.simmim_decoder(patch_size=parameters["encoder_stride"])
+    decoder = {"name": "simmim_decoder", "patch_size": parameters["encoder_stride"]}
     x, mask = _images(arrays["in/x"]), jnp.asarray(arrays["in/mask"])
     side = parameters["img_size"] // parameters["patch_size"]
 
     def loss(sd):
-        inner = {
-            k.removeprefix("encoder."): v for k, v in sd.items() if k[:8] == "encoder."
-        }
-        tokens, _ = net.apply(torch_names.vit(inner), {}, x, None, mask)
+        inner = {k.removeprefix("encoder."): v for k, v in sd.items()}
+        tokens = _apply(model, inner, x, rest=(None, mask))
         encoded = tokens[:, 1:].reshape(x.shape[0], side, side, -1)
-        kernel = sd["decoder.0.weight"][:, :, 0, 0].T
-        params = {"pred": {"kernel": kernel, "bias": sd["decoder.0.bias"]}}
-        image, _ = decoder.apply(params, {}, encoded)
+        image = _apply(decoder, sd, encoded)
         return losses.masked_l1(image, x, mask), (encoded, image)
 
     (value, (encoded, image)), grads = jax.jit(jax.value_and_grad(loss, has_aux=True))(

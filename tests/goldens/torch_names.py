@@ -9,6 +9,8 @@ import re
 
 import jax.numpy as jnp
 
+from sslax import convert, models
+
 
 def state_dict(arrays, prefix="sd"):
     """The arrays of one network, under their torch names."""
@@ -18,6 +20,21 @@ def state_dict(arrays, prefix="sd"):
         for k, v in arrays.items()
         if k.startswith(start)
     }
+
+
+def released(sd, model, *inputs, prefix=""):
+    """(params, stats) of the network that a call means, from its authors' names."""
+    params, stats, _ = convert.from_torch(
+        sd, model=model, source="torch", inputs=inputs, prefix=prefix, strict=False
+    )
+    return params, stats
+
+
+def classify(sd, features, name):
+    """The linear layer `name` of a state dict."""
+    model = {"name": "linear", "dim": sd[f"{name}.weight"].shape[0]}
+    params, _ = released(sd, model, features, prefix=f"{name}.")
+    return models.linear(dim=model["dim"]).apply(params, {}, features)[0]
 
 
 def nest(flat):
@@ -46,41 +63,8 @@ def layer(sd, source, target):
     return flat
 
 
-def _resnet_layer(source):
-    source = source.replace("downsample.0", "shortcut_conv")
-    source = source.replace("downsample.1", "shortcut_bn")
-    return re.sub(r"^layer(\d)\.(\d+)\.", r"layer\1_\2/", source)
-
-
 def _layers(sd):
     return sorted({name.rpartition(".")[0] for name in sd if name.endswith(".weight")})
-
-
-def resnet(sd):
-    """torchvision's names -> (params, stats), without the classifier."""
-    params, stats = {}, {}
-    for source in _layers(sd):
-        target = _resnet_layer(source)
-        if target == "fc":
-            continue
-        params |= layer(sd, source, target)
-        if f"{source}.running_mean" in sd:
-            stats[f"{target}/mean"] = sd[f"{source}.running_mean"]
-            stats[f"{target}/var"] = sd[f"{source}.running_var"]
-    return nest(params), {"batch_stats": nest(stats)}
-
-
-def resnet_buffers(sd, stats):
-    """Running statistics back under torchvision's names."""
-    out = {}
-    for name in sd:
-        source, _, kind = name.rpartition(".")
-        if kind in ("running_mean", "running_var"):
-            node = stats["batch_stats"]
-            for part in _resnet_layer(source).split("/"):
-                node = node[part]
-            out[name] = node[kind.removeprefix("running_")]
-    return out
 
 
 def blocks(sd, prefix="blocks"):
@@ -126,40 +110,9 @@ def vit(sd, *, learned=True):
     return nest(flat)
 
 
-def dino_head(sd):
-    """DINO's and iBOT's names of the head -> params, with the scales."""
-    flat = {}
-    for i, source in enumerate(sorted(n for n in _layers(sd) if n[:4] == "mlp.")):
-        flat |= layer(sd, source, f"linear{i + 1}")
-    for source, target in (
-        ("last_layer", "prototypes"),
-        ("last_layer2", "patch_prototypes"),
-    ):
-        if f"{source}.weight_v" in sd:
-            flat[f"{target}/kernel"] = sd[f"{source}.weight_v"].T
-            flat[f"{target}/scale"] = sd[f"{source}.weight_g"][:, 0]
-    return nest(flat)
-
-
 def mae_decoder(sd):
     """MAE's names of the decoder -> params."""
     flat = blocks(sd, "decoder_blocks") | {"mask_token": sd["mask_token"]}
     for name in ("embed", "norm", "pred"):
         flat |= layer(sd, f"decoder_{name}", name)
-    return nest(flat)
-
-
-def alexnet(sd, *, side=6):
-    """torchvision's names -> params, without the classifier's last layer."""
-    convs = sorted(
-        (n for n in _layers(sd) if n.startswith("features.")),
-        key=lambda n: int(n.split(".")[1]),
-    )
-    flat = {}
-    for i, source in enumerate(convs, start=1):
-        flat |= layer(sd, source, f"conv{i}")
-    flat |= layer(sd, "classifier.1", "fc6") | layer(sd, "classifier.4", "fc7")
-    kernel = flat["fc6/kernel"]  # rows are (channel, row, column)
-    kernel = kernel.reshape(-1, side, side, kernel.shape[-1]).transpose(1, 2, 0, 3)
-    flat["fc6/kernel"] = kernel.reshape(-1, kernel.shape[-1])
     return nest(flat)
