@@ -94,9 +94,21 @@ class RelativePositions(nn.Module):
         index = self._index()
         rows = int((2 * self.grid[0] - 1) * (2 * self.grid[1] - 1))
         rows += 3 if self.class_token else 0
+        self._check_rows(rows)
         normal = nn.initializers.normal(self.deviation)
         table = self.param("table", normal, (rows, self.heads), jnp.float32)
         return table[index].transpose(2, 0, 1)[None]
+
+    def _check_rows(self, rows):
+        if not self.has_variable("params", "table"):
+            return
+        given = self.get_variable("params", "table").shape[0]
+        if given != rows:
+            raise ValueError(
+                f"a grid of {self.grid[0]} x {self.grid[1]} patches has {rows} "
+                f"relative positions, the table has {given}: see "
+                "resize_relative_positions"
+            )
 
     def _index(self):
         height, width = self.grid

@@ -100,7 +100,8 @@ def vit(
       resize: how learned positions are resized for another image size; see
         `resize_positions`.
       relative: learned bias of attention by the offset of two patches: None, "block"
-        (a table for every block) or "shared" (one table).
+        (a table for every block) or "shared" (one table); for another image size see
+        `resize_relative_positions`.
       mask_token: a learned token for masked patches, put in before the positions.
       qkv_bias: whether q, k, v have biases; "qv" leaves the keys without (BEiT).
       layer_scale: start value of a scale per channel and branch; None has none.

@@ -161,3 +161,11 @@ def test_relative_positions_of_the_same_side_stay_and_mistakes_are_named():
     assert models.resize_relative_positions(table, side=4) is table
     with pytest.raises(ValueError, match="50 rows less 0"):
         models.resize_relative_positions(jnp.ones((50, 2)), side=4)
+
+
+def test_a_table_of_another_window_is_named():
+    image = jnp.zeros((1, 16, 16, 3))
+    params, _ = shapes(models.swin(**TOY), image)
+    other = models.swin(**{**TOY, "window_size": 4})
+    with pytest.raises(ValueError, match="49 relative positions, the table has 9"):
+        jax.eval_shape(other.apply, params, {}, image)
