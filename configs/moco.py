@@ -30,6 +30,16 @@ def _views(size: int, *, scale: tuple[float, float], blur: float, normalize: str
     return dict(name="two_views", first=first)
 
 
+def _cosine_by_epoch(config) -> dict:
+    """The official code sets the rate once an epoch."""
+    ref = config.get_oneway_ref
+    return dict(
+        name="by_epoch",
+        schedule=dict(name="warmup_cosine", steps=ref("epochs")),
+        steps_per_epoch=ref("steps_per_epoch"),
+    )
+
+
 def _imagenet():
     config = common.imagenet(
         common.base(examples=common.IMAGENET_EXAMPLES, epochs=200, batch_size=256)
@@ -49,7 +59,7 @@ def _imagenet():
         name="sgd",
         learning_rate=common.scaled(config, 0.03),
         weight_decay=1e-4,
-        schedule=dict(name="warmup_cosine", steps=config.get_oneway_ref("steps")),
+        schedule=_cosine_by_epoch(config),
     )
     return config
 
@@ -79,6 +89,6 @@ def _cifar10():
         name="sgd",
         learning_rate=0.06,
         weight_decay=5e-4,
-        schedule=dict(name="warmup_cosine", steps=config.get_oneway_ref("steps")),
+        schedule=_cosine_by_epoch(config),
     )
     return config

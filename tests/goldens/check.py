@@ -21,6 +21,7 @@ returns anyway is compared. `--skipped` prints these lists.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import fnmatch
 import json
 import re
@@ -45,12 +46,6 @@ ALTERNATIVES = {
     "gradrenorm_*": "stands in for grad_* where the function normalises",
 }
 
-QUICK = {
-    "xla_backend_optimization_level": 0,
-    "xla_llvm_disable_expensive_passes": True,
-}
-
-
 class Outcome(NamedTuple):
     """What one case gave in one precision: failures in words, the largest error."""
 
@@ -62,8 +57,20 @@ def check_case(case: dict, folder: Path, family: str, precision: str) -> Outcome
     """Runs one case in one precision, `float32` or `float64`."""
     arrays = dict(np.load(folder / case["file"], allow_pickle=False))
     run = {"contrastive": _contrastive, "vision": _vision}[family]
-    with jax.enable_x64(precision == "float64"):
+    double = precision == "float64"
+    with jax.enable_x64(double), _quick_compiles(double):
         return run(case, arrays, np.dtype(precision))
+
+
+@contextlib.contextmanager
+def _quick_compiles(on: bool):
+    """float32 is compiled as users compile; for float64, time matters more."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", on)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_disable_most_optimizations", before)
 
 
 def topic(case: dict, family: str) -> str:
@@ -112,13 +119,11 @@ def _contrastive(case: dict, arrays: dict, dtype: np.dtype) -> Outcome:
         out = adapter({**inputs, **trained}, hyper)
         return out["loss"], out
 
-    # The float32 run is compiled as users compile; for the other, time matters more.
-    options = QUICK if dtype == np.float64 else None
     if trained:
         run = jax.value_and_grad(value, has_aux=True)
-        (_, out), gradients = jax.jit(run, compiler_options=options)(trained)
+        (_, out), gradients = jax.jit(run)(trained)
     else:
-        (_, out), gradients = jax.jit(value, compiler_options=options)(trained), {}
+        (_, out), gradients = jax.jit(value)(trained), {}
     tolerances = case["suggested_tolerances"]
     errors = _Errors()
     for name, gradient in gradients.items():
