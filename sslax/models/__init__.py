@@ -8,15 +8,25 @@ stats)`. Images are `[b h w c]`, parameters float32.
 from __future__ import annotations
 
 from sslax.models._alexnet import alexnet, local_response_norm
+from sslax.models._caffenet import caffenet, caffenet_head
 from sslax.models._clip import clip_text, clip_vit
+from sslax.models._colorizer import colorizer
 from sslax.models._convmae import convmae_encoder
 from sslax.models._convnet import convnet, nin
+from sslax.models._cpc import cpc_context, cpc_resnet
+from sslax.models._curl import curl_encoder, curl_head
 from sslax.models._discrete_vae import (
     discrete_vae_decoder,
     discrete_vae_encoder,
     gumbel_softmax,
 )
 from sslax.models._dvae import dvae_decoder, dvae_encoder
+from sslax.models._exemplar_net import exemplar_net
+from sslax.models._generator import (
+    patch_discriminator,
+    patch_heads,
+    resnet_generator,
+)
 from sslax.models._heads import linear, mlp
 from sslax.models._mae import mae_decoder, mae_encoder
 from sslax.models._nets import from_linen
@@ -36,6 +46,7 @@ from sslax.models._resnet import (
 from sslax.models._swav_head import swav_head, unit_prototypes
 from sslax.models._swin import swin, swin_base, swin_large, swin_small, swin_tiny
 from sslax.models._tap_decoders import deep_mim_decoder, local_mim_decoder
+from sslax.models._video import video_resnet
 from sslax.models._vit import (
     vit,
     vit_base,
@@ -48,16 +59,24 @@ from sslax.models._vit import (
 
 __all__ = [  # noqa: RUF022 - in plain string order
     "alexnet",
+    "caffenet",
+    "caffenet_head",
     "clip_text",
     "clip_vit",
+    "colorizer",
     "convmae_encoder",
     "convnet",
+    "cpc_context",
+    "cpc_resnet",
+    "curl_encoder",
+    "curl_head",
     "deep_mim_decoder",
     "dino_head",
     "discrete_vae_decoder",
     "discrete_vae_encoder",
     "dvae_decoder",
     "dvae_encoder",
+    "exemplar_net",
     "from_linen",
     "gumbel_softmax",
     "linear",
@@ -67,6 +86,8 @@ __all__ = [  # noqa: RUF022 - in plain string order
     "mae_encoder",
     "mlp",
     "nin",
+    "patch_discriminator",
+    "patch_heads",
     "resize_positions",
     "resize_relative_positions",
     "resnet",
@@ -76,6 +97,7 @@ __all__ = [  # noqa: RUF022 - in plain string order
     "resnet200",
     "resnet34",
     "resnet50",
+    "resnet_generator",
     "simmim_decoder",
     "sincos_positions",
     "swav_head",
@@ -85,6 +107,7 @@ __all__ = [  # noqa: RUF022 - in plain string order
     "swin_small",
     "swin_tiny",
     "unit_prototypes",
+    "video_resnet",
     "vit",
     "vit_base",
     "vit_giant",

@@ -217,10 +217,7 @@ def _named(depth):
       A net of images `[b h w c]`.
 
     Example:
-      >>> import jax
-      >>> import jax.numpy as jnp
       >>> net = resnet{depth}(stem="cifar", width=0.25)
-      >>> shapes = jax.eval_shape(net.init, jax.random.key(0), jnp.ones((1, 8, 8, 3)))
 
     References:
       He et al., "Deep Residual Learning for Image Recognition", 2016,

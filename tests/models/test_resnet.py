@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from sslax import models
+from tests.models.by_numpy import batch_norm as norm
+from tests.models.by_numpy import conv, relu
 from tests.models.drawn import drawn
 
 KEY = jax.random.key(0)
@@ -100,27 +102,6 @@ def test_the_stride_on_the_1x1_costs_what_he_et_al_state():
     size, work = cost(models.resnet50(stride_on="1x1", conv_impl="lax"))
     assert size == 25_557_032 - 2_049_000
     assert 3.8 <= work / 1e9 < 3.9
-
-
-def conv(x, kernel, stride=1):
-    """A padded convolution, by loops over the kernel."""
-    size = kernel.shape[0]
-    x = np.pad(x, ((0, 0), (size // 2,) * 2, (size // 2,) * 2, (0, 0)))
-    rows, columns = (n - size + 1 for n in x.shape[1:3])
-    return sum(
-        x[:, i : i + rows : stride, j : j + columns : stride] @ kernel[i, j]
-        for i in range(size)
-        for j in range(size)
-    )
-
-
-def norm(x, params, stats):
-    scaled = (x - stats["mean"]) / np.sqrt(stats["var"] + 1e-5)
-    return scaled * params["scale"] + params["bias"]
-
-
-def relu(x):
-    return np.maximum(x, 0)
 
 
 def halved(x):
