@@ -15,9 +15,11 @@ ROOT = Path(__file__).parent.parent
 def test_the_method_of_the_readme_trains():
     text = (ROOT / "README.md").read_text()
     (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert "A method in 15 lines" in text
+    assert sum(bool(line) for line in code.splitlines()) <= 15
     names: dict = {}
     exec(code, names)
-    method = names["simclr"](models.convnet(widths=(4, 8)), hidden=8, dim=4)
+    method = names["simclr"](models.convnet(widths=(4, 8)), dim=4)
     views = toys.TOYS["simclr"]().views
     tx = {"ssl": optax.sgd(0.1)}
     state = jax.eval_shape(

@@ -46,6 +46,7 @@ ALTERNATIVES = {
     "gradrenorm_*": "stands in for grad_* where the function normalises",
 }
 
+
 class Outcome(NamedTuple):
     """What one case gave in one precision: failures in words, the largest error."""
 
