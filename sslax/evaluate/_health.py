@@ -68,7 +68,7 @@ def _spread(features):
 
 def health(
     features: Features,
-    second_view: Features | None = None,
+    positive_pair: tuple[Features, Features] | None = None,
     *,
     sample: int = 2_000,
 ) -> dict[str, float]:
@@ -76,7 +76,8 @@ def health(
 
     Args:
       features: [n d], n at least 2.
-      second_view: features of other views of the same images [n d], for alignment.
+      positive_pair: features of two random views of the same images, each [n d], for
+        alignment.
       sample: about so many rows, evenly spaced, for uniformity, whose cost grows with
         the square.
 
@@ -84,7 +85,7 @@ def health(
       `rankme`: see `rankme`; `dimensions`: d; `std`: mean deviation per dimension of
       unit features times sqrt(d), 0 when collapsed and 1 when spread evenly; `cosine`:
       mean cosine of two images, near 1 when collapsed; `dead`: share of dimensions that
-      are constant; `uniformity` (lower is more even) and, with a second view,
+      are constant; `uniformity` (lower is more even) and, with a pair,
       `alignment` (lower is more invariant), both of unit features.
 
     Raises:
@@ -105,12 +106,13 @@ def health(
       arXiv:2011.10566, section 4.1 and figure 2 (the deviation per dimension).
     """
     views = {"features": features}
-    if second_view is not None:
-        views["second_view"] = second_view
-        if second_view.shape != features.shape:
+    if positive_pair is not None:
+        first, second = positive_pair
+        views |= {"first of the pair": first, "second of the pair": second}
+        if first.shape != second.shape:
             raise ValueError(
-                "second_view must have the shape of features "
-                f"{tuple(features.shape)}, got {tuple(second_view.shape)}"
+                "the views of positive_pair must have one shape, "
+                f"got {tuple(first.shape)} and {tuple(second.shape)}"
             )
     check_features(**views)
     if features.shape[0] < 2:
@@ -131,8 +133,9 @@ def health(
         **spread,
         "uniformity": float(uniformity(points[:: -(-points.shape[0] // sample)])),
     }
-    if second_view is not None:
-        numbers["alignment"] = float(alignment(points, unit(raised(second_view))))
+    if positive_pair is not None:
+        pair = (unit(raised(view)) for view in positive_pair)
+        numbers["alignment"] = float(alignment(*pair))
     return numbers
 
 

@@ -27,7 +27,7 @@ def evaluate_features(
     labels_per_class: Sequence[int] = (1, 10, 100),
     draws: int = 20,
     probe: Mapping[str, Any] | None = None,
-    second_view: Any = None,
+    positive_pair: tuple[Any, Any] | None = None,
 ) -> dict[str, float]:
     """Everything that is reported of one set of frozen features.
 
@@ -46,7 +46,7 @@ def evaluate_features(
       draws: of the few-label probes.
       probe: arguments of `linear_probe`, such as one of `PROBE_RECIPES`; None leaves
         the SGD probe out.
-      second_view: features of second views of the test images, for alignment.
+      positive_pair: features of two random views of the test images, for alignment.
 
     Returns:
       Percent: `knn`, `linear` (logistic regression to the optimum), with `probe`
@@ -92,7 +92,9 @@ def evaluate_features(
     for count, (mean, deviation) in few.items():
         numbers[f"linear_{count}_per_class"] = mean
         numbers[f"linear_{count}_per_class_deviation"] = deviation
-    return numbers | health(xt, None if second_view is None else _rows(second_view))
+    if positive_pair is not None:
+        positive_pair = (_rows(positive_pair[0]), _rows(positive_pair[1]))
+    return numbers | health(xt, positive_pair)
 
 
 def _rows(x: Any) -> np.ndarray:

@@ -18,7 +18,9 @@ __all__ = ["compile_embed", "embed_source", "eval_images"]
 View = Callable[..., Mapping[str, Any]]
 
 
-def compile_embed(method: Method, view: View, mesh: Mesh, layout: Any) -> Callable:
+def compile_embed(
+    method: Method, view: View, mesh: Mesh, layout: Any, *, seed: int = 0
+) -> Callable:
     """A compiled `(params, extra, batch) -> features`, whole on every device.
 
     Args:
@@ -26,13 +28,14 @@ def compile_embed(method: Method, view: View, mesh: Mesh, layout: Any) -> Callab
       view: `(key, batch) -> batch`; the first of its views is embedded.
       mesh: the mesh.
       layout: shardings of the state.
+      seed: of the view, where it is a random one; every batch has the same draws.
 
     Returns:
       The function; its batch is sharded over the devices.
     """
 
     def embed(params, extra, batch):
-        images = view(jax.random.key(0), batch)["views"][0]
+        images = view(jax.random.key(seed), batch)["views"][0]
         return method.embed(params, extra, images)
 
     return jax.jit(

@@ -15,7 +15,7 @@ from sslax.core import State
 from sslax.train import checkpoints
 from sslax.train.embedding import compile_embed, embed_source, eval_images
 from sslax.train.experiment import Experiment, build_experiment, open_source
-from sslax.train.gallery import gallery
+from sslax.train.gallery import gallery, without_normalize
 from sslax.train.loop import first_state
 from sslax.train.report import write_report
 from sslax.train.workdir import read_config
@@ -70,7 +70,7 @@ def evaluate_run(
     trained = _features(experiment, state, sources)
     results = {
         "network": _numbers(
-            experiment, trained, second=_second(experiment, state, sources[1])
+            experiment, trained, positive_pair=_pair(experiment, state, sources[1])
         ),
         "random network": _numbers(
             experiment, _features(experiment, first_state(experiment), sources)
@@ -170,17 +170,25 @@ def _embed(experiment: Experiment, embed, state: State, source: Any):
     )
 
 
-def _second(experiment: Experiment, state: State, source: Any) -> np.ndarray:
-    """Features of one augmented view of every test image, for alignment."""
-    embed = compile_embed(
-        experiment.method, experiment.views, experiment.mesh, experiment.layout
-    )
-    return _embed(experiment, embed, state, source)[0]
+def _pair(experiment: Experiment, state: State, source: Any):
+    """Features of two random views of every test image, for alignment."""
+    made = []
+    for seed in (0, 1):
+        embed = compile_embed(
+            experiment.method,
+            experiment.views,
+            experiment.mesh,
+            experiment.layout,
+            seed=seed,
+        )
+        made.append(_embed(experiment, embed, state, source)[0])
+    return tuple(made)
 
 
 def _pixels(experiment: Experiment, sources: list, trained: list) -> list:
+    """Pixels in [0, 1] as the evaluation view cuts them, and labels."""
     e = experiment.config["evaluate"]
-    view = calls.build(e["view"], "views")
+    view = calls.build(without_normalize(e["view"]), "views")
     canvas = experiment.config["data"]["canvas"]
     images = [
         eval_images(view, source, batch_size=e["batch_size"], canvas=canvas)
@@ -190,7 +198,7 @@ def _pixels(experiment: Experiment, sources: list, trained: list) -> list:
 
 
 def _numbers(
-    experiment: Experiment, features: list, *, second: np.ndarray | None = None
+    experiment: Experiment, features: list, *, positive_pair: tuple | None = None
 ) -> Mapping[str, float]:
     config = experiment.config
     return evaluate.evaluate_features(
@@ -198,7 +206,7 @@ def _numbers(
         classes=experiment.loader.source.num_classes,
         key=jax.random.key(config["seed"]),
         probe=_recipe(config["evaluate"]["probe"], len(features[0][1])),
-        second_view=second,
+        positive_pair=positive_pair,
         **config["evaluate"]["knn"],
     )
 

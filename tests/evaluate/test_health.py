@@ -26,7 +26,7 @@ def test_rankme_counts_the_directions():
 
 
 def test_health_of_spread_features():
-    numbers = evaluate.health(SPREAD, SPREAD)
+    numbers = evaluate.health(SPREAD, (SPREAD, SPREAD))
     assert numbers["dimensions"] == 32
     assert numbers["std"] == pytest.approx(1.0, abs=0.02)
     assert numbers["cosine"] == pytest.approx(0.0, abs=0.01)
@@ -38,7 +38,7 @@ def test_health_of_spread_features():
     assert numbers["uniformity"] == pytest.approx(by_hand, abs=1e-4)
     assert evaluate.collapse_warnings(numbers) == []
     assert "alignment" not in evaluate.health(SPREAD)
-    opposite = evaluate.health(SPREAD, -SPREAD)
+    opposite = evaluate.health(SPREAD, (SPREAD, -SPREAD))
     assert opposite["alignment"] == pytest.approx(4.0, rel=1e-5)
 
 
@@ -60,10 +60,8 @@ def test_collapse_is_named_with_a_way_out(features, finding):
 def test_health_refuses_what_cannot_be_meant():
     with pytest.raises(ValueError, match="compares images; features has 1 row"):
         evaluate.health(SPREAD[:1])
-    with pytest.raises(
-        ValueError, match=r"shape of features \(400, 32\), got \(9, 32\)"
-    ):
-        evaluate.health(SPREAD, SPREAD[:9])
+    with pytest.raises(ValueError, match=r"one shape, got \(400, 32\) and \(9, 32\)"):
+        evaluate.health(SPREAD, (SPREAD, SPREAD[:9]))
     broken = SPREAD.copy()
     broken[3, 2] = np.nan
     with pytest.raises(ValueError, match="not finite in 1 of 400 rows"):

@@ -22,7 +22,11 @@ def test_every_number_is_there_and_the_same_twice():
     train, test = images(60, 0), images(40, 1)
     setting = dict(classes=2, key=KEY, k=5, draws=3, labels_per_class=(1, 10, 100))
     numbers = evaluate.evaluate_features(
-        train, test, probe=dict(batch_size=20, epochs=5), second_view=test[0], **setting
+        train,
+        test,
+        probe=dict(batch_size=20, epochs=5),
+        positive_pair=(test[0], 255 - test[0]),
+        **setting,
     )
     # 30 rows of each class cannot give 100.
     assert set(numbers) == {

@@ -41,12 +41,23 @@ def test_numbers_stand_beside_their_baselines(run, capsys):
         # Three different sets of features do not agree to the last digit.
     assert len({results[row]["rankme"] for row in results}) == 3
     assert results["raw pixels"]["dimensions"] == 16 * 16 * 3
-    assert "alignment" in results["network"]
+    assert 0 < results["network"]["alignment"] < 4
     printed = capsys.readouterr().out
     assert "random network" in printed
     report = (folder / "report.html").read_text()
     assert report.count("data:image/png") > 10
     assert "raw pixels" in report
+
+
+def test_raw_pixels_are_not_normalized(run):
+    _, experiment, _ = run
+    assert experiment.config["evaluate"]["view"]["normalize"] == "half"
+    source = evaluation.open_source(experiment.config, "test")
+    labels = np.arange(len(source))
+    ((pixels, same),) = evaluation._pixels(experiment, [source], [(None, labels)])
+    assert pixels.shape == (len(source), 16, 16, 3)
+    assert 0 <= pixels.min() < pixels.max() <= 1
+    assert same is labels
 
 
 def test_features_are_those_of_normalized_images(run, tmp_path):
