@@ -24,23 +24,23 @@ def simmim_swin(arrays, parameters):
     sd = torch_names.state_dict(arrays)
     buffers = ("relative_position_index", "attn_mask")
     sd = {k: v for k, v in sd.items() if not k.endswith(buffers)}
-    net = models.swin(
-        width=parameters["embed_dim"],
-        depths=parameters["depths"],
-        heads=parameters["num_heads"],
-        window_size=parameters["window_size"],
-        patch_size=parameters["patch_size"],
-        masked="token",
-        output="map",
-    )
-    decoder = models.simmim_decoder(patch_size=parameters["encoder_stride"])
+    model = {
+        "name": "swin",
+        "width": parameters["embed_dim"],
+        "depths": parameters["depths"],
+        "heads": parameters["num_heads"],
+        "window_size": parameters["window_size"],
+        "patch_size": parameters["patch_size"],
+        "masked": "token",
+        "output": "map",
+    }
+    decoder = {"name": "simmim_decoder", "patch_size": parameters["encoder_stride"]}
     x, mask = _images(arrays["in/x"]), jnp.asarray(arrays["in/mask"])
 
     def loss(sd):
-        params = torch_names_mim.swin(torch_names_mim.inner(sd, "encoder"))
-        encoded, _ = net.apply(params, {}, x, None, mask)
-        params = torch_names_mim.linear_layer(sd, "decoder.0", "pred")
-        image, _ = decoder.apply(torch_names.nest(params), {}, encoded)
+        inner = torch_names_mim.inner(sd, "encoder")
+        encoded = torch_names.apply(model, inner, x, rest=(None, mask))
+        image = torch_names.apply(decoder, sd, encoded)
         return losses.masked_l1(image, x, mask), (encoded, image)
 
     (value, (encoded, image)), grads = jax.jit(jax.value_and_grad(loss, has_aux=True))(
@@ -65,20 +65,22 @@ def convmae(arrays, parameters):
         },
         **{f"feat/stage3_block{j}": f"block{j}" for j in range(depths[2])},
     }
-    encoder = models.convmae_encoder(
-        widths=parameters["embed_dim"],
-        depths=depths,
-        heads=parameters["num_heads"],
-        mlp_ratio=parameters["mlp_ratio"],
-        output=["tokens", *features.values()],
-    )
-    decoder = models.mae_decoder(
-        width=parameters["decoder_embed_dim"],
-        depth=parameters["decoder_depth"],
-        heads=parameters["decoder_num_heads"],
-        mlp_ratio=parameters["mlp_ratio"],
-        class_token=False,
-    )
+    encoder = {
+        "name": "convmae_encoder",
+        "widths": parameters["embed_dim"],
+        "depths": depths,
+        "heads": parameters["num_heads"],
+        "mlp_ratio": parameters["mlp_ratio"],
+        "output": ["tokens", *features.values()],
+    }
+    decoder = {
+        "name": "mae_decoder",
+        "width": parameters["decoder_embed_dim"],
+        "depth": parameters["decoder_depth"],
+        "heads": parameters["decoder_num_heads"],
+        "mlp_ratio": parameters["mlp_ratio"],
+        "class_token": False,
+    }
     masks = augment.mask_from_noise(
         jnp.asarray(arrays["in/noise"]), ratio=parameters["mask_ratio"]
     )
@@ -87,9 +89,8 @@ def convmae(arrays, parameters):
     targets = {"raw": patches, "norm_pix": losses.normalize_patches(patches)}
 
     def loss(sd, target):
-        encoded, _ = encoder.apply(torch_names_mim.convmae(sd), {}, x, masks.keep)
-        params = torch_names.mae_decoder(sd)
-        pixels, _ = decoder.apply(params, {}, encoded["tokens"], masks.restore)
+        encoded = torch_names.apply(encoder, sd, x, rest=(masks.keep,))
+        pixels = torch_names.apply(decoder, sd, encoded["tokens"], masks.restore)
         return losses.masked_mse(pixels, target, masks.mask), (encoded, pixels)
 
     outputs = {"out/mask": masks.mask, "out/ids_restore": masks.restore}

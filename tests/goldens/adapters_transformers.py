@@ -36,12 +36,6 @@ def _head(parameters, **options):
     }
 
 
-def _apply(model, sd, *inputs, rest=()):
-    """The output of the network that a call means, with weights of a state dict."""
-    params, _ = torch_names.released(sd, model, *inputs)
-    return calls.build(model, "models").apply(params, {}, *inputs, *rest)[0]
-
-
 def dino(arrays, parameters):
     sd, depth = torch_names.state_dict(arrays), parameters["depth"]
     normed = [f"normed{i}" for i in range(depth)]
@@ -74,7 +68,7 @@ def dino(arrays, parameters):
         "out/cls": out["pooled"],
         "feat/pos_other_size": table,
         "out/cls_other_size": other["pooled"],
-        "out/head": _apply(_head(parameters["head"]), head, out["pooled"]),
+        "out/head": torch_names.apply(_head(parameters["head"]), head, out["pooled"]),
     }
 
 
@@ -87,8 +81,12 @@ def ibot(arrays, parameters):
         patch_dim=0 if shared else parameters["head"]["patch_out_dim"],
     )
     x, mask = _images(arrays["in/x"]), jnp.asarray(arrays["in/mask"])
-    tokens = jax.jit(lambda x, mask: _apply(model, sd, x, rest=(None, mask)))(x, mask)
-    cls, patches = _apply(head, torch_names.state_dict(arrays, "sd_head"), tokens)
+    tokens = jax.jit(
+        lambda x, mask: torch_names.apply(model, sd, x, rest=(None, mask))
+    )(x, mask)
+    cls, patches = torch_names.apply(
+        head, torch_names.state_dict(arrays, "sd_head"), tokens
+    )
     return {"out/tokens": tokens, "out/head_cls": cls, "out/head_patch": patches}
 
 
@@ -120,7 +118,7 @@ def beit(arrays, parameters):
     labels = jnp.asarray(arrays["in/labels"])
 
     def loss(sd):
-        out = _apply(model, sd, x, rest=(None, jnp.asarray(mask)))
+        out = torch_names.apply(model, sd, x, rest=(None, jnp.asarray(mask)))
         patches = out["tokens"][:, 1:].reshape(-1, parameters["embed_dim"])[rows]
         logits = torch_names.classify(sd, patches, "lm_head")
         chosen = jax.nn.log_softmax(logits)[jnp.arange(len(rows)), labels]
@@ -141,7 +139,7 @@ def beit_finetune(arrays, parameters):
     sd = torch_names.state_dict(arrays)
     pool = "mean" if parameters["mean_pooling"] else "cls"
     model = _beit(parameters, layer_scale=parameters["layer_scale_init"], pool=pool)
-    pooled = jax.jit(lambda x: _apply(model, sd, x))(_images(arrays["in/x"]))
+    pooled = jax.jit(lambda x: torch_names.apply(model, sd, x))(_images(arrays["in/x"]))
     return {
         "feat/pooled": pooled,
         "out/logits": torch_names.classify(sd, pooled, "head"),
@@ -163,9 +161,9 @@ def simmim(arrays, parameters):
 
     def loss(sd):
         inner = {k.removeprefix("encoder."): v for k, v in sd.items()}
-        tokens = _apply(model, inner, x, rest=(None, mask))
+        tokens = torch_names.apply(model, inner, x, rest=(None, mask))
         encoded = tokens[:, 1:].reshape(x.shape[0], side, side, -1)
-        image = _apply(decoder, sd, encoded)
+        image = torch_names.apply(decoder, sd, encoded)
         return losses.masked_l1(image, x, mask), (encoded, image)
 
     (value, (encoded, image)), grads = jax.jit(jax.value_and_grad(loss, has_aux=True))(

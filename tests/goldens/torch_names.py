@@ -9,7 +9,7 @@ import re
 
 import jax.numpy as jnp
 
-from sslax import convert, models
+from sslax import calls, convert
 
 
 def state_dict(arrays, prefix="sd"):
@@ -22,19 +22,29 @@ def state_dict(arrays, prefix="sd"):
     }
 
 
-def released(sd, model, *inputs, prefix=""):
+def released(sd, model, *inputs):
     """(params, stats) of the network that a call means, from its authors' names."""
     params, stats, _ = convert.from_torch(
-        sd, model=model, source="torch", inputs=inputs, prefix=prefix, strict=False
+        sd, model=model, source="torch", inputs=inputs, prefix="", strict=False
     )
     return params, stats
+
+
+def apply(model, sd, *inputs, rest=()):
+    """The output of the network that a call means; `rest` are inputs that may be left.
+
+    The names of its weights in the state dict are those of its authors.
+    """
+    params, stats = released(sd, model, *inputs)
+    return calls.build(model, "models").apply(params, stats, *inputs, *rest)[0]
 
 
 def classify(sd, features, name):
     """The linear layer `name` of a state dict."""
     model = {"name": "linear", "dim": sd[f"{name}.weight"].shape[0]}
-    params, _ = released(sd, model, features, prefix=f"{name}.")
-    return models.linear(dim=model["dim"]).apply(params, {}, features)[0]
+    prefix = f"{name}."
+    inner = {k.removeprefix(prefix): v for k, v in sd.items() if k.startswith(prefix)}
+    return apply(model, inner, features)
 
 
 def nest(flat):
@@ -107,12 +117,4 @@ def vit(sd, *, learned=True):
         flat["mask_token"] = sd["masked_embed"][None]
     if "rel_pos_bias.relative_position_bias_table" in sd:
         flat["relative/table"] = sd["rel_pos_bias.relative_position_bias_table"]
-    return nest(flat)
-
-
-def mae_decoder(sd):
-    """MAE's names of the decoder -> params."""
-    flat = blocks(sd, "decoder_blocks") | {"mask_token": sd["mask_token"]}
-    for name in ("embed", "norm", "pred"):
-        flat |= layer(sd, f"decoder_{name}", name)
     return nest(flat)

@@ -30,48 +30,6 @@ def transposed_layer(sd, source, target):
     }
 
 
-def swin(sd):
-    """SimMIM's names of a Swin transformer -> params."""
-    flat = layer(sd, "patch_embed.proj", "patch_embed")
-    flat |= layer(sd, "patch_embed.norm", "patch_norm") | layer(sd, "norm", "norm")
-    if "mask_token" in sd:
-        flat["mask_token"] = sd["mask_token"]
-    for name in sd:
-        source, _, kind = name.rpartition(".")
-        match = re.match(r"layers\.(\d+)\.(downsample|blocks\.(\d+))\.(.*)", source)
-        if match is None:
-            continue
-        stage = int(match[1]) + 1
-        merge, block = f"merge{stage}", f"layer{stage}_{match[3]}"
-        target = f"{block if match[3] else merge}/" + match[4].removeprefix("mlp.")
-        target = target.replace(".", "/")
-        if kind == "weight":
-            flat |= layer(sd, source, target)
-        elif kind == "relative_position_bias_table":
-            flat[f"{target}/relative/table"] = sd[name]
-    return nest(flat)
-
-
-def convmae(sd):
-    """ConvMAE's names of the encoder -> params."""
-    flat = blocks(sd, "blocks3") | layer(sd, "patch_embed4", "patch_embed4")
-    flat |= layer(sd, "norm", "norm")
-    for stage in (1, 2, 3):
-        flat |= layer(sd, f"patch_embed{stage}.proj", f"patch_embed{stage}")
-        flat |= layer(sd, f"patch_embed{stage}.norm", f"patch_norm{stage}")
-    for stage in (1, 2):
-        flat |= layer(sd, f"stage{stage}_output_decode", f"fuse{stage}")
-    for name in sd:
-        match = re.match(r"blocks([12])\.(\d+)\.(.*)\.weight$", name)
-        if match:
-            target = f"layer{match[1]}_{match[2]}/{match[3].removeprefix('mlp.')}"
-            make = linear_layer
-            if match[3] == "attn":
-                target, make = target.replace("attn", "depthwise"), layer
-            flat |= make(sd, name.removesuffix(".weight"), target)
-    return nest(flat)
-
-
 def local_mim_decoder(sd):
     """LocalMIM's names -> params: the taps' norms and the decoders."""
     count = len({k.split(".")[1] for k in sd if k.startswith("decoder.")})
