@@ -243,11 +243,13 @@ def test_frozen_parameters_wait_and_then_start_at_the_rate_of_the_day(rng):
 
 
 def test_groups_have_their_own_optimizers(rng):
-    params, grads = drawn(rng, 2, kernel=(3, 2), bias=(2,), predictor=(2, 2))
+    sizes = {"kernel": (3, 2), "bias": (2,), "predictor": (2, 2), "predictor_b": (2,)}
+    params, grads = drawn(rng, 2, **sizes)
     sgd = {n: optim.sgd(learning_rate=n, momentum=0.0) for n in (0.1, 1.0, 10.0)}
     others = ((("^predictor",), sgd[10.0]), ("rank_one", sgd[0.1]))
     got = ran({"groups": optim.grouped(sgd[1.0], others=others)}, params, grads)
-    rates = {"kernel": 1.0, "bias": 0.1, "predictor": 10.0}
+    # The last matches twice: the first counts.
+    rates = {"kernel": 1.0, "bias": 0.1, "predictor": 10.0, "predictor_b": 10.0}
     moved = {
         n: params[n] - rate * np.cumsum(grads[n], axis=0) for n, rate in rates.items()
     }
