@@ -164,6 +164,21 @@ def test_half_precision_is_raised_and_double_kept():
         assert params["linear1"]["kernel"].dtype == result
 
 
+def test_axes_stand_where_they_should(rng):
+    params, stats = random_arrays(rng, *NETWORKS["resnet18"][:2])
+    tensors = convert.to_torch(params, stats, model=NETWORKS["resnet18"][0])
+    kernel = params["layer2_0"]["conv1"]["kernel"]
+    weight = tensors["layer2.0.conv1.weight"]
+    assert weight[7, 3, 2, 0] == kernel[2, 0, 3, 7]
+    params, stats = random_arrays(rng, *NETWORKS["alexnet"][:2])
+    tensors = convert.to_torch(
+        params, stats, model=NETWORKS["alexnet"][0], inputs=NETWORKS["alexnet"][1]
+    )
+    # Channel 1, row 2, column 3 of maps of 6x6 with two channels, to unit 1.
+    row, column = 36 + 2 * 6 + 3, (2 * 6 + 3) * 2 + 1
+    assert tensors["classifier.1.weight"][1, row] == params["fc6"]["kernel"][column, 1]
+
+
 def test_gradients_pass_through_the_names(rng):
     tensors, _ = tensors_of(rng, {"name": "linear", "dim": 3}, FEATURES)
 
