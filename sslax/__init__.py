@@ -23,6 +23,8 @@ _SUBMODULES = (
     "methods",
     "models",
     "optim",
+    "plan",
+    "platforms",
     "schedules",
     "sharding",
     "step",

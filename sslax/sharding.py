@@ -54,7 +54,8 @@ def make_mesh(
 
     Args:
       data: number of replicas; -1 takes what the devices leave.
-      fsdp: number of devices over which a fully sharded state is split.
+      fsdp: number of devices over which a fully sharded state is split; -1 takes what
+        the replicas leave.
       devices: the devices, all by default.
 
     Returns:
@@ -71,6 +72,8 @@ def make_mesh(
     count = len(devices)
     if data == -1 and fsdp > 0 and count % fsdp == 0:
         data = count // fsdp
+    if fsdp == -1 and data > 0 and count % data == 0:
+        fsdp = count // data
     if data * fsdp != count:
         raise ValueError(
             f"a mesh of data={data} x fsdp={fsdp} does not fit {count} devices; "

@@ -12,6 +12,7 @@ import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
+from sslax import platforms
 from sslax.core import Method, Objective, State
 from sslax.sharding import Rule, batch_sharding, layout
 
@@ -104,7 +105,7 @@ def compile_init(
     Returns:
       A compiled `(batch, key) -> state`, and the state's layout, a tree of shardings.
     """
-    init = functools.partial(init_state, method, txs, views)
+    init = _for_mesh(mesh, functools.partial(init_state, method, txs, views))
     shapes = jax.eval_shape(init, batch, jax.random.key(0))
     state_layout = layout(rule, mesh, shapes)
     key = NamedSharding(mesh, PartitionSpec())
@@ -159,11 +160,15 @@ def compile_step(
     batch = batch_sharding(mesh, stacked=steps_per_call > 1)
     whole = NamedSharding(mesh, PartitionSpec())
     return jax.jit(
-        one if steps_per_call == 1 else many,
+        _for_mesh(mesh, one if steps_per_call == 1 else many),
         donate_argnums=0,
         in_shardings=(state_layout, batch, whole),
         out_shardings=(state_layout, whole),
     )
+
+
+def _for_mesh(mesh: Mesh, function: Callable[..., Any]) -> Callable[..., Any]:
+    return platforms.traced_for(mesh.devices.flat[0].platform, function)
 
 
 def _group(params, wrt):

@@ -21,6 +21,8 @@ MODULES = [
     "methods",
     "models",
     "optim",
+    "plan",
+    "platforms",
     "schedules",
     "sharding",
     "step",

@@ -18,7 +18,7 @@ LAYERS = {
     "memory": (BOTTOM, {"losses"}),
     "schedules": (BOTTOM, set()),
     "optim": (BOTTOM, {"optim", "schedules"}),
-    "models": (BOTTOM | {"flax"}, {"models", "core"}),
+    "models": (BOTTOM | {"flax"}, {"models", "core", "platforms"}),
     "views": (BOTTOM, {"augment", "views"}),
     "methods": (
         BOTTOM,
@@ -28,10 +28,11 @@ LAYERS = {
         BOTTOM | {"safetensors", "torch"},
         {"convert", "models", "calls", "core"},
     ),
+    "platforms": (BOTTOM, set()),
     "sharding": (BOTTOM, set()),
-    "step": (BOTTOM, {"core", "sharding"}),
+    "step": (BOTTOM, {"core", "platforms", "sharding"}),
 }
-TOP = {"data", "evaluate", "train"}
+TOP = {"data", "evaluate", "plan", "train"}
 
 
 def imports(path: Path) -> set[str]:

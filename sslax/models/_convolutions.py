@@ -11,6 +11,8 @@ import numpy as np
 from flax.linen.dtypes import promote_dtype
 from jax import lax
 
+from sslax import platforms
+
 __all__ = ["ConvTranspose", "DepthwiseConv"]
 
 
@@ -43,7 +45,7 @@ class DepthwiseConv(nn.Module):
         kernel = self.param("kernel", init, shape, jnp.float32)
         bias = self.param("bias", init, (channels,), jnp.float32)
         x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
-        on_cpu = jax.default_backend() == "cpu"
+        on_cpu = platforms.target() == "cpu"
         if self.impl == "lax" or (self.impl == "auto" and not on_cpu):
             y = lax.conv_general_dilated(
                 x,

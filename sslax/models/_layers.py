@@ -12,6 +12,8 @@ import numpy as np
 from flax.linen.dtypes import promote_dtype
 from jax import lax
 
+from sslax import platforms
+
 __all__ = [
     "BatchNorm",
     "Conv",
@@ -188,7 +190,7 @@ class Conv(nn.Module):
         padding = self.size // 2 if self.padding is None else self.padding
         if self.size == self.stride and self.size > 1 and padding == 0:
             return _patch_conv(x, kernel)
-        on_cpu = jax.default_backend() == "cpu"
+        on_cpu = platforms.target() == "cpu"
         if self.impl == "lax" or (self.impl == "auto" and not on_cpu):
             return _lax_conv(x, kernel, self.stride, padding)
         edges = (padding, padding)

@@ -17,6 +17,8 @@ __all__ = ["main", "run"]
 
 _COMMANDS = {
     "pretrain": "pretrain a method: --config=FILE[:VARIANT] --workdir=DIR",
+    "plan": "compile a config for chips that are not here and predict its step: "
+    "--config=FILE --topology=v5e:16x16",
     "evaluate": "evaluate a run and write its report: --workdir=DIR",
     "embed": "write the features of a data set: --workdir=DIR --out=FILE.npz",
     "convert": "weights from PyTorch: --from=timm FILE --model=NAME --out=DIR, and "
@@ -24,6 +26,14 @@ _COMMANDS = {
     "configs": "list the configs of a folder",
     "prepare": "download and prepare a TFDS set: NAME",
     "show-views": "draw what the loss sees: --config=FILE --out=FILE.png",
+}
+
+# Programs for other chips are compiled on the CPU; their compilers talk much.
+_QUIET = {
+    "JAX_PLATFORMS": "cpu",
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+    "TPU_MIN_LOG_LEVEL": "3",
+    "TPU_STDERR_LOG_LEVEL": "3",
 }
 
 
@@ -83,7 +93,7 @@ def _parse(argv: Sequence[str]) -> Sequence[str]:
 def _define_flags(command: str) -> None:
     string, integer = flags.DEFINE_string, flags.DEFINE_integer
     flags.DEFINE_bool("traceback", False, "show the traceback of an error")
-    if command in ("pretrain", "show-views"):
+    if command in ("pretrain", "plan", "show-views"):
         from ml_collections import config_flags
 
         config_flags.DEFINE_config_file("config", help_string="a config file")
@@ -95,6 +105,8 @@ def _define_flags(command: str) -> None:
         integer("process_id", -1, "number of this process")
     if command in ("evaluate", "embed"):
         integer("step", None, "which checkpoint; the newest by default")
+    if command == "plan":
+        _define_plan_flags()
     if command == "pretrain":
         flags.DEFINE_bool("allow_config_change", False, "go on under a new config")
     if command == "embed":
@@ -113,6 +125,18 @@ def _define_flags(command: str) -> None:
         string("data_dir", None, "where prepared data go")
     if command == "configs":
         string("dir", "configs", "the folder")
+
+
+def _define_plan_flags() -> None:
+    string = flags.DEFINE_string
+    string("topology", None, "v5e:16x16, v5p:8x8x4, h100:4x8, ...", required=True)
+    string("layout", None, "replicated, fsdp or fsdp:N; the config's own by default")
+    string("json", None, "a file to write the plan to, as JSON")
+    flags.DEFINE_bool("search", False, "compile other layouts, remat, micro-batches")
+    flags.DEFINE_bool("scaling", False, "predict 8 to 1024 chips")
+    flags.DEFINE_bool("quick", False, "with --scaling: compile for --topology alone")
+    efforts = ["O0", "O1", "O2", "O3"]
+    flags.DEFINE_enum("effort", "O1", efforts, "of the compiler; O0 is quick")
 
 
 def _config() -> dict:
@@ -143,6 +167,26 @@ def _pretrain(argv) -> None:
     finished = int(state.step) == config["steps"]
     if finished and config["evaluate"]["final"]:
         evaluate_run(experiment, state, f.workdir)
+
+
+def _plan(argv) -> None:
+    del argv
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    from sslax.train.planning import run_plan
+
+    f = flags.FLAGS
+    fits = run_plan(
+        _config(),
+        f.topology,
+        layout=f.layout,
+        searching=f.search,
+        scaling=f.scaling,
+        quick=f.quick,
+        effort=f.effort,
+        file=f.json,
+    )
+    sys.exit(0 if fits else 1)
 
 
 def _evaluate(argv) -> None:

@@ -12,19 +12,23 @@ from jax.sharding import Mesh
 from sslax import calls, data, sharding, step
 from sslax.core import Method
 
-__all__ = ["Experiment", "build_experiment", "open_source"]
+__all__ = [
+    "Experiment",
+    "Program",
+    "build_experiment",
+    "build_program",
+    "open_source",
+]
 
 
-class Experiment(NamedTuple):
-    """What a run is made of.
+class Program(NamedTuple):
+    """What a config compiles to.
 
     Attributes:
-      config: the resolved config.
       method: the method.
       txs: optimizers by objective.
       rates: learning rates by objective, functions of the step, for the log.
       views: `(key, batch) -> batch`.
-      loader: batches by number, see `sslax.data.loader`.
       mesh: the mesh.
       layout: shardings of the state.
       init: compiled `(batch, key) -> state`.
@@ -32,12 +36,33 @@ class Experiment(NamedTuple):
       train_step: compiled `(state, batch, key) -> (state, metrics)`.
     """
 
-    config: Mapping[str, Any]
     method: Method
     txs: Mapping[str, optax.GradientTransformation]
     rates: Mapping[str, Callable[[int], Any]]
     views: Callable[..., Any]
+    mesh: Mesh
+    layout: Any
+    init: Callable[..., Any]
+    shapes: Any
+    train_step: Callable[..., Any]
+
+
+class Experiment(NamedTuple):
+    """What a run is made of: its config, its data, and its `Program`.
+
+    Attributes:
+      config: the resolved config.
+      loader: batches by number, see `sslax.data.loader`.
+      method, txs, rates, views, mesh: as in `Program`.
+      layout, init, shapes, train_step: as in `Program`.
+    """
+
+    config: Mapping[str, Any]
     loader: Any
+    method: Method
+    txs: Mapping[str, optax.GradientTransformation]
+    rates: Mapping[str, Callable[[int], Any]]
+    views: Callable[..., Any]
     mesh: Mesh
     layout: Any
     init: Callable[..., Any]
@@ -59,6 +84,52 @@ def open_source(config: Mapping[str, Any], split: str) -> Any:
     return data.source(d["name"], d[split], on_error=d["on_error"], **d["options"])
 
 
+def build_program(
+    config: Mapping[str, Any], mesh: Mesh, batch: Mapping[str, jax.ShapeDtypeStruct]
+) -> Program:
+    """What a config compiles to, from the shapes of a batch alone.
+
+    Args:
+      config: the resolved config, plain values.
+      mesh: the mesh, of this machine's devices or of described ones.
+      batch: shapes of a global batch, as the data gives it.
+
+    Returns:
+      The compiled functions and what they are made of.
+
+    Raises:
+      ValueError: if a call in the config is wrong, or the batch does not divide by the
+        devices.
+    """
+    _check_batch(config["batch_size"], mesh)
+    _check_periods(config)
+    method = calls.build(config["method"], "methods")
+    views = calls.build(config["views"], "views")
+    specs = _optimizer_specs(config["optimizer"], method)
+    txs = {name: calls.build(spec, "optim") for name, spec in specs.items()}
+    rule = calls.build(config["layout"], "sharding")
+    init, layout = step.compile_init(method, txs, views, mesh, rule, batch)
+    return Program(
+        method=method,
+        txs=txs,
+        rates={name: _rate(spec) for name, spec in specs.items()},
+        views=views,
+        mesh=mesh,
+        layout=layout,
+        init=init,
+        shapes=_with_shardings(method, txs, views, batch, layout),
+        train_step=step.compile_step(
+            method,
+            txs,
+            views,
+            mesh,
+            layout,
+            steps_per_call=config["steps_per_call"],
+            accumulate=config["accumulate"],
+        ),
+    )
+
+
 def build_experiment(config: Mapping[str, Any]) -> Experiment:
     """Makes everything that a run needs, compiled functions included.
 
@@ -74,12 +145,6 @@ def build_experiment(config: Mapping[str, Any]) -> Experiment:
     """
     mesh = sharding.make_mesh(**config["mesh"])
     _check_batch(config["batch_size"], mesh)
-    _check_periods(config)
-    method = calls.build(config["method"], "methods")
-    views = calls.build(config["views"], "views")
-    specs = _optimizer_specs(config["optimizer"], method)
-    txs = {name: calls.build(spec, "optim") for name, spec in specs.items()}
-    rule = calls.build(config["layout"], "sharding")
     d = config["data"]
     loader = data.loader(
         open_source(config, "train"),
@@ -88,29 +153,8 @@ def build_experiment(config: Mapping[str, Any]) -> Experiment:
         canvas=d["canvas"],
         workers=d["workers"],
     )
-    batch = _global_shapes(loader.batch(0))
-    init, layout = step.compile_init(method, txs, views, mesh, rule, batch)
-    return Experiment(
-        config=config,
-        method=method,
-        txs=txs,
-        rates={name: _rate(spec) for name, spec in specs.items()},
-        views=views,
-        loader=loader,
-        mesh=mesh,
-        layout=layout,
-        init=init,
-        shapes=_with_shardings(method, txs, views, batch, layout),
-        train_step=step.compile_step(
-            method,
-            txs,
-            views,
-            mesh,
-            layout,
-            steps_per_call=config["steps_per_call"],
-            accumulate=config["accumulate"],
-        ),
-    )
+    program = build_program(config, mesh, _global_shapes(loader.batch(0)))
+    return Experiment(config=config, loader=loader, **program._asdict())
 
 
 def _check_batch(batch_size: int, mesh: Mesh) -> None:

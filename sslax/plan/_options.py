@@ -1,0 +1,122 @@
+"""What a config may change so that its step fits: layout, remat, scan."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sslax import models
+
+__all__ = ["batch_shapes", "has_option", "takes", "with_layout", "with_option"]
+
+# Sides and channels of sets whose images have one size.
+_IMAGES = {
+    "cifar10": (32, 32, 3),
+    "cifar100": (32, 32, 3),
+    "fashion_mnist": (28, 28, 1),
+    "fashion_mnist_sample": (28, 28, 1),
+    "mnist": (28, 28, 1),
+    "stl10": (96, 96, 3),
+}
+
+
+def with_layout(config: Mapping[str, Any], layout: str | None) -> dict[str, Any]:
+    """A config with another layout.
+
+    Args:
+      config: the resolved config.
+      layout: "replicated", "fsdp" (over all chips), "fsdp:16" (over 16 chips, and
+        replicas of these), or None for the config's own.
+
+    Returns:
+      A copy.
+
+    Raises:
+      ValueError: if the layout is none of these.
+
+    Example:
+      >>> with_layout({"mesh": {}, "layout": {}}, "fsdp:4")["mesh"]
+      {'data': -1, 'fsdp': 4}
+    """
+    config = copy.deepcopy(dict(config))
+    if layout is None:
+        return config
+    name, colon, ways = layout.partition(":")
+    good = name in ("replicated", "fsdp") and bool(colon) == bool(ways)
+    if not good or (ways and not ways.isdecimal()) or (name != "fsdp" and ways):
+        raise ValueError(
+            f"layout is {layout!r}; expected 'replicated', 'fsdp' or 'fsdp:N', for "
+            "example fsdp:16"
+        )
+    config["layout"] = {"name": name}
+    config["mesh"] = {"data": -1, "fsdp": 1}
+    if name == "fsdp":
+        config["mesh"] = {"data": -1, "fsdp": int(ways)} if ways else _whole()
+    return config
+
+
+def _whole() -> dict[str, int]:
+    return {"data": 1, "fsdp": -1}
+
+
+def _nets(spec: Any) -> Iterator[dict[str, Any]]:
+    """Calls in a method's spec that make networks."""
+    if isinstance(spec, Mapping):
+        if spec.get("name") in models.__all__:
+            yield spec  # type: ignore[misc]
+        for value in spec.values():
+            yield from _nets(value)
+
+
+def takes(spec: Mapping[str, Any], option: str) -> bool:
+    """Whether the call of a network takes a flag such as "remat"."""
+    name = spec["name"]
+    name = "vit" if name.startswith("vit_") else name
+    return option in inspect.signature(getattr(models, name)).parameters
+
+
+def has_option(config: Mapping[str, Any], option: str) -> bool:
+    """Whether a network of the config takes a flag such as "remat" or "scan"."""
+    return any(takes(spec, option) for spec in _nets(config["method"]))
+
+
+def with_option(config: Mapping[str, Any], option: str, value: bool) -> dict[str, Any]:
+    """A copy of a config in which every network that takes a flag has this value."""
+    config = copy.deepcopy(dict(config))
+    for spec in _nets(config["method"]):
+        if takes(spec, option):
+            spec[option] = value
+    return config
+
+
+def batch_shapes(config: Mapping[str, Any]) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Shapes and dtypes of a batch, without its data.
+
+    Args:
+      config: the resolved config.
+
+    Returns:
+      By name, as `sslax.data.loader` gives them.
+
+    Raises:
+      ValueError: if the config does not say how large an image is.
+    """
+    d, b = config["data"], config["batch_size"]
+    canvas, name = d["canvas"], d["name"]
+    if canvas:
+        size = (canvas, canvas, 3)
+    elif name == "synthetic":
+        side = d["options"].get("size", 32)
+        size = (side, side, 3)
+    elif name in _IMAGES:
+        size = _IMAGES[name]
+    else:
+        raise ValueError(
+            f"the size of the images of {name!r} is not known before they are there; "
+            "give --config.data.canvas=SIDE"
+        )
+    shapes = {"image": ((b, *size), "uint8")}
+    shapes |= {"label": ((b,), "int32"), "index": ((b,), "int32")}
+    return shapes | ({"box": ((b, 4), "float32")} if canvas else {})

@@ -1,0 +1,221 @@
+"""A plan as one screen of text, and as plain values for a file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sslax.plan._advice import advice
+from sslax.plan._plan import Plan
+from sslax.plan._traffic import Collective
+
+__all__ = ["plan_values", "scaling_screen", "screen", "search_screen"]
+
+_GIB = 2**30
+
+
+def screen(one: Plan) -> str:
+    """A plan for people.
+
+    Args:
+      one: the plan.
+
+    Returns:
+      Lines of text.
+    """
+    chip, step = one.target.chip, one.step
+    lines = [
+        f"{step.config['method']['name']} on {one.target.name}: {one.target.count} "
+        f"{chip.name} chips, batch {step.config['batch_size']}, layout {one.layout}",
+        "",
+        f"  compiles      {'yes' if one.speed else 'no: ' + step.cause}",
+    ]
+    if one.speed and step.cause:
+        lines.append(f"  fits          no: {step.cause}")
+    elif one.speed:
+        lines.append("  fits          yes")
+    lines += _memory(one) + _flops(one)
+    if one.speed:
+        lines += _collectives(step.sent) + _prediction(one)
+    if not step.fits:
+        lines += _help(one)
+    return "\n".join(lines)
+
+
+def _memory(one: Plan) -> list[str]:
+    step, chip = one.step, one.target.chip
+    if not one.speed:
+        return [f"  state         {_size(step.arguments)} on each chip"]
+    return [
+        f"  memory        {_size(step.needed)} of {_size(chip.usable)} on each chip "
+        f"({step.needed / chip.usable:.0%}): arguments {_size(step.arguments)}, "
+        f"temporaries {_size(step.temporaries)}"
+    ]
+
+
+def _flops(one: Plan) -> list[str]:
+    step = one.step
+    again = step.done.products / max(step.model.products, 1.0)
+    return [
+        f"  FLOPs         {step.model.products:.3g} a step in matrix products "
+        f"({step.model.products / step.config['batch_size'] / 1e9:.1f} G an image); "
+        f"the chip does {again:.2f} times that (padding, remat)"
+    ]
+
+
+def _by_kind(sent: Sequence[Collective]) -> dict[tuple[str, str], tuple[float, float]]:
+    table: dict[tuple[str, str], tuple[float, float]] = {}
+    for one in sent:
+        count, size = table.get((one.kind, one.dtype), (0.0, 0.0))
+        table[one.kind, one.dtype] = (
+            count + one.count,
+            size + one.count * one.bytes,
+        )
+    return dict(sorted(table.items(), key=lambda pair: -pair[1][1]))
+
+
+def _collectives(sent: Sequence[Collective]) -> list[str]:
+    if not sent:
+        return ["  collectives   none"]
+    rows = [
+        f"{kind} {dtype}: {_size(size)} in {count:.0f}"
+        for (kind, dtype), (count, size) in _by_kind(sent).items()
+    ]
+    return ["  collectives   " + "\n                ".join(rows)]
+
+
+def _prediction(one: Plan) -> list[str]:
+    speed = one.speed
+    assert speed is not None
+    return [
+        f"  at best       compute {_time(speed.compute)}, memory "
+        f"{_time(speed.memory)}, interconnect {_time(speed.network)} "
+        f"({_time(speed.exposed)} not hidden)",
+        f"  prediction    {_time(speed.seconds)} a step, bound by {speed.bound}: "
+        f"{_round(speed.images)} images/s, MFU {speed.mfu:.0%}",
+        "                an upper bound of the speed, computed and not measured",
+    ]
+
+
+def _help(one: Plan) -> list[str]:
+    found = advice(one.step, one.target)
+    if not found:
+        return ["", "  add --search to compile it in other layouts"]
+    return ["", "  what would fit, by estimate (--search compiles them):"] + [
+        f"    {line}" for line in found
+    ]
+
+
+def search_screen(plans: Sequence[Plan]) -> str:
+    """What a search found.
+
+    Args:
+      plans: as `search` orders them.
+
+    Returns:
+      Lines of text, the fastest that fits first.
+    """
+    lines = [f"{'layout':34}{'memory':>12}  prediction"]
+    for one in plans:
+        if one.step.fits and one.speed:
+            told = f"{_time(one.speed.seconds)}, {_round(one.speed.images)} images/s"
+            told += f", bound by {one.speed.bound}"
+        else:
+            told = f"does not fit: {one.step.cause}"
+        lines.append(f"{one.layout:34}{_size(one.step.needed):>12}  {told}")
+    fitting = [one for one in plans if one.step.fits]
+    if fitting:
+        best = fitting[0]
+        lines += ["", f"proposed: {best.layout}", "", screen(best)]
+    else:
+        lines += ["", "nothing that was tried fits; a smaller batch or more chips may"]
+    return "\n".join(lines)
+
+
+def scaling_screen(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Predicted efficiency by number of chips.
+
+    Args:
+      rows: as `plan_scaling` gives them.
+
+    Returns:
+      Lines of text.
+    """
+    lines = []
+    for mode in dict.fromkeys(row["mode"] for row in rows):
+        lines += [f"fixed {mode}", f"{'chips':>7} {'batch':>8} {'step':>9} "]
+        lines[-1] += f"{'images/s':>11} {'efficiency':>11}  bound by      from"
+        for row in rows:
+            if row["mode"] == mode:
+                lines.append(_scaling_row(row))
+        lines.append("")
+    return "\n".join(lines[:-1])
+
+
+def _scaling_row(row: Mapping[str, Any]) -> str:
+    origin = row["topology"] if row["compiled"] else f"model of {row['topology']}"
+    return (
+        f"{row['chips']:7d} {row['batch_size']:8d} {_time(row['seconds']):>9} "
+        f"{_round(row['images_per_second']):>11} {row['efficiency']:11.0%}  "
+        f"{row['bound']:13} {origin}"
+    )
+
+
+def plan_values(one: Plan) -> dict[str, Any]:
+    """A plan as plain values.
+
+    Args:
+      one: the plan.
+
+    Returns:
+      Numbers, strings and lists, for JSON.
+    """
+    step = one.step
+    return {
+        "method": step.config["method"]["name"],
+        "topology": one.target.name,
+        "chips": one.target.count,
+        "batch_size": step.config["batch_size"],
+        "layout": one.layout,
+        "compiles": one.speed is not None,
+        "fits": step.fits,
+        "cause": step.cause,
+        "memory": {
+            "arguments": step.arguments,
+            "temporaries": step.temporaries,
+            "needed": step.needed,
+            "usable": one.target.chip.usable,
+        },
+        "flops": {"model": step.model._asdict(), "done": step.done._asdict()},
+        "traffic": step.traffic,
+        "collectives": [
+            {"kind": kind, "dtype": dtype, "count": count, "bytes": size}
+            for (kind, dtype), (count, size) in _by_kind(step.sent).items()
+        ],
+        "prediction": one.speed._asdict() if one.speed else None,
+        "chip": one.target.chip._asdict(),
+    }
+
+
+def _size(count: float) -> str:
+    for unit, size in (("GiB", _GIB), ("MiB", 2**20), ("KiB", 2**10)):
+        if count >= size:
+            return f"{count / size:.2f} {unit}"
+    return f"{count:.0f} B"
+
+
+def _time(seconds: float) -> str:
+    if seconds >= 1:
+        return f"{seconds:.2f} s"
+    if seconds >= 1e-3:
+        return f"{seconds * 1e3:.1f} ms"
+    return f"{seconds * 1e6:.0f} us"
+
+
+def _round(number: float) -> str:
+    """Three digits, as more would promise too much."""
+    if number <= 0:
+        return "0"
+    digits = 2 - math.floor(math.log10(number))
+    return f"{round(number, digits):,.{max(digits, 0)}f}"

@@ -1,0 +1,61 @@
+"""The command `sslax plan`: what to compile, and where its result goes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sslax import plan
+from sslax.plan._options import with_layout
+
+__all__ = ["run_plan"]
+
+
+def run_plan(
+    config: Mapping[str, Any],
+    topology: str,
+    *,
+    layout: str | None = None,
+    searching: bool = False,
+    scaling: bool = False,
+    quick: bool = False,
+    effort: str = "O1",
+    file: str | None = None,
+) -> bool:
+    """Plans a config, prints a screen, and writes a file if one is named.
+
+    Args:
+      config: the resolved config.
+      topology: its name.
+      layout: see `sslax.plan.make_plan`.
+      searching: try several layouts.
+      scaling: predict several numbers of chips.
+      quick: compile at one of them alone.
+      effort: of the compiler.
+      file: where to write the plan as JSON.
+
+    Returns:
+      Whether it fits.
+    """
+    target = plan.topology(topology)
+    if scaling:
+        sizes = [target.count] if quick else None
+        config = with_layout(config, layout)
+        rows = plan.plan_scaling(config, target, compiled=sizes, effort=effort)
+        print(plan.scaling_screen(rows))
+        values: Any = rows
+        fits = True
+    elif searching:
+        plans = plan.search(config, target, effort=effort)
+        print(plan.search_screen(plans))
+        values = [plan.plan_values(one) for one in plans]
+        fits = plans[0].step.fits
+    else:
+        made = plan.make_plan(config, target, layout=layout, effort=effort)
+        print(plan.screen(made))
+        values, fits = plan.plan_values(made), made.step.fits
+    if file:
+        Path(file).write_text(json.dumps(values, indent=2, default=str))
+    return fits
