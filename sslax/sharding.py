@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
@@ -99,46 +100,71 @@ def batch_sharding(mesh: Mesh, *, stacked: bool = False) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec(*([None] * stacked), axes))
 
 
-def replicated() -> Rule:
+# State with an entry for every image or key: splitting its first axis is natural.
+ROWS = (r"^extra/(.*/)?(queue|bank)",)
+
+
+def replicated(*, rows: Sequence[str] = ()) -> Rule:
     """Every array whole on every device.
 
-    Returns:
-      A rule for `layout`.
-    """
-    return lambda path, shape, mesh: PartitionSpec()
-
-
-def fsdp(*, min_size: int = 2**16) -> Rule:
-    """Fully sharded: every large array split over the "fsdp" axis.
-
-    The largest axis that the number of devices divides is split; the optimizer state
-    and the teacher follow their parameters, having the same shapes.
-
     Args:
-      min_size: arrays of fewer elements stay whole.
+      rows: regular expressions of paths, such as `("extra/bank",)`: the first axis of
+        these arrays is split over all devices, where it divides.
 
     Returns:
       A rule for `layout`.
     """
 
     def rule(path, shape, mesh):
-        del path
+        return _rows(path, shape, mesh, rows) or PartitionSpec()
+
+    return rule
+
+
+def fsdp(*, min_size: int = 2**16, rows: Sequence[str] = ROWS) -> Rule:
+    """Fully sharded: every large array split over the "fsdp" axis.
+
+    The largest axis that the number of devices divides is split; the optimizer state
+    and the teacher follow their parameters, having the same shapes. With replicas of
+    the split (data > 1 in the mesh) gradients are reduced inside a replica first.
+
+    Args:
+      min_size: arrays of fewer elements stay whole.
+      rows: regular expressions of paths: the first axis of these arrays is split over
+        all devices, replicas too; by default queues and memory banks.
+
+    Returns:
+      A rule for `layout`.
+    """
+
+    def rule(path, shape, mesh):
         ways = mesh.shape["fsdp"]
         fitting = [(n, -i) for i, n in enumerate(shape) if n % ways == 0]
-        if not fitting or math.prod(shape) < min_size:
+        if math.prod(shape) < min_size:
             return PartitionSpec()
+        split = _rows(path, shape, mesh, rows)
+        if split or not fitting:
+            return split or PartitionSpec()
         axis = -max(fitting)[1]
         return PartitionSpec(*([None] * axis), "fsdp")
 
     return rule
 
 
-def by_rule(*, rules: Sequence[tuple[str, Sequence[str | None]]]) -> Rule:
+def _rows(path, shape, mesh, patterns) -> PartitionSpec | None:
+    named = any(re.search(pattern, path) for pattern in patterns)
+    if named and shape and shape[0] % mesh.size == 0:
+        return PartitionSpec(("data", "fsdp"))
+    return None
+
+
+def by_rule(*, rules: Sequence[tuple[str, Sequence[Any]]]) -> Rule:
     """A layout by name: the first pattern found in an array's path decides.
 
     Args:
-      rules: pairs of a regular expression and the mesh axis of each array axis, for
-        example `(("extra/queue", ("data",)),)`; what none matches is replicated.
+      rules: pairs of a regular expression and the mesh axis, or axes, of each array
+        axis, for example `(("extra/queue", (("data", "fsdp"),)), ("fc1", (None,
+        "fsdp")))`; what none matches is replicated.
 
     Returns:
       A rule for `layout`.

@@ -32,7 +32,10 @@ def _quick_compiles():
 
 @functools.cache
 def compiled(name, devices):
-    """The compiled init and step of a method on so many devices, and a trace count."""
+    """The compiled init and step of a method on so many devices, and a trace count.
+
+    With "fsdp" for devices the state is split over 4 devices, in 2 replicas.
+    """
     toy = toys.TOYS[name]()
     traces = []
 
@@ -41,8 +44,11 @@ def compiled(name, devices):
         return toy.views(key, batch)
 
     txs = {k: optax.sgd(0.1, momentum=0.9) for k in toy.method.objectives}
-    mesh = sharding.make_mesh(devices=jax.devices()[:devices])
-    rule = sharding.replicated()
+    if devices == "fsdp":
+        mesh, rule = sharding.make_mesh(fsdp=4), sharding.fsdp(min_size=1)
+    else:
+        mesh = sharding.make_mesh(devices=jax.devices()[:devices])
+        rule = sharding.replicated()
     init, layout = step.compile_init(toy.method, txs, views, mesh, rule, toys.batch())
     train = step.compile_step(toy.method, txs, views, mesh, layout)
     return toy.method, init, train, layout, traces
@@ -90,6 +96,24 @@ def test_traces_once_and_stays_finite(name):
     assert all(np.isfinite(v) for row in logs for v in row.values())
     for leaf in jax.tree.leaves(state):
         assert np.isfinite(leaf).all()
+
+
+def specs(tree):
+    return jax.tree.map(lambda sharding: sharding.spec, tree)
+
+
+def test_a_split_state_does_not_change_the_result():
+    """A queue and a teacher: what the optimizer and EMA keep lies as its parameters."""
+    one, logs, _ = reference("moco")
+    many, logs_many, _ = advance("moco", start("moco"), range(STEPS), "fsdp")
+    close(logs, logs_many, rtol=5e-4, atol=1e-5)
+    close(one, many, rtol=2e-3, atol=2e-4)
+    layout = compiled("moco", "fsdp")[3]
+    momentum = optax.tree.get(layout.opt["ssl"], "trace")
+    assert specs(layout.params) == specs(momentum) == specs(layout.extra["teacher"])
+    split = [leaf.spec for leaf in jax.tree.leaves(layout.params)]
+    assert any("fsdp" in spec for spec in split)
+    assert layout.extra["queue"].spec == jax.P(("data", "fsdp"))
 
 
 @pytest.mark.parametrize("name", toys.TOYS)

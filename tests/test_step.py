@@ -168,6 +168,7 @@ def test_the_state_is_donated():
 def test_mesh_axes_must_fit_the_devices():
     mesh = sharding.make_mesh(fsdp=4)
     assert dict(mesh.shape) == {"data": 2, "fsdp": 4}
+    assert dict(sharding.make_mesh(data=1, fsdp=-1).shape) == {"data": 1, "fsdp": 8}
     with pytest.raises(
         ValueError, match=r"data=-1 x fsdp=3 does not fit 8 devices.*\[1, 2, 4, 8\]"
     ):
@@ -184,6 +185,28 @@ def test_fsdp_splits_the_largest_axis_that_divides():
     }
     specs = jax.tree.map(lambda s: s.spec, sharding.layout(sharding.fsdp(), mesh, tree))
     assert specs == {"big": P(None, "fsdp"), "odd": P(), "small": P(), "step": P()}
+
+
+def test_banks_and_queues_split_their_rows_over_all_devices():
+    mesh = sharding.make_mesh(data=2, fsdp=4)
+    state = {
+        "extra": {
+            "bank": jnp.zeros((2**14, 8)),
+            "queue_l": jnp.zeros((2**13, 16)),
+            "odd": {"bank": jnp.zeros((2**14 + 4, 8))},
+        },
+        "params": {"queue": jnp.zeros((2**13, 16))},
+    }
+    rows, kept = P(("data", "fsdp")), P("fsdp")
+    specs = jax.tree.map(
+        lambda s: s.spec, sharding.layout(sharding.fsdp(), mesh, state)
+    )
+    assert specs["extra"] == {"bank": rows, "queue_l": rows, "odd": {"bank": kept}}
+    assert specs["params"]["queue"] == kept
+    rule = sharding.replicated(rows=("extra/bank",))
+    specs = jax.tree.map(lambda s: s.spec, sharding.layout(rule, mesh, state))
+    assert specs["extra"] == {"bank": rows, "queue_l": P(), "odd": {"bank": P()}}
+    assert specs["params"]["queue"] == P()
 
 
 def test_rules_by_name_take_the_first_that_matches():
