@@ -22,14 +22,6 @@ STEPS = 3
 KEY = jax.random.key(7)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _quick_compiles():
-    """Optimised code is not the point here: compiling is what takes the time."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 @functools.cache
 def compiled(name, devices):
     """The compiled init and step of a method on so many devices, and a trace count.

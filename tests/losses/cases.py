@@ -381,12 +381,6 @@ PRETEXT = {
 
 CASES = {**CONTRASTIVE, **RECONSTRUCTION, **PRETEXT}
 
-# Compiles in half the time; what is computed is the same.
-QUICK = {
-    "xla_backend_optimization_level": 0,
-    "xla_llvm_disable_expensive_passes": True,
-}
-
 
 def scalar(case: Case, arrays: dict) -> jax.Array:
     """The value of a case, with fixed weights on what is not a scalar."""

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from sslax import losses
-from tests.losses.cases import QUICK
 
 COUNT, WIDTH = 13, 6
 Z1, Z2 = (
@@ -67,7 +66,7 @@ def evaluate(block_size):
         return out
 
     trees = {name: arrays for name, (_, arrays, _) in BLOCKED.items()}
-    return jax.jit(run, compiler_options=QUICK)(trees)
+    return jax.jit(run)(trees)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from tests.losses.cases import CASES
 
 @pytest.fixture(scope="module")
 def compiled():
-    return jax.jit(cases.evaluate, compiler_options=cases.QUICK)
+    return jax.jit(cases.evaluate)
 
 
 def corner(kind):

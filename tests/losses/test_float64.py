@@ -28,7 +28,7 @@ def on_devices(count, trees):
     return jax.tree.map(np.asarray, run(jax.tree.map(place, trees)))
 
 
-run = jax.jit(cases.evaluate, compiler_options=cases.QUICK)
+run = jax.jit(cases.evaluate)
 
 
 @pytest.fixture(scope="module", autouse=True)

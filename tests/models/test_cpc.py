@@ -10,7 +10,6 @@ from tests.models.by_numpy import conv, relu, standardised
 from tests.models.drawn import drawn
 
 KEY = jax.random.key(0)
-QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 
 def test_resnet_161_has_its_layers_and_channels():
@@ -40,7 +39,7 @@ def test_layer_norm_is_of_whole_maps(rng):
     net = models.cpc_resnet(depth=50, width=1 / 16, output=("stem", "layer1"))
     x = rng.normal(size=(2, 16, 16, 3)).astype(np.float32)
     params, stats = drawn(net, x)
-    got, _ = jax.jit(net.apply, compiler_options=QUICK)(params, stats, x)
+    got, _ = jax.jit(net.apply)(params, stats, x)
     params = jax.tree.map(lambda a: np.asarray(a, np.float64), params)
     y = relu(
         normed(conv(x.astype(np.float64), params["conv1"]["kernel"], 2), params["bn1"])

@@ -10,7 +10,6 @@ from tests.models.by_numpy import conv, relu, standardised
 from tests.models.drawn import drawn
 
 KEY = jax.random.key(0)
-QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 TAPS = ("padded", "down1", "down2", "block1", "block5")
 
 
@@ -94,7 +93,7 @@ def test_generator_follows_its_description(rng):
     net = models.resnet_generator(width=3, blocks=2, output=names)
     image = rng.uniform(-1, 1, size=(2, 8, 8, 3)).astype(np.float32)
     params, stats = drawn(net, image)
-    got, _ = jax.jit(net.apply, compiler_options=QUICK)(params, stats, image)
+    got, _ = jax.jit(net.apply)(params, stats, image)
     p = jax.tree.map(lambda a: np.asarray(a, np.float64), params)
     want = {"padded": reflected(image.astype(np.float64), 3)}
     x = relu(norm(layer(want["padded"], p["first"], 0)))
@@ -116,7 +115,7 @@ def test_discriminator_and_heads_follow_their_description(rng):
     net = models.patch_discriminator(width=2, layers=2)
     image = rng.uniform(-1, 1, size=(2, 17, 17, 3)).astype(np.float32)
     params, stats = drawn(net, image)
-    got, _ = jax.jit(net.apply, compiler_options=QUICK)(params, stats, image)
+    got, _ = jax.jit(net.apply)(params, stats, image)
     p = jax.tree.map(lambda a: np.asarray(a, np.float64), params)
     x = image.astype(np.float64)
     for i in (1, 2, 3):
@@ -165,7 +164,7 @@ def test_curl_starts_orthogonal_and_ends_in_a_normed_state(rng):
     np.testing.assert_allclose(linear.T @ linear, np.eye(5), atol=1e-5)
 
     params, stats = drawn(net, frames)
-    got, _ = jax.jit(net.apply, compiler_options=QUICK)(params, stats, frames)
+    got, _ = jax.jit(net.apply)(params, stats, frames)
     p = jax.tree.map(lambda a: np.asarray(a, np.float64), params)
     x = frames.astype(np.float64)
     for i, stride in ((1, 2), (2, 1)):

@@ -9,7 +9,6 @@ from tests.models.by_numpy import conv, relu
 from tests.models.drawn import drawn
 
 KEY = jax.random.key(0)
-QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 
 def shapes(net, *inputs):
@@ -65,7 +64,7 @@ def test_caffenet_follows_its_description(rng, groups):
     )
     patches = 300 * rng.normal(size=(2, 43, 43, 3)).astype(np.float32)
     params, stats = drawn(net, patches)
-    got, _ = jax.jit(net.apply, compiler_options=QUICK)(params, stats, patches)
+    got, _ = jax.jit(net.apply)(params, stats, patches)
     p, s = in_float64(params, stats)
     x = conv(
         patches.astype(np.float64),
@@ -136,7 +135,7 @@ def test_exemplar_net_follows_its_description(rng):
     net = models.exemplar_net(widths=(3, 4, 5), hidden=6)
     patches = rng.normal(size=(2, 32, 32, 3)).astype(np.float32)
     params, stats = drawn(net, patches)
-    got, _ = jax.jit(net.apply, compiler_options=QUICK)(params, stats, patches)
+    got, _ = jax.jit(net.apply)(params, stats, patches)
     p, _ = in_float64(params, stats)
     x = patches.astype(np.float64)
     for i in (1, 2, 3):
@@ -171,7 +170,7 @@ def test_colorizer_follows_its_description(rng):
     net = models.colorizer(bins=5, width=2, output=names)
     lightness = rng.normal(size=(2, 16, 24, 1)).astype(np.float32)
     params, stats = drawn(net, lightness)
-    got, _ = jax.jit(net.apply, compiler_options=QUICK)(params, stats, lightness)
+    got, _ = jax.jit(net.apply)(params, stats, lightness)
     p, s = in_float64(params, stats)
     x = lightness.astype(np.float64)
     want = {}

@@ -12,7 +12,6 @@ from tests.models.drawn import drawn
 KEY = jax.random.key(0)
 IMAGE = jax.ShapeDtypeStruct((1, 32, 32, 3), np.float32)
 # For programs that run once: compiled in half the time.
-QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 SELECTIVE = {"stem": "deep", "shortcut": "pool_always", "selective": 0.0625}
 
 
@@ -150,7 +149,7 @@ def test_selective_kernels_follow_simclr_v2(rng):
     net = models.resnet50(width=1 / 16, output=names, **SELECTIVE)
     image = rng.normal(size=(2, 16, 16, 3)).astype(np.float32)
     params, stats = drawn(net, image)
-    got, _ = jax.jit(net.apply, compiler_options=QUICK)(params, stats, image)
+    got, _ = jax.jit(net.apply)(params, stats, image)
     params, stats = jax.tree.map(
         lambda a: np.asarray(a, np.float64), (params, stats["batch_stats"])
     )

@@ -9,7 +9,6 @@ from tests.models.by_numpy import batch_norm, conv, relu
 from tests.models.drawn import drawn
 
 KEY = jax.random.key(0)
-QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 
 def count(tree):
@@ -74,7 +73,7 @@ def test_convolutions_of_space_and_time_follow_their_formulas(rng):
     net = models.video_resnet(width=1 / 16, output=("stem", "layer1", "layer2"))
     clip = rng.normal(size=(2, 5, 12, 12, 3)).astype(np.float32)
     params, stats = drawn(net, clip)
-    got, _ = jax.jit(net.apply, compiler_options=QUICK)(params, stats, clip)
+    got, _ = jax.jit(net.apply)(params, stats, clip)
     params, stats = jax.tree.map(
         lambda a: np.asarray(a, np.float64), (params, stats["batch_stats"])
     )
