@@ -17,7 +17,7 @@ CACHE = FOLDER / "jax"
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 # Compiling takes most of the time, and optimised code is not the point of most tests;
-# the reference numbers in float32 are computed as users compile (goldens/check.py).
+# the reference losses in float32 are computed as users compile (goldens/check.py).
 jax.config.update("jax_disable_most_optimizations", True)
 jax.config.update("jax_compilation_cache_dir", str(CACHE))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)

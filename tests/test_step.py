@@ -149,7 +149,12 @@ def test_unknown_group_is_named():
 def test_devices_do_not_change_the_result():
     one, _ = run(two_players(), 2)
     eight, _ = run(two_players(), 2, devices=8)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), one, eight)
+
+    def close(a, b):
+        # A parameter near 0 is the difference of numbers of size 1: their rounding.
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=2e-6)
+
+    jax.tree.map(close, one, eight)
 
 
 def test_the_state_is_donated():

@@ -59,13 +59,13 @@ def check_case(case: dict, folder: Path, family: str, precision: str) -> Outcome
     arrays = dict(np.load(folder / case["file"], allow_pickle=False))
     run = {"contrastive": _contrastive, "vision": _vision}[family]
     double = precision == "float64"
-    with jax.enable_x64(double), _quick_compiles(double):
+    with jax.enable_x64(double), _quick_compiles(double or family == "vision"):
         return run(case, arrays, np.dtype(precision))
 
 
 @contextlib.contextmanager
 def _quick_compiles(on: bool):
-    """float32 is compiled as users compile; for float64, time matters more."""
+    """Losses in float32 are compiled as users compile; for the rest, time matters."""
     before = jax.config.read("jax_disable_most_optimizations")
     jax.config.update("jax_disable_most_optimizations", on)
     try:
