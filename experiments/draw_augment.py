@@ -65,12 +65,32 @@ def masks_drawn(image, mask):
     return np.asarray(image) * (1 - 0.75 * hidden)
 
 
+def spaces(image) -> dict[str, np.ndarray]:
+    """The planes of each colour space as red, green and blue, and the ways back."""
+    hsv, lab = augment.rgb_to_hsv(image), augment.rgb_to_lab(image)
+    turned = hsv.at[..., 0].set((hsv[..., 0] + 0.5) % 1.0)
+    return {
+        "rgb_to_hsv": hsv,
+        "hsv_to_rgb": augment.hsv_to_rgb(turned),
+        "rgb_to_xyz": augment.rgb_to_xyz(image),
+        "rgb_to_ycbcr": augment.rgb_to_ycbcr(image) / 255.0,
+        "rgb_to_lab": lab / jnp.array([100.0, 220, 220]) + jnp.array([0, 0.5, 0.5]),
+        "lab_to_rgb": augment.lab_to_rgb(lab * jnp.array([1.0, -1.0, 1.0])),
+    }
+
+
+def waves():
+    """Displacements `[4 h w 2]`: waves of growing height."""
+    y, x = jnp.mgrid[:SIDE, :SIDE] * (2 * jnp.pi / 32)
+    height = jnp.arange(1.0, 5.0)[:, None, None, None]
+    return height * jnp.stack([jnp.sin(x), jnp.sin(y)], -1)[None]
+
+
 def functions() -> dict[str, np.ndarray]:
     """A row of pictures `[n h w c]` for each function."""
     image = jnp.asarray(scene())
     whole = augment.whole_box(image)
     mask = jnp.zeros((4, SIDE, SIDE, 1)).at[:, 15:60, 30:75].set(1.0)
-    lab = augment.rgb_to_lab(image)
     energy = augment.gradient_energy(image)
     scores = augment.patch_scores(energy, size=24)
     corners = augment.sample_corner(KEY, scores)
@@ -90,6 +110,12 @@ def functions() -> dict[str, np.ndarray]:
     blocks = augment.block_mask(KEY, jnp.full(4, 55.0), grid=(12, 12))
     coarse = augment.unit_mask(KEY, batch=4, grid=(6, 6), repeat=2)
     random = augment.random_mask(KEY, batch=4, patches=144).mask.reshape(4, 12, 12)
+    sorted_out = augment.mask_from_noise(jnp.arange(4 * 144.0).reshape(4, 144) % 143)
+    sorted_out = sorted_out.mask.reshape(4, 12, 12)
+    amounts = jnp.tile(jnp.array([[1.2, 0.6, 1.5, 0.2]]), (4, 1))
+    orders = jnp.stack([jnp.roll(jnp.arange(4), i) for i in range(4)])
+    components = jnp.array([[0.5, 1, 1], [2, 1, 1], [1, 3, 1], [1, 1, 5.0]])
+    corner = jnp.tile(jnp.array([[0, 56]]), (4, 1))
     drawn = {
         f"random_box_{rule}": boxes_drawn(
             image, augment.random_box(KEY, whole, rule=rule)
@@ -117,17 +143,22 @@ def functions() -> dict[str, np.ndarray]:
         "solarize": four(
             lambda x, v: augment.solarize(x, threshold=v), [0.25, 0.5, 0.75, 1.0]
         ),
+        "jitter": augment.jitter(image, amounts, orders),
         "random_jitter": augment.random_jitter(KEY, image, probability=1.0),
-        "rgb_to_hsv": augment.rgb_to_hsv(image),
-        "rgb_to_lab": (lab / jnp.array([100.0, 220, 220]) + jnp.array([0, 0.5, 0.5])),
+        **spaces(image),
         "gaussian_blur": four(augment.gaussian_blur, [0.0, 0.5, 1.0, 2.0]),
+        "random_blur": augment.random_blur(KEY, image, probability=0.75),
         "crop_resize": augment.crop_resize(image, crop, size=SIDE),
+        "resize": augment.resize(image, size=(48, 72)),
         "random_resized_crop": augment.random_resized_crop(KEY, image, size=SIDE),
         **drawn,
         "horizontal_flip": augment.horizontal_flip(image),
+        "random_flip": augment.random_flip(KEY, image),
         "rot90": jnp.concatenate([augment.rot90(image[:1], turns=k) for k in range(4)]),
         "rotate": four(augment.rotate, [-30.0, -10.0, 10.0, 30.0]),
         "affine": augment.affine(image, turned),
+        "elastic": augment.elastic(image, waves()),
+        "random_elastic": augment.random_elastic(KEY, image),
         "random_shift": augment.random_shift(KEY, image, padding=16),
         "random_crop": augment.random_crop(KEY, image, size=64),
         "low_resolution": four(augment.low_resolution, [10.0, 20.0, 40.0, 96.0]),
@@ -136,27 +167,50 @@ def functions() -> dict[str, np.ndarray]:
         "autocontrast": augment.autocontrast(image * 0.4 + 0.3),
         "sharpness": four(augment.sharpness, [0.0, 0.5, 1.5, 2.0]),
         "invert": augment.invert(image),
+        "apply_operations": augment.apply_operations(
+            image, jnp.array([3, 5, 9, 11]), jnp.full(4, 0.9), jnp.ones(4)
+        ),
         "random_augment": augment.random_augment(KEY, image, probability=1.0),
+        "normalize": augment.normalize(image, statistics="imagenet") / 5 + 0.5,
+        "erase": augment.erase(image, crop, noise + 0.5),
         "random_erase": jnp.clip(
             augment.random_erase(KEY, image, probability=1.0), 0, 1
         ),
         "mixup": augment.mixup(image, target, 0.6)[0],
         "cutmix": augment.cutmix(image, target, crop)[0],
-        "tiles": tiles,
+        "random_mix": augment.random_mix(KEY, image, target)[0],
+        "tiles": augment.tiles(image, jnp.full((4, 9, 2), 2), size=28)[0],
+        "random_tiles": tiles,
+        "cut": augment.cut(image, corner, corner, size=(40, 40)).reshape(8, 40, 40, 3),
+        "normalize_patches": augment.normalize_patches(tiles) / 5 + 0.5,
+        "patchify": augment.patchify(image, patch_size=32)[0].reshape(9, 32, 32, 3),
+        "unpatchify": augment.unpatchify(
+            augment.patchify(image, patch_size=32)[:, ::-1], patch_size=32
+        ),
         "shuffle": shuffled[3],
         "patch_grid": augment.patch_grid(image, size=32, stride=16)[0, 0],
         "random_window": augment.random_window(KEY, image, size=84),
         "drop_colours": augment.drop_colours(image, jnp.array([0, 1, 2, 0]), noise)
         + 0.5,
         "project_colours": jnp.clip(augment.project_colours(image), 0, 1),
+        "contrast_normalize": augment.contrast_normalize(image - 0.5, level=0.2) + 0.5,
         "gradient_energy": jnp.sqrt(energy)[..., None] * 4,
         "sample_corner": boxes_drawn(
             image, jnp.concatenate([corners, jnp.full((4, 2), 24)], 1)
         ),
+        "scale_components": augment.scale_components(image, components),
+        "bend_hsv": augment.bend_hsv(
+            image,
+            power=jnp.array([0.5, 1.0, 2.0, 1.0]),
+            shift=jnp.array([0, 0.2, 0, -0.2]),
+        ),
         "random_exemplar_colours": augment.random_exemplar_colours(KEY, image),
         "spectral_saliency": augment.spectral_saliency(image),
+        "saliency_mask": augment.saliency_mask(augment.spectral_saliency(image)),
+        "compose": augment.compose(image, mask, jnp.roll(image, 1, axis=0)),
         "remove_background": augment.remove_background(image, mask, level=0.5),
         "tile_background": augment.tile_background(image, mask),
+        "mask_from_noise": masks_drawn(image, sorted_out),
         "random_mask": masks_drawn(image, random),
         "block_mask": masks_drawn(image, blocks.mask),
         "unit_mask": masks_drawn(image, coarse),
@@ -176,6 +230,9 @@ def builders() -> dict:
         ),
         "pixel_views": views.pixel_views(first=crop),
         "masked": views.masked(view=crop, mask=views.random_mask(patch_size=8)),
+        "shared_mask": views.masked(
+            view=crop, mask=views.shared_mask(views.random_mask(patch_size=8))
+        ),
         "rotated": views.rotated(view=crop),
         "jigsaw": views.jigsaw(view=views.view(size=90), tile=24, normalize=False),
         "counted": views.counted(view=crop, normalize=False),
@@ -184,6 +241,9 @@ def builders() -> dict:
         "overlapping_patches": views.overlapping_patches(
             view=crop, size=16, stride=8, window=14
         ),
+        "altered_patches": views.overlapping_patches(
+            view=crop, size=32, stride=16, window=None, each=views.altered_patches()
+        ),
         "exemplars": views.exemplars(patch=32),
         "lab": views.lab(view=crop),
         "channel_views": views.channel_views(view=crop),
@@ -191,6 +251,11 @@ def builders() -> dict:
         "background": views.background(
             replace="random", probability=1.0, then=views.one_view(view=crop)
         ),
+        "swapped_backgrounds": views.swapped_backgrounds(first=crop, probability=1.0),
+        "one_view": views.one_view(view=crop),
+        "renderings": views.renderings(first=crop, second=view),
+        "shifted": views.one_view(view=views.shifted(padding=12)),
+        "fine_tuned": views.fine_tuned(view=crop, classes=4),
     }
 
 
@@ -224,7 +289,11 @@ def main() -> None:
         text = inspect.getdoc(getattr(augment, base)).splitlines()[0]
         lines += [f"### {name}", "", text, "", f"![{name}](augment/{name}.png)", ""]
     lines += ["## sslax.views", ""]
-    batch = {"image": jnp.asarray(scene()), "index": jnp.arange(4)}
+    batch = {
+        "image": jnp.asarray(scene()),
+        "index": jnp.arange(4),
+        "label": jnp.arange(4),
+    }
     for name, make in builders().items():
         picture = grid(jax.jit(make)(KEY, batch), images=3, side=SIDE)
         Image.fromarray(picture).save(

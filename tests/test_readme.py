@@ -6,7 +6,7 @@ from pathlib import Path
 import jax
 import optax
 
-from sslax import models, step
+from sslax import augment, models, step, views
 from tests import toys
 
 ROOT = Path(__file__).parent.parent
@@ -20,14 +20,14 @@ def test_the_method_of_the_readme_trains():
     names: dict = {}
     exec(code, names)
     method = names["simclr"](models.convnet(widths=(4, 8)), dim=4)
-    views = toys.TOYS["simclr"]().views
+    make = toys.TOYS["simclr"]().views
     tx = {"ssl": optax.sgd(0.1)}
     state = jax.eval_shape(
-        lambda b: step.init_state(method, tx, views, b, jax.random.key(0)),
+        lambda b: step.init_state(method, tx, make, b, jax.random.key(0)),
         toys.batch(),
     )
     _, metrics = jax.eval_shape(
-        lambda s, b: step.train_step(method, tx, views, s, b, jax.random.key(0)),
+        lambda s, b: step.train_step(method, tx, make, s, b, jax.random.key(0)),
         state,
         toys.batch(),
     )
@@ -42,3 +42,23 @@ def test_paths_in_the_readme_exist():
     assert len(paths) > 8
     for path in paths:
         assert (ROOT / path).exists(), path
+
+
+# What gives tables, numbers or functions, and no picture.
+NO_PICTURE = {
+    "augment": """BlockMask RandomMask ab_centres ab_grid ab_prior ab_to_index
+        affine_matrix choose_permutations grid_pairs hamming_distances nearest_centre
+        neighbour_label patch_scores permutation_set random_ratio to_float
+        unit_mask_from_order whole_box""",
+    "views": "center chain view",
+}
+
+
+def test_every_image_function_and_builder_has_its_picture():
+    text = (ROOT / "docs/augment.md").read_text()
+    for module in (augment, views):
+        name = module.__name__.rpartition(".")[2]
+        for function in sorted({*module.__all__} - {*NO_PICTURE[name].split()}):
+            assert re.search(rf"^### {function}(_\w+)?$", text, re.MULTILINE), function
+    for path in re.findall(r"\]\((augment/\w+\.png)\)", text):
+        assert (ROOT / "docs" / path).exists(), path

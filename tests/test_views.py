@@ -25,6 +25,7 @@ FULL = views.view(
     normalize="imagenet",
 )
 CROP = views.view(size=16)
+FULL_PATCH = jax.random.uniform(jax.random.key(4), (1, 16, 16, 3))
 BUILDERS = {
     "two_views": views.two_views(first=FULL),
     "multi_crop": views.multi_crop(first=CROP, small=views.view(size=8), count=2),
@@ -45,8 +46,16 @@ BUILDERS = {
     "background": views.background(
         replace="random", probability=0.5, then=views.two_views(first=CROP)
     ),
+    "swapped_backgrounds": views.swapped_backgrounds(first=CROP, probability=0.5),
+    "altered_patches": views.overlapping_patches(
+        view=CROP, size=8, stride=4, window=None, each=views.altered_patches()
+    ),
 }
-MIXING = ("montage", "background")  # what mixes images of the batch
+MIXING = (
+    "montage",
+    "background",
+    "swapped_backgrounds",
+)  # what mixes images of the batch
 
 
 @pytest.mark.parametrize("name", BUILDERS)
@@ -70,6 +79,13 @@ def test_eight_devices_make_what_one_makes(name):
         )
         kept = jax.tree.map(lambda x: np.delete(np.asarray(x), 3, 0), alone)
         chex.assert_trees_all_close(made["views"], kept["views"], atol=1e-6)
+
+
+def test_views_are_the_same_without_jit():
+    key = jax.random.key(6)
+    make = BUILDERS["two_views"]
+    small = {name: array[:2] for name, array in BATCH.items()}
+    chex.assert_trees_all_close(jax.jit(make)(key, small), make(key, small), atol=2e-5)
 
 
 def test_crop_sees_only_its_box():
@@ -147,3 +163,51 @@ def test_bad_options_are_refused_when_built():
     make = views.masked(view=CROP, mask=views.random_mask(patch_size=5))
     with pytest.raises(ValueError, match="patch_size 5"):
         jax.eval_shape(make, jax.random.key(0), BATCH)
+
+
+def test_a_shared_mask_is_one_for_all_images_and_another_for_each_key():
+    make = views.shared_mask(views.unit_mask(patch_size=4, unit=32, ratio=0.75))
+    image = jnp.zeros((3, 224, 224, 3))
+    one, other = (make(jax.random.key(i), image)["mask"] for i in (0, 1))
+    chex.assert_trees_all_equal(one, jnp.broadcast_to(one[:1], one.shape))
+    assert one[0].sum() == 37 * 64
+    assert not np.array_equal(one, other)
+
+
+def test_the_negative_has_the_background_of_the_query_and_the_key_its_foreground():
+    image = jnp.broadcast_to(
+        jnp.linspace(0.1, 0.4, 4)[:, None, None, None], (4, 12, 12, 3)
+    )
+    mask = jnp.zeros((4, 12, 12, 1)).at[:, 4:9, 4:9].set(1.0).at[3].set(0.0)
+    image = image + 0.5 * mask
+    still = views.view(size=12, scale=(1.0, 1.0), ratio=(1.0, 1.0), flip=0.0)
+    make = views.swapped_backgrounds(first=still, probability=1.0, negative=1.0)
+    made = make(jax.random.key(0), {"image": image, "foreground": mask})
+    query, positive, negative = (np.asarray(v)[..., 0] for v in made["views"])
+    level = np.linspace(0.1, 0.4, 4)
+    chex.assert_trees_all_close(query, np.asarray(image)[..., 0], atol=1e-5)
+    # The key has its own foreground on the background of the image before it, unless
+    # it has no foreground; the negative the other way round.
+    np.testing.assert_allclose(
+        positive[:, 6, 6], level + np.array([0.5, 0.5, 0.5, 0]), atol=1e-5
+    )
+    np.testing.assert_allclose(positive[:3, 0, 0], level[[3, 0, 1]], atol=1e-5)
+    np.testing.assert_allclose(negative[:, 0, 0], level, atol=1e-5)
+    np.testing.assert_allclose(negative[1:3, 6, 6], level[:2] + 0.5, atol=1e-5)
+    assert made["has_negative"].tolist() == [False, True, True, False]
+
+
+def test_altered_patches_change_each_patch_on_its_own_and_stay_in_range():
+    patches = jnp.broadcast_to(FULL_PATCH, (64, 16, 16, 3))
+    made = np.asarray(jax.jit(views.altered_patches())(jax.random.key(2), patches))
+    assert 0 <= made.min() <= made.max() <= 1
+    assert len(np.unique(made.reshape(64, -1).round(4), axis=0)) > 60
+    off = views.altered_patches(
+        magnitude=0.0, elastic=0.0, histogram=0.0, jitter=0.0, grayscale=0.0
+    )
+    chex.assert_trees_all_equal(off(jax.random.key(2), patches), patches)
+    grey = views.altered_patches(
+        magnitude=0.0, elastic=0.0, histogram=0.0, jitter=0.0, grayscale=0.5
+    )(jax.random.key(2), patches)
+    share = np.mean(np.ptp(grey, axis=-1).max(axis=(1, 2)) < 1e-5)
+    assert abs(share - 0.5) < 4 * 0.5 / 8

@@ -1,6 +1,6 @@
 """Images per second of augmentation on this machine's CPU, against other packages.
 
-    python -m experiments.benchmarks.augment [--repeats 5] [--peers PYTHON]
+    python -m experiments.benchmarks.augment [--repeats 20] [--peers PYTHON]
 
 Three pipelines on the same random images: SimCLR at 32 pixels (512 images) and at 224
 (32 images from 256-pixel canvases, with blur), and DINO's multi-crop (2 x 224 + 6 x 96,
@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import time
 
 import numpy as np
+
+from experiments.benchmarks.peers import start_peers
 
 SIMCLR = {"jitter": (0.8, 0.8, 0.8, 0.2), "grayscale": 0.2}
 TASKS = {
@@ -101,14 +102,14 @@ def shares(task: str, repeats: int) -> dict[str, float]:
 
 
 def main() -> None:
+    from sslax.platforms import keep_memory  # peers do not need sslax
+
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--peers", default=sys.executable)
     options = parser.parse_args()
-    command = [options.peers, "-m", "experiments.benchmarks.augment_peers"]
-    peers = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    keep_memory()
+    peers = start_peers(options.peers, "experiments.benchmarks.augment_peers")
 
     def ask(**question):
         peers.stdin.write(json.dumps(question) + "\n")

@@ -14,12 +14,13 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
 import sys
 import time
 from typing import NamedTuple
 
 import numpy as np
+
+from experiments.benchmarks.peers import start_peers
 
 
 class Case(NamedTuple):
@@ -89,15 +90,15 @@ def timed(run) -> float:
 
 
 def main() -> None:
+    from sslax.platforms import keep_memory  # peers do not need sslax
+
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--torch", default=sys.executable)
     parser.add_argument("--only", nargs="+", default=[*CASES], choices=[*CASES])
     options = parser.parse_args()
-    command = [options.torch, "-m", "experiments.benchmarks.models_peers"]
-    peers = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    keep_memory()
+    peers = start_peers(options.torch, "experiments.benchmarks.models_peers")
 
     def ask(**question):
         peers.stdin.write(json.dumps(question) + "\n")

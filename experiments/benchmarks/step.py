@@ -20,7 +20,7 @@ import optax
 
 from configs import mae as mae_config
 from configs import simclr as simclr_config
-from sslax import calls, losses, sharding, step
+from sslax import calls, losses, platforms, sharding, step
 
 
 class Case(NamedTuple):
@@ -139,6 +139,7 @@ def main() -> None:
     parser.add_argument("--simclr_batch", type=int, default=32)
     parser.add_argument("--mae_batch", type=int, default=8)
     args = parser.parse_args()
+    platforms.keep_memory()
     device = jax.devices()[0]
     print(f"{device.device_kind}, {jax.device_count()} device(s), float32")
     header = ["case", "batch", "images/s", "step ms", "views %", "model %", "loss %"]

@@ -44,6 +44,10 @@ from sslax.augment._crops import (
     random_box,
     random_resized_crop,
 )
+from sslax.augment._elastic import (
+    elastic,
+    random_elastic,
+)
 from sslax.augment._exemplar import (
     bend_hsv,
     gradient_energy,
@@ -156,6 +160,7 @@ __all__ = [
     "cut",
     "cutmix",
     "drop_colours",
+    "elastic",
     "equalize",
     "erase",
     "gaussian_blur",
@@ -186,6 +191,7 @@ __all__ = [
     "random_blur",
     "random_box",
     "random_crop",
+    "random_elastic",
     "random_erase",
     "random_exemplar_colours",
     "random_flip",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from sslax.augment._kernels import multiply
 from sslax.augment._layout import (
     Range,
     check_choice,
@@ -14,7 +17,6 @@ from sslax.augment._layout import (
     from_rows,
     to_rows,
 )
-from sslax.augment._resample import multiply
 
 PADDINGS = ("reflect", "zero")
 BLOCK = 64
@@ -45,12 +47,54 @@ def band(weights: Array, *, block: int) -> Array:
 
 
 def blur_rows(rows: Array, sigma: Array, *, kernel_size: int, padding: str) -> Array:
-    """Rows blurred by sigma `[b]`.
+    """Rows blurred by sigma `[b]`: shifted sums on CPU, elsewhere matrix products."""
+    weights = taps(sigma.astype(rows.dtype), kernel_size)
+    return jax.lax.platform_dependent(
+        rows,
+        weights,
+        cpu=functools.partial(blur_by_shifts, padding=padding),
+        default=functools.partial(blur_by_bands, padding=padding),
+    )
+
+
+def _around(rows: Array, axis: int, radius: int, padding: str) -> Array:
+    size = rows.shape[axis]
+    if padding == "reflect" or radius >= size:
+        around = [(0, 0)] * 4
+        around[axis] = (radius, radius)
+        mode = "reflect" if padding == "reflect" else "constant"
+        return jnp.pad(rows, around, mode=mode)
+    # Zero times what is there: XLA would fold constants into the loop over taps, which
+    # then costs three times as much.
+    end = 0.0 * jax.lax.slice_in_dim(rows, 0, radius, axis=axis)
+    return jnp.concatenate([end, rows, end], axis=axis)
+
+
+def blur_by_shifts(rows: Array, weights: Array, *, padding: str) -> Array:
+    """Rows blurred with taps `[b k]`: sums of shifted copies, a fused loop an axis."""
+    rows = jax.lax.optimization_barrier(rows)  # or each copy is made anew
+    middle = weights.shape[1] // 2
+    taps = weights.T[:, :, None, None, None]
+    for axis in (1, 3):
+        size = rows.shape[axis]
+        # Padding inside the loop over taps would cost more than the taps.
+        wide = jax.lax.optimization_barrier(_around(rows, axis, middle, padding))
+        shifted = [
+            jax.lax.slice_in_dim(wide, i, i + size, axis=axis)
+            for i in range(2 * middle + 1)
+        ]
+        rows = taps[middle] * shifted[middle]
+        for i in range(1, middle + 1):
+            rows += taps[middle + i] * (shifted[middle - i] + shifted[middle + i])
+    return rows
+
+
+def blur_by_bands(rows: Array, weights: Array, *, padding: str) -> Array:
+    """Rows blurred with taps `[b k]` as matrix products.
 
     A whole line as one matrix product would be mostly zeros: a line is cut into blocks,
     each multiplied with the same narrow band.
     """
-    weights = taps(sigma.astype(rows.dtype), kernel_size)
     return _along(_along(rows, weights, 3, padding), weights, 1, padding)
 
 

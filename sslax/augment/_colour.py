@@ -35,9 +35,10 @@ def _blend(rows: Array, base: Array, factor: Array) -> Array:
 
 def contrast_base(rows: Array, colour: str) -> Array:
     """The mean that contrast turns about: `[b 1 1 1]` or, per channel, `[b 1 c 1]`."""
-    if colour == "torchvision":
-        return jnp.mean(grey_rows(rows), axis=(1, 2, 3), keepdims=True)
-    return jnp.mean(rows, axis=(1, 3), keepdims=True)
+    # First over the rows: sums of whole vectors, on CPU several times as fast.
+    lines = jnp.mean(rows, axis=1, keepdims=True)
+    means = jnp.mean(lines, axis=3, keepdims=True)
+    return grey_rows(means) if colour == "torchvision" else means
 
 
 def brightness(

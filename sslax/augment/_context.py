@@ -6,8 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from sslax.augment._kernels import resample_weights
 from sslax.augment._layout import check_image, compute_dtype, from_rows, to_rows
-from sslax.augment._resample import filter_rows, resample_weights
+from sslax.augment._resample import filter_rows
 
 # Rows and columns of the eight neighbours in raster order, the centre skipped.
 NEIGHBOURS = np.array(

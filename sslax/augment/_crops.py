@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from sslax.augment._layout import Range, check_choice, check_image, from_rows, to_rows
-from sslax.augment._resample import METHODS, check_boxes, crop_rows, pair, whole_box
+from sslax.augment._kernels import METHODS
+from sslax.augment._layout import Range, check_choice, check_image, from_columns
+from sslax.augment._resample import check_boxes, crop_columns, pair, whole_box
 
 RULES = ("torchvision", "tf", "byol")
 TORCHVISION_TRIES = 10
@@ -204,5 +205,5 @@ def random_resized_crop(
     box = whole_box(image) if box is None else box
     crop = random_box(crop_key, box, scale=scale, ratio=ratio, rule=rule)
     turned = jax.random.bernoulli(flip_key, flip, (image.shape[0],)) if flip else None
-    rows = crop_rows(to_rows(image), crop, size=pair(size), method=method, flip=turned)
-    return from_rows(jnp.clip(rows, 0.0, 1.0), image.dtype)
+    made = crop_columns(image, crop, size=pair(size), method=method, flip=turned)
+    return from_columns(jnp.clip(made, 0.0, 1.0), image.dtype)

@@ -68,7 +68,12 @@ def affine(
     x, y = x + (width - 1) / 2, y + (height - 1) / 2
     if edge:
         x, y = jnp.clip(x, 0.0, width - 1.0), jnp.clip(y, 0.0, height - 1.0)
-    source = image.astype(dtype) - fill
+    return sample(image, y, x, sampling=sampling, fill=fill)
+
+
+def sample(image: Array, y: Array, x: Array, *, sampling: str, fill: float) -> Array:
+    """Images `[b h w c]` read at positions `[b p q]` in pixels, as `affine` does."""
+    source = image.astype(x.dtype) - fill
     if sampling == "nearest":
         out = _read(source, jnp.round(y), jnp.round(x))
     else:

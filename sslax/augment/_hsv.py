@@ -21,7 +21,9 @@ def hue_chroma_value(rows: Array) -> tuple[Array, Array, Array]:
     value = jnp.maximum(jnp.maximum(r, g), b)
     chroma = value - jnp.minimum(jnp.minimum(r, g), b)
     over = 1.0 / jnp.where(chroma > 0, chroma, 1.0)
-    red, green = r == value, g == value
+    # Orders, not equality with `value`: a compiler may compute that one twice and round
+    # it otherwise. Near a tie both sides give the same hue.
+    red, green = (r >= g) & (r >= b), g >= b
     numerator = jnp.where(red, g - b, jnp.where(green, b - r, r - g))
     sector = jnp.where(red, 0.0, jnp.where(green, 2.0, 4.0)).astype(rows.dtype)
     hue = (sector + numerator * over) / 6.0
@@ -35,12 +37,12 @@ def paint(hue: Array, chroma: Array, value: Array) -> Array:
     `k = (n + 6 hue) mod 6` and n = 5, 3, 1 for red, green, blue: piecewise linear, the
     same as the six cases of the usual table.
     """
-    planes = []
-    for n in (5.0, 3.0, 1.0):
-        k = n / 6.0 + hue
-        k = 6.0 * (k - jnp.floor(k))
-        planes.append(value - chroma * jnp.clip(jnp.minimum(k, 4.0 - k), 0.0, 1.0))
-    return jnp.concatenate(planes, axis=2)
+    # One formula over a channel axis is one fused loop; three planes put together are
+    # slower by a factor of almost three on CPU.
+    turn = jnp.asarray([5.0, 3.0, 1.0], hue.dtype)[None, None, :, None] / 6.0
+    k = turn + hue
+    k = 6.0 * (k - jnp.floor(k))
+    return value - chroma * jnp.clip(jnp.minimum(k, 4.0 - k), 0.0, 1.0)
 
 
 def adjust_hsv(rows: Array, shift: Array, factor: Array | None) -> Array:

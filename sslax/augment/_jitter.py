@@ -140,16 +140,15 @@ def jitter(
     return from_rows(out, image.dtype)
 
 
-def random_jitter_rows(key, rows, *, strength, probability, colour):
-    """The random jitter on rows."""
-    operations = active_operations(strength, rows.shape[2])
-    if not operations or probability == 0:
-        return rows
+def draw_jitter(
+    key, batch: int, operations: tuple[int, ...], *, strength, probability, colour: str
+) -> tuple[Array, Array]:
+    """Amounts `[b 4]` and order `[b k]` of a random jitter by these operations."""
     amount_key, order_key, apply_key = jax.random.split(key, 3)
-    amounts = draw_amounts(amount_key, rows.shape[0], strength, colour)
-    order = draw_order(order_key, rows.shape[0], operations)
-    apply = jax.random.bernoulli(apply_key, probability, (rows.shape[0], 1))
-    return jitter_rows(rows, amounts, jnp.where(apply, order, -1), operations, colour)
+    amounts = draw_amounts(amount_key, batch, strength, colour)
+    order = draw_order(order_key, batch, operations)
+    apply = jax.random.bernoulli(apply_key, probability, (batch, 1))
+    return amounts, jnp.where(apply, order, -1)
 
 
 def check_jitter(strength, probability: float, colour: str) -> None:
@@ -204,7 +203,16 @@ def random_jitter(
     """
     check_image(image, channels=(1, 3))
     check_jitter(strength, probability, colour)
-    rows = random_jitter_rows(
-        key, to_rows(image), strength=strength, probability=probability, colour=colour
+    operations = active_operations(strength, image.shape[-1])
+    if not operations:
+        return image
+    amounts, order = draw_jitter(
+        key,
+        image.shape[0],
+        operations,
+        strength=strength,
+        probability=probability,
+        colour=colour,
     )
+    rows = jitter_rows(to_rows(image), amounts, order, operations, colour)
     return from_rows(rows, image.dtype)

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from sslax.augment._kernels import multiply
 from sslax.augment._layout import check_image, compute_dtype
-from sslax.augment._resample import multiply
 
 TABLES = pathlib.Path(__file__).parent / "tables"
 XYZ = (

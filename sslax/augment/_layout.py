@@ -1,8 +1,8 @@
 """What image functions share: checks of their input, and the layout they compute in.
 
 Public functions take `[b h w c]`. Inside, images are *rows* `[b h c w]`: every colour
-plane is contiguous along a row, so that colour arithmetic runs over whole vectors, and
-both passes of a separable filter are batched matrix products without a transpose.
+plane is contiguous along a row, so that colour arithmetic runs over whole vectors. What
+treats height and width alike takes *columns* `[b w c h]` just as well: crops make them.
 """
 
 from __future__ import annotations
@@ -70,6 +70,11 @@ def to_rows(image: Array) -> Array:
 def from_rows(rows: Array, dtype) -> Array:
     """Rows `[b h c w]` to `[b h w c]`."""
     return rows.transpose(0, 1, 3, 2).astype(dtype)
+
+
+def from_columns(columns: Array, dtype) -> Array:
+    """Columns `[b w c h]`, rows with both sides exchanged, to `[b h w c]`."""
+    return columns.transpose(0, 3, 1, 2).astype(dtype)
 
 
 def per_image(value, rows: Array) -> Array:

@@ -1,122 +1,26 @@
-"""Crops and resizes as two small matrix products.
+"""Crops and resizes as two passes of small matrix products.
 
 A separable antialiased resize is linear in rows and in columns. Its weights depend only
 on the box of each image, so a batch of different crops is two batched matrix products,
-which every accelerator does well; a flip only turns the weights round.
+which every accelerator does well; a flip only turns the weights round. Both passes go
+along the axis after the batch, so that what they read is contiguous; in between, rows
+and columns change places.
 """
 
 from __future__ import annotations
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from sslax.augment._layout import check_choice, check_image, from_rows, to_rows
-
-METHODS = ("bicubic", "bilinear", "lanczos", "box", "bicubic_torch", "bicubic_tf1")
-
-
-def _triangle(x: Array) -> Array:
-    return jnp.maximum(0.0, 1.0 - x)
-
-
-def _cubic(x: Array) -> Array:
-    near = (1.5 * x - 2.5) * x * x + 1.0
-    far = ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0
-    return jnp.where(x < 1.0, near, jnp.where(x < 2.0, far, 0.0))
-
-
-def _lanczos(x: Array) -> Array:
-    return jnp.where(x < 3.0, jnp.sinc(x) * jnp.sinc(x / 3.0), 0.0)
-
-
-def _box(x: Array) -> Array:
-    return (x <= 0.5).astype(x.dtype)
-
-
-_KERNELS = {
-    "bicubic": _cubic,
-    "bilinear": _triangle,
-    "lanczos": _lanczos,
-    "box": _box,
-}
-
-
-def resample_weights(
-    start: Array,
-    length: Array,
-    *,
-    size_in: int,
-    size_out: int,
-    method: str,
-    antialias: bool = True,
-    flip: Array | None = None,
-    inside: tuple[Array, Array] | None = None,
-) -> Array:
-    """Weights `[b out in]` that resize the interval `[start, start + length)`.
-
-    Only pixels inside the interval have weight, and weights sum to 1: the result is
-    that of cutting the interval out first. With wider bounds `inside`, it is that of
-    resizing those and cutting the interval out of the result.
-
-    Args:
-      start: first pixel of the interval `[b]`.
-      length: its length in pixels `[b]`.
-      size_in: pixels of the source.
-      size_out: pixels of the result.
-      method: one of `METHODS`.
-      antialias: widen the kernel when the interval is longer than the result.
-      flip: turn the result round where true `[b]`.
-      inside: first pixel and length `[b]` of what may have weight.
-
-    Returns:
-      Weights in the dtype of `start`.
-    """
-    if method in ("bicubic_torch", "bicubic_tf1"):
-        return _repeated_edge(start, length, size_in, size_out, method, flip)
-    dtype = start.dtype
-    first, extent = (start, length) if inside is None else inside
-    start, length = start[:, None], length[:, None]
-    scale = length / size_out
-    target = jnp.arange(size_out, dtype=dtype)[None, :]
-    if flip is not None:
-        target = jnp.where(flip[:, None], size_out - 1.0 - target, target)
-    centre = start + (target + 0.5) * scale - 0.5
-    width = jnp.maximum(scale, 1.0) if antialias else jnp.ones_like(scale)
-    source = jnp.arange(size_in, dtype=dtype)
-    distance = jnp.abs(source[None, None, :] - centre[:, :, None]) / width[:, :, None]
-    first, end = first[:, None] - 0.5, (first + extent)[:, None] - 0.5
-    valid = (source[None, :] > first) & (source[None, :] < end)
-    weights = jnp.where(valid[:, None, :], _KERNELS[method](distance), 0.0)
-    total = jnp.sum(weights, axis=2, keepdims=True)
-    return weights / jnp.where(jnp.abs(total) > 1e-6, total, 1.0)
-
-
-def _repeated_edge(start, length, size_in, size_out, method, flip) -> Array:
-    """Four taps of the cubic with a = -0.75, the edge repeated, not antialiased."""
-    scale = (length / size_out)[:, None]
-    target = jnp.arange(size_out, dtype=start.dtype)[None, :]
-    if flip is not None:
-        target = jnp.where(flip[:, None], size_out - 1.0 - target, target)
-    half = 0.5 if method == "bicubic_torch" else 0.0
-    centre = (target + half) * scale - half
-    below = jnp.floor(centre)
-    source = jnp.arange(size_in, dtype=start.dtype)[None, None, :]
-    weights = jnp.zeros((*centre.shape, size_in), start.dtype)
-    for tap in (-1.0, 0.0, 1.0, 2.0):
-        x = jnp.abs(below + tap - centre)
-        near = (1.25 * x - 2.25) * x * x + 1.0
-        far = ((-0.75 * x + 3.75) * x - 6.0) * x + 3.0
-        value = jnp.where(x <= 1.0, near, far)
-        place = jnp.clip(below + tap, 0.0, length[:, None] - 1.0) + start[:, None]
-        weights += jnp.where(place[..., None] == source, value[..., None], 0.0)
-    return weights
-
-
-def multiply(equation: str, *arrays: Array) -> Array:
-    """A matrix product in full float precision, also where bfloat16 is the default."""
-    return jnp.einsum(equation, *arrays, precision=jax.lax.Precision.HIGHEST)
+from sslax.augment._bands import resample
+from sslax.augment._kernels import METHODS, multiply
+from sslax.augment._layout import (
+    check_choice,
+    check_image,
+    compute_dtype,
+    from_columns,
+)
 
 
 def filter_rows(rows: Array, vertical: Array, horizontal: Array) -> Array:
@@ -148,8 +52,8 @@ def check_boxes(box: Array, batch: int) -> None:
         )
 
 
-def crop_rows(
-    rows: Array,
+def crop_columns(
+    image: Array,
     box: Array,
     *,
     size: tuple[int, int],
@@ -157,21 +61,18 @@ def crop_rows(
     antialias=True,
     flip=None,
 ) -> Array:
-    """Rows of the boxes `[b 4]`, resized."""
-    box = box.astype(rows.dtype)
+    """Columns `[b w c h]` of the boxes `[b 4]` of images `[b h w c]`, resized."""
+    batch, height, width, channels = image.shape
+    box = box.astype(compute_dtype(image.dtype))
     options = {"method": method, "antialias": antialias}
-    vertical = resample_weights(
-        box[:, 0], box[:, 2], size_in=rows.shape[1], size_out=size[0], **options
+    lines = image.reshape(batch, height, width * channels)
+    lines = resample(lines, box[:, 0], box[:, 2], size_out=size[0], **options)
+    lines = lines.reshape(batch, size[0], width, channels).transpose(0, 2, 3, 1)
+    lines = lines.reshape(batch, width, channels * size[0])
+    lines = resample(
+        lines, box[:, 1], box[:, 3], size_out=size[1], flip=flip, **options
     )
-    horizontal = resample_weights(
-        box[:, 1],
-        box[:, 3],
-        size_in=rows.shape[3],
-        size_out=size[1],
-        flip=flip,
-        **options,
-    )
-    return filter_rows(rows, vertical, horizontal)
+    return lines.reshape(batch, size[1], channels, size[0])
 
 
 def crop_resize(
@@ -186,7 +87,7 @@ def crop_resize(
     """Cuts a box out of each image and resizes it, antialiased.
 
     Equal to cutting the box out and resizing the piece with `jax.image.resize`: pixels
-    outside the box never leak in. Done as two batched matrix products.
+    outside the box never leak in. Done as two passes of batched matrix products.
 
     Args:
       image: images `[b h w c]`, any number of channels.
@@ -222,15 +123,15 @@ def crop_resize(
     check_choice(method, METHODS, "method")
     box = jnp.asarray(box)
     check_boxes(box, image.shape[0])
-    out = crop_rows(
-        to_rows(image),
+    out = crop_columns(
+        image,
         box,
         size=pair(size),
         method=method,
         antialias=antialias,
         flip=flip,
     )
-    return from_rows(out, image.dtype)
+    return from_columns(out, image.dtype)
 
 
 def whole_box(image: Array) -> Float[Array, "b 4"]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from absl import app, flags, logging
 
+from sslax import platforms
 from sslax.calls import nearest
 
 __all__ = ["main", "run"]
@@ -63,6 +64,8 @@ def run(command: str) -> None:
     """
     # Configs may import configs.common, from the folder where the command is given.
     sys.path.insert(0, os.getcwd())
+    if command != "plan":
+        platforms.keep_memory()
     _define_flags(command)
     function = globals()[f"_{command.replace('-', '_')}"]
 

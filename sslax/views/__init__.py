@@ -6,6 +6,10 @@ A builder puts what the loss reads into `batch["views"]`, a tuple of arrays with
 b; masks and pretext labels go to keys of their own, also with leading b.
 """
 
+from sslax.views._backgrounds import (
+    background,
+    swapped_backgrounds,
+)
 from sslax.views._colours import (
     channel_views,
     lab,
@@ -13,16 +17,20 @@ from sslax.views._colours import (
 from sslax.views._evaluate import (
     center,
 )
+from sslax.views._grids import (
+    altered_patches,
+    overlapping_patches,
+)
 from sslax.views._masked import (
     block_mask,
     masked,
     random_mask,
+    shared_mask,
     unit_mask,
 )
 from sslax.views._patches import (
     context_pairs,
     exemplars,
-    overlapping_patches,
 )
 from sslax.views._photometric import (
     view,
@@ -42,13 +50,13 @@ from sslax.views._several import (
     two_views,
 )
 from sslax.views._windows import (
-    background,
     fine_tuned,
     frame_crops,
     shifted,
 )
 
 __all__ = [
+    "altered_patches",
     "background",
     "block_mask",
     "center",
@@ -70,7 +78,9 @@ __all__ = [
     "random_mask",
     "renderings",
     "rotated",
+    "shared_mask",
     "shifted",
+    "swapped_backgrounds",
     "two_views",
     "unit_mask",
     "view",

@@ -8,7 +8,6 @@ import jax.numpy as jnp
 
 from sslax import augment
 from sslax.augment._layout import check_choice
-from sslax.augment._normalize import to_float
 
 # Mid-range and half range of each channel over the sRGB gamut.
 SPACES = {
@@ -43,7 +42,7 @@ def lab(*, view: Callable, stride: int = 4, colourless: float = 5.0) -> Callable
     """
 
     def views(key, batch):
-        image = view(key, to_float(batch["image"]), batch.get("box"))
+        image = view(key, batch["image"], batch.get("box"))
         made = augment.rgb_to_lab(image)
         ab = made[:, ::stride, ::stride, 1:]
         weight = jnp.max(jnp.abs(ab), axis=(1, 2, 3)) > colourless
@@ -85,7 +84,7 @@ def channel_views(*, view: Callable, space: str = "lab") -> Callable:
     check_choice(space, tuple(SPACES), "space")
 
     def views(key, batch):
-        image = view(key, to_float(batch["image"]), batch.get("box"))
+        image = view(key, batch["image"], batch.get("box"))
         convert = augment.rgb_to_lab if space == "lab" else augment.rgb_to_ycbcr
         made = convert(image)
         middle, half = jnp.asarray(SPACES[space], made.dtype)[:, None, None, None]

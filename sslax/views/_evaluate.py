@@ -7,10 +7,11 @@ from collections.abc import Callable
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from sslax.augment._kernels import METHODS, resample_weights
 from sslax.augment._layout import check_choice, from_rows, to_rows
 from sslax.augment._normalize import normalize as normalized
 from sslax.augment._normalize import statistics_of, to_float
-from sslax.augment._resample import METHODS, filter_rows, resample_weights, whole_box
+from sslax.augment._resample import filter_rows, whole_box
 
 
 def center(

@@ -9,7 +9,6 @@ import jax.numpy as jnp
 
 from sslax import augment
 from sslax.augment._masks import check_ratio
-from sslax.augment._normalize import to_float
 from sslax.augment._patches import grid_of
 
 
@@ -38,7 +37,7 @@ def masked(*, view: Callable, mask: Callable) -> Callable:
 
     def views(key, batch):
         view_key, mask_key = jax.random.split(key)
-        image = view(view_key, to_float(batch["image"]), batch.get("box"))
+        image = view(view_key, batch["image"], batch.get("box"))
         return {**batch, "views": (image,), **mask(mask_key, image)}
 
     return views
@@ -180,3 +179,34 @@ def unit_mask(*, patch_size, unit: int = 32, ratio: float = 0.6) -> Callable:
         return {"mask": made.reshape(image.shape[0], -1)}
 
     return mask
+
+
+def shared_mask(mask: Callable) -> Callable:
+    """One mask for all images of the batch, for encoders that keep the same patches.
+
+    Args:
+      mask: `(key, image) -> dict of arrays [b ...]`, such as `unit_mask` gives.
+
+    Returns:
+      The same, drawn once and repeated.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> make = shared_mask(unit_mask(patch_size=4, ratio=0.75))
+      >>> drawn = make(jax.random.key(0), jnp.ones((2, 224, 224, 3)))["mask"]
+      >>> drawn.shape, (drawn[0] == drawn[1]).all().item()
+      ((2, 3136), True)
+
+    References:
+      Wang et al., Masked Image Modeling with Local Multi-Scale Reconstruction, 2023,
+      arXiv:2303.05251, section 4.1: one mask for a batch of the Swin encoder.
+    """
+
+    def shared(key, image):
+        drawn = mask(key, image[:1])
+        return {
+            name: jnp.broadcast_to(array, (image.shape[0], *array.shape[1:]))
+            for name, array in drawn.items()
+        }
+
+    return shared

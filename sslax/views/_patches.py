@@ -1,4 +1,4 @@
-"""Views made of patches: context pairs, overlapping grids, exemplars."""
+"""Views made of patches: context pairs and exemplars."""
 
 from __future__ import annotations
 
@@ -125,52 +125,6 @@ def _hide_shortcuts(key, patches, colours, pixelate, level):
             patches = augment.project_colours(patches)
         patches = patches - jnp.mean(patches, axis=(1, 2), keepdims=True)
     return augment.contrast_normalize(patches, level=level)
-
-
-def overlapping_patches(
-    *, view: Callable, size: int = 64, stride: int = 32, window: int | None = 60
-) -> Callable:
-    """A grid of overlapping patches of one view, for prediction of one from others.
-
-    Args:
-      view: makes the view that is cut up, as `view` gives it: 256 grey pixels in CPC,
-        260 in its second version.
-      size: side of a patch: 64, and 80 in the second version.
-      stride: distance of neighbours: 32, and 36 in the second version.
-      window: side of the window that is kept at a random place in each patch; None
-        keeps all.
-
-    Returns:
-      `(key, batch) -> batch` with `batch["views"]`, one array `[b rows columns p p c]`.
-
-    Raises:
-      ValueError: when called, if a patch does not fit the view.
-
-    Example:
-      >>> import jax, jax.numpy as jnp
-      >>> from sslax.views import view
-      >>> make = overlapping_patches(view=view(size=16), size=8, stride=4, window=7)
-      >>> batch = make(jax.random.key(0), {"image": jnp.ones((2, 20, 20, 1))})
-      >>> batch["views"][0].shape
-      (2, 3, 3, 8, 8, 1)
-
-    References:
-      van den Oord et al., Representation Learning with Contrastive Predictive Coding,
-      2018, arXiv:1807.03748, section 3.2. Hénaff et al., Data-Efficient Image
-      Recognition with Contrastive Predictive Coding, 2019, arXiv:1905.09272.
-    """
-
-    def views(key, batch):
-        view_key, window_key = jax.random.split(key)
-        image = view(view_key, to_float(batch["image"]), batch.get("box"))
-        patches = augment.patch_grid(image, size=size, stride=stride)
-        if window is not None:
-            flat = patches.reshape(-1, *patches.shape[3:])
-            flat = augment.random_window(window_key, flat, size=window)
-            patches = flat.reshape(patches.shape)
-        return {**batch, "views": (patches,)}
-
-    return views
 
 
 def exemplars(*, patch: int = 32, seed: int = 0, colours: bool = True) -> Callable:

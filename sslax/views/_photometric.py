@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import jax
@@ -11,16 +12,22 @@ from jaxtyping import Array
 from sslax.augment._blur import blur_rows, check_blur, default_kernel, draw_sigma
 from sslax.augment._colour import COLOURS, invert_above
 from sslax.augment._crops import check_crop, random_box
-from sslax.augment._jitter import check_jitter, random_jitter_rows
+from sslax.augment._jitter import (
+    active_operations,
+    check_jitter,
+    draw_jitter,
+    jitter_rows,
+)
+from sslax.augment._kernels import METHODS
 from sslax.augment._layout import (
     check_choice,
     check_probability,
-    from_rows,
+    from_columns,
     grey_rows,
-    to_rows,
+    per_image,
 )
-from sslax.augment._normalize import statistics_of, to_float
-from sslax.augment._resample import METHODS, crop_rows, pair, whole_box
+from sslax.augment._normalize import statistics_of
+from sslax.augment._resample import crop_columns, pair, whole_box
 
 
 def view(
@@ -101,41 +108,94 @@ def view(
     for name, value in chances.items():
         check_probability(value, name)
 
-    def op(key, image, box=None, *, coordinates=False):
-        batch, channels = image.shape[0], image.shape[-1]
+    def draw(key, batch, channels, box) -> dict[str, Array]:
         keys = jax.random.split(key, 6)
-        rows = to_rows(to_float(image))
-        box = whole_box(image) if box is None else box
-        region = random_box(keys[0], box, scale=scale, ratio=ratio, rule=crop)
-        turned = jax.random.bernoulli(keys[1], flip, (batch,)) if flip else None
-        rows = crop_rows(
-            rows, region, size=size, method=resize, antialias=antialias, flip=turned
-        )
-        if resize in ("bicubic", "lanczos"):
-            rows = jnp.clip(rows, 0.0, 1.0)
-        if jitter is not None:
-            rows = random_jitter_rows(
-                keys[2], rows, strength=jitter, probability=jitter_prob, colour=colour
+        drawn = {"box": random_box(keys[0], box, scale=scale, ratio=ratio, rule=crop)}
+        if flip:
+            drawn["flip"] = jax.random.bernoulli(keys[1], flip, (batch,))
+        operations = active_operations(jitter or (0,) * 4, channels)
+        if operations and jitter_prob:
+            drawn["amounts"], drawn["order"] = draw_jitter(
+                keys[2],
+                batch,
+                operations,
+                strength=jitter,
+                probability=jitter_prob,
+                colour=colour,
             )
         if grayscale and channels == 3:
-            chosen = _chosen(keys[3], grayscale, batch)
-            rows = jnp.where(chosen, grey_rows(rows), rows)
+            drawn["grey"] = jax.random.bernoulli(keys[3], grayscale, (batch,))
         if blur:
-            drawn = draw_sigma(keys[4], batch, sigma, blur)
-            rows = blur_rows(rows, drawn, kernel_size=kernel_size, padding=padding)
+            drawn["sigma"] = draw_sigma(keys[4], batch, sigma, blur)
         if solarize:
-            chosen = _chosen(keys[5], solarize, batch)
-            rows = invert_above(rows, jnp.where(chosen, threshold, jnp.inf))
-        if normalize is not None:
-            mean, std = (
-                jnp.asarray(v, rows.dtype)[None, None, :, None]
-                for v in statistics_of(normalize, channels)
-            )
-            rows = (rows - mean) / std
-        made = from_rows(rows, rows.dtype)
-        return (made, _coordinates(region, box, turned)) if coordinates else made
+            chosen = jax.random.bernoulli(keys[5], solarize, (batch,))
+            drawn["threshold"] = jnp.where(chosen, threshold, jnp.inf)
+        return drawn
+
+    develop = functools.partial(
+        _develop,
+        size=size,
+        resize=resize,
+        antialias=antialias,
+        jitter=jitter,
+        colour=colour,
+        kernel_size=kernel_size,
+        padding=padding,
+        normalize=normalize,
+    )
+
+    def op(key, image, box=None, *, coordinates=False):
+        batch, channels = image.shape[0], image.shape[-1]
+        box = whole_box(image) if box is None else box
+        drawn = draw(key, batch, channels, box)
+        made = develop(image, drawn)
+        if not coordinates:
+            return made
+        return made, _coordinates(drawn["box"], box, drawn.get("flip"))
 
     return op
+
+
+def _develop(
+    image,
+    drawn: dict[str, Array],
+    *,
+    size,
+    resize,
+    antialias,
+    jitter,
+    colour,
+    kernel_size,
+    padding,
+    normalize,
+) -> Array:
+    """The views, once it is drawn what happens to each image."""
+    x = crop_columns(
+        image,
+        drawn["box"],
+        size=size,
+        method=resize,
+        antialias=antialias,
+        flip=drawn.get("flip"),
+    )
+    if resize in ("bicubic", "lanczos"):
+        x = jnp.clip(x, 0.0, 1.0)
+    if "order" in drawn:
+        operations = active_operations(jitter, image.shape[-1])
+        x = jitter_rows(x, drawn["amounts"], drawn["order"], operations, colour)
+    if "grey" in drawn:
+        x = jnp.where(per_image(drawn["grey"], x), grey_rows(x), x)
+    if "sigma" in drawn:
+        x = blur_rows(x, drawn["sigma"], kernel_size=kernel_size, padding=padding)
+    if "threshold" in drawn:
+        x = invert_above(x, per_image(drawn["threshold"], x))
+    if normalize is not None:
+        mean, std = (
+            jnp.asarray(v, x.dtype)[None, None, :, None]
+            for v in statistics_of(normalize, image.shape[-1])
+        )
+        x = (x - mean) / std
+    return from_columns(x, x.dtype)
 
 
 def _coordinates(region, box, turned) -> Array:
@@ -147,7 +207,3 @@ def _coordinates(region, box, turned) -> Array:
     if turned is not None:
         x0, x1 = jnp.where(turned, x1, x0), jnp.where(turned, x0, x1)
     return jnp.stack([x0, start[:, 0], x1, end[:, 0]], axis=1)
-
-
-def _chosen(key, probability: float, batch: int) -> Array:
-    return jax.random.bernoulli(key, probability, (batch, 1, 1, 1))

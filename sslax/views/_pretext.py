@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 
 from sslax import augment
-from sslax.augment._normalize import to_float
 
 
 def rotated(*, view: Callable) -> Callable:
@@ -38,7 +37,7 @@ def rotated(*, view: Callable) -> Callable:
     """
 
     def views(key, batch):
-        image = view(key, to_float(batch["image"]), batch.get("box"))
+        image = view(key, batch["image"], batch.get("box"))
         if image.shape[1] != image.shape[2]:
             raise ValueError(f"rotated needs square views, got {tuple(image.shape)}")
         turned = tuple(augment.rot90(image, turns=k) for k in range(4))
@@ -100,7 +99,7 @@ def jigsaw(
 
     def views(key, batch):
         view_key, tile_key, pick_key, grey_key = jax.random.split(key, 4)
-        image = view(view_key, to_float(batch["image"]), batch.get("box"))
+        image = view(view_key, batch["image"], batch.get("box"))
         number = image.shape[0]
         drab = jax.random.bernoulli(grey_key, grey, (number,))
         image = augment.grayscale(image, amount=drab.astype(image.dtype))
@@ -150,7 +149,7 @@ def counted(*, view: Callable, grey: float = 0.67, normalize: bool = True) -> Ca
 
     def views(key, batch):
         view_key, method_key, grey_key = jax.random.split(key, 3)
-        image = view(view_key, to_float(batch["image"]), batch.get("box"))
+        image = view(view_key, batch["image"], batch.get("box"))
         number, side = image.shape[:2]
         if side % 2 or number < 2:
             raise ValueError(
@@ -220,7 +219,7 @@ def montage(*, view: Callable, overlap: float = 0.3) -> Callable:
 
     def views(key, batch):
         view_key, order_key = jax.random.split(key)
-        image = to_float(batch["image"])
+        image = batch["image"]
         box = batch.get("box")
         box = augment.whole_box(image) if box is None else box
         number = image.shape[0]

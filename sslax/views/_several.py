@@ -6,8 +6,6 @@ from collections.abc import Callable
 
 import jax
 
-from sslax.augment._normalize import to_float
-
 
 def two_views(*, first: Callable, second: Callable | None = None) -> Callable:
     """Two independent random views of every image.
@@ -34,7 +32,7 @@ def two_views(*, first: Callable, second: Callable | None = None) -> Callable:
     second = first if second is None else second
 
     def views(key, batch):
-        image, box = to_float(batch["image"]), batch.get("box")
+        image, box = batch["image"], batch.get("box")
         first_key, second_key = jax.random.split(key)
         made = (first(first_key, image, box), second(second_key, image, box))
         return {**batch, "views": made}
@@ -64,7 +62,7 @@ def one_view(*, view: Callable) -> Callable:
     """
 
     def views(key, batch):
-        made = view(key, to_float(batch["image"]), batch.get("box"))
+        made = view(key, batch["image"], batch.get("box"))
         return {**batch, "views": (made,)}
 
     return views
@@ -108,7 +106,7 @@ def multi_crop(
         large_key, small_key = jax.random.split(key)
         made = large(large_key, batch)["views"]
         if small is not None and count:
-            image, box = to_float(batch["image"]), batch.get("box")
+            image, box = batch["image"], batch.get("box")
             # One program for all small views: compiles once, not `count` times.
             keys = jax.random.split(small_key, count)
             several = jax.vmap(small, in_axes=(0, None, None))(keys, image, box)
@@ -143,7 +141,7 @@ def renderings(*, first: Callable, second: Callable) -> Callable:
     """
 
     def views(key, batch):
-        image, box = to_float(batch["image"]), batch.get("box")
+        image, box = batch["image"], batch.get("box")
         made = (first(key, image, box), second(key, image, box))
         return {**batch, "views": made}
 
@@ -177,7 +175,7 @@ def pixel_views(*, first: Callable, second: Callable | None = None) -> Callable:
     second = first if second is None else second
 
     def views(key, batch):
-        image, box = to_float(batch["image"]), batch.get("box")
+        image, box = batch["image"], batch.get("box")
         first_key, second_key = jax.random.split(key)
         one, here = first(first_key, image, box, coordinates=True)
         two, there = second(second_key, image, box, coordinates=True)

@@ -1,14 +1,13 @@
-"""Windows of frames, shifted crops, other backgrounds, mixed images."""
+"""Windows of frames, shifted crops, mixed images."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import jax
-import jax.numpy as jnp
 
 from sslax import augment
-from sslax.augment._layout import check_choice, check_probability
+from sslax.augment._layout import check_probability
 from sslax.augment._normalize import to_float
 
 
@@ -92,65 +91,6 @@ def shifted(
     return op
 
 
-def background(
-    *, replace: str = "remove", probability: float = 0.2, then: Callable
-) -> Callable:
-    """Takes backgrounds away or exchanges them, before other views are made.
-
-    The foreground is `batch["foreground"]` `[b h w 1]` if the data has it, else the
-    spectral-residual saliency of the image, cut at three times its mean. Images whose
-    foreground is less than 5 % or more than 95 % stay as they are.
-
-    Args:
-      replace: `remove` puts a grey of random level behind the foreground, `random` the
-        tiled background of another image of the batch.
-      probability: of doing so to an image.
-      then: `(key, batch) -> batch`, the builder of the views.
-
-    Returns:
-      `(key, batch) -> batch`, what `then` gives on images with other backgrounds; with
-      its own randomness for each view if `then` is called through `chain`.
-
-    Raises:
-      ValueError: for an unknown way or a probability outside [0, 1].
-
-    Example:
-      >>> import jax, jax.numpy as jnp
-      >>> from sslax.views import two_views, view
-      >>> make = background(then=two_views(first=view(size=16)))
-      >>> batch = make(jax.random.key(0), {"image": jnp.ones((2, 20, 20, 3))})
-      >>> batch["views"][0].shape
-      (2, 16, 16, 3)
-
-    References:
-      Ryali et al., Characterizing and Improving the Robustness of Self-Supervised
-      Learning through Background Augmentations, 2021, arXiv:2103.12719, section 3.
-    """
-    check_choice(replace, ("remove", "random"), "replace")
-    check_probability(probability, "probability")
-
-    def views(key, batch):
-        level_key, apply_key, then_key = jax.random.split(key, 3)
-        image, number = to_float(batch["image"]), batch["image"].shape[0]
-        mask = batch.get("foreground")
-        if mask is None:
-            mask = augment.saliency_mask(augment.spectral_saliency(image))
-        mask = mask.astype(image.dtype)
-        if replace == "remove":
-            level = jax.random.uniform(level_key, (number,))
-            other = augment.remove_background(image, mask, level=level)
-        else:
-            behind = jnp.roll(augment.tile_background(image, mask), 1, axis=0)
-            other = augment.compose(image, mask, behind)
-        share = jnp.mean(mask, axis=(1, 2, 3))
-        apply = jax.random.bernoulli(apply_key, probability, (number,))
-        apply &= (share > 0.05) & (share < 0.95)
-        image = jnp.where(apply[:, None, None, None], other, image)
-        return then(then_key, {**batch, "image": image})
-
-    return views
-
-
 def fine_tuned(
     *,
     view: Callable,
@@ -194,7 +134,7 @@ def fine_tuned(
 
     def views(key, batch):
         view_key, augment_key, erase_key, mix_key = jax.random.split(key, 4)
-        image = view(view_key, to_float(batch["image"]), batch.get("box"))
+        image = view(view_key, batch["image"], batch.get("box"))
         if augment_magnitude:
             image = augment.random_augment(
                 augment_key, image, magnitude=augment_magnitude

@@ -1,5 +1,7 @@
 """Colour: identities, ranges, families, orders."""
 
+import itertools
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -58,6 +60,28 @@ def test_jitter_follows_the_order_of_each_image(colour):
     ]
     chex.assert_trees_all_close(made, jnp.stack(wanted), atol=2e-6)
     assert 0 <= made.min() <= made.max() <= 1
+
+
+@pytest.mark.parametrize("colour", FAMILIES)
+def test_jitter_in_each_of_the_24_orders(colour):
+    orders = np.array(list(itertools.permutations(range(4))))
+    image = jnp.broadcast_to(IMAGE[:1], (24, 6, 5, 3))
+    amounts = jnp.broadcast_to(jnp.array([[1.3, 0.6, 1.7, 0.15]]), (24, 4))
+    made = jax.jit(lambda x, o: augment.jitter(x, amounts, o, colour=colour))(
+        image, jnp.asarray(orders)
+    )
+    wanted = [reference_jitter(IMAGE[:1], amounts[0], o, colour)[0] for o in orders]
+    chex.assert_trees_all_close(made, jnp.stack(wanted), atol=2e-6)
+
+
+def test_hue_is_continuous_where_two_channels_tie(rng):
+    """Rounding may decide which channel is largest, never the colour."""
+    pixels = rng.random((64, 3)).astype(np.float32)
+    pixels[:, 1] = pixels[:, 0]
+    near = pixels + rng.uniform(-1e-7, 1e-7, pixels.shape).astype(np.float32)
+    turn = jax.jit(lambda x: augment.hue(x[None, None], 0.3))
+    # Half of them are ties at the top, half at the bottom.
+    chex.assert_trees_all_close(turn(pixels), turn(near), atol=1e-5)
 
 
 @jax.jit

@@ -1,5 +1,7 @@
 """Crops, resizes, blur, flips, patches: against slow readings and as properties."""
 
+import functools
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -9,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sslax import augment
+from sslax.augment._bands import resample_banded, resample_dense
+from sslax.augment._blur import blur_by_bands, blur_by_shifts, taps
 
 IMAGE = jax.random.uniform(jax.random.key(2), (2, 20, 17, 3))
 
@@ -27,6 +31,33 @@ def test_crop_resize_is_crop_then_resize(method, theirs):
         wanted = jax.image.resize(piece, (8, 13, 3), theirs)
         wanted = wanted[:, ::-1] if i else wanted
         chex.assert_trees_all_close(made[i], wanted, atol=2e-6)
+
+
+@pytest.mark.parametrize(
+    ("method", "size_out", "antialias"),
+    [
+        ("bicubic", 64, True),
+        ("bicubic", 30, False),
+        ("lanczos", 29, True),
+        ("bilinear", 150, True),
+        ("box", 56, True),
+    ],
+)
+def test_bands_leave_nothing_out(method, size_out, antialias):
+    """Windows of few pixels give what weights over all pixels give, at any place."""
+    draw = np.random.default_rng(size_out)
+    lines = jnp.asarray(draw.integers(0, 256, (12, 96, 5), np.uint8))
+    length = draw.integers(1, 97, 12).astype(np.float32)
+    length[:2] = 96, 1
+    start = np.floor(draw.random(12) * (97 - length)).astype(np.float32)
+    start[2] = 96 - length[2]
+    flip = jnp.arange(12) % 2 > 0
+    options = {"size_out": size_out, "method": method, "antialias": antialias}
+    made = [
+        jax.jit(functools.partial(function, **options))(lines, start, length, flip)
+        for function in (resample_banded, resample_dense)
+    ]
+    chex.assert_trees_all_close(*made, atol=2e-6)
 
 
 @settings(max_examples=12, deadline=None)
@@ -79,6 +110,24 @@ def test_blur_keeps_constants_and_mass():
         augment.gaussian_blur(image, 1.0, kernel_size=4)
 
 
+@pytest.mark.parametrize(
+    ("shape", "size", "padding"),
+    [
+        ((2, 70, 3, 13), 11, "zero"),
+        ((2, 9, 1, 130), 9, "reflect"),
+        ((1, 4, 1, 6), 11, "zero"),
+    ],
+)
+def test_shifts_blur_as_bands_do(rng, shape, size, padding):
+    rows = jnp.asarray(rng.random(shape, np.float32))
+    weights = taps(jnp.linspace(0.3, 2.0, shape[0]), size)
+    made = [
+        jax.jit(functools.partial(function, padding=padding))(rows, weights)
+        for function in (blur_by_shifts, blur_by_bands)
+    ]
+    chex.assert_trees_all_close(*made, atol=2e-6)
+
+
 def test_flip_twice_and_rot90_four_times_are_identities():
     twice = augment.horizontal_flip(augment.horizontal_flip(IMAGE))
     chex.assert_trees_all_equal(twice, IMAGE)
@@ -129,3 +178,23 @@ def test_windows_and_grids():
     )
     crop = augment.random_crop(jax.random.key(3), stack, size=7)
     assert np.ptp(np.asarray(crop), axis=-1).max() == 0
+
+
+def test_elastic_by_whole_pixels_is_a_shift_with_its_edge_repeated():
+    move = jnp.zeros((2, 20, 17, 2)).at[1, ..., 0].set(-2.0).at[1, ..., 1].set(3.0)
+    made = augment.elastic(IMAGE, move)
+    chex.assert_trees_all_equal(made[0], IMAGE[0])
+    wanted = np.pad(np.asarray(IMAGE[1]), ((2, 0), (0, 3), (0, 0)), mode="edge")
+    chex.assert_trees_all_close(made[1], wanted[:20, 3:], atol=1e-6)
+    with pytest.raises(ValueError, match=r"displacements \(2, 20, 17, 2\)"):
+        augment.elastic(IMAGE, move[:1])
+
+
+def test_random_elastic_moves_pixels_smoothly_and_never_far():
+    ramp = jnp.broadcast_to(jnp.linspace(0, 1, 60)[None, None, :, None], (3, 60, 60, 1))
+    made = augment.random_elastic(jax.random.key(1), ramp, alpha=20.0, sigma=4.0)
+    moved = 59.0 * np.abs(made - ramp)
+    assert 0.2 < moved.mean() < 3.0
+    assert np.abs(np.diff(59.0 * (made - ramp), axis=1)).max() < 1.0
+    still = augment.random_elastic(jax.random.key(1), ramp, alpha=0.0)
+    chex.assert_trees_all_close(still, ramp, atol=1e-6)
