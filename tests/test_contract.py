@@ -72,6 +72,16 @@ def close(a, b, **tolerance):
     jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, **tolerance), a, b)
 
 
+def near(a, b, scale):
+    """Equal up to a part of the largest number of each array, where sums round."""
+
+    def compare(x, y):
+        limit = scale * (np.abs(np.asarray(y, np.float64)).max(initial=0.0) + 0.1)
+        np.testing.assert_allclose(x, y, rtol=0, atol=limit)
+
+    jax.tree.map(compare, a, b)
+
+
 def equal(a, b):
     jax.tree.map(np.testing.assert_array_equal, a, b)
 
@@ -98,8 +108,8 @@ def test_a_split_state_does_not_change_the_result():
     """A queue and a teacher: what the optimizer and EMA keep lies as its parameters."""
     one, logs, _ = reference("moco")
     many, logs_many, _ = advance("moco", start("moco"), range(STEPS), "fsdp")
-    close(logs, logs_many, rtol=5e-4, atol=1e-5)
-    close(one, many, rtol=2e-3, atol=2e-4)
+    close(logs, logs_many, rtol=1e-4, atol=1e-5)
+    near(one, many, 1e-4)
     layout = compiled("moco", "fsdp")[3]
     momentum = optax.tree.get(layout.opt["ssl"], "trace")
     assert specs(layout.params) == specs(momentum) == specs(layout.extra["teacher"])
@@ -112,13 +122,16 @@ def test_a_split_state_does_not_change_the_result():
 @pytest.mark.parametrize("devices", [2, 8])
 def test_devices_do_not_change_the_result(name, devices):
     """Loss, gradient, batch statistics, teacher, queue: all of the state."""
+    one, logs, _ = advance(name, start(name), range(1))
+    many, logs_many, _ = advance(name, start(name), range(1), devices)
+    # Sums over the batch are taken in another order.
+    close(logs, logs_many, rtol=1e-5, atol=1e-6)
+    near(one, many, 1e-4)
+    # Every further step of these tiny nets makes the rounding about ten times as large.
     one, logs, _ = reference(name)
-    many, logs_many, _ = advance(name, start(name), range(STEPS), devices)
-    # Sums over the batch are taken in another order: float32 rounding in the first
-    # step, which the next ones, of rate 0.1 with momentum, carry on.
-    close(logs[0], logs_many[0], rtol=1e-5, atol=1e-6)
-    close(logs, logs_many, rtol=5e-4, atol=1e-5)
-    close(one, many, rtol=2e-3, atol=2e-4)
+    many, logs_many, _ = advance(name, many, range(1, STEPS), devices)
+    close(logs[1:], logs_many, rtol=5e-4, atol=1e-5)
+    near(one, many, 1e-2)
 
 
 @pytest.mark.parametrize("name", toys.TOYS)
