@@ -11,7 +11,6 @@ from pathlib import Path
 
 from absl import app, flags, logging
 
-from sslax import platforms
 from sslax.calls import nearest
 
 __all__ = ["main", "run"]
@@ -35,6 +34,7 @@ _QUIET = {
     "TF_CPP_MIN_LOG_LEVEL": "2",
     "TPU_MIN_LOG_LEVEL": "3",
     "TPU_STDERR_LOG_LEVEL": "3",
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",  # no TPU is held: several plans at a time
 }
 
 
@@ -64,7 +64,9 @@ def run(command: str) -> None:
     """
     # Configs may import configs.common, from the folder where the command is given.
     sys.path.insert(0, os.getcwd())
-    if command != "plan":
+    if command != "plan":  # which chooses its platform before JAX is imported
+        from sslax import platforms
+
         platforms.keep_memory()
     _define_flags(command)
     function = globals()[f"_{command.replace('-', '_')}"]

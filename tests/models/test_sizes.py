@@ -1,4 +1,4 @@
-"""Parameter counts of named sizes against published ones; nothing is allocated."""
+"""Parameters and FLOPs of named sizes, as published; nothing large is allocated."""
 
 import jax
 import jax.numpy as jnp
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sslax import models
+from sslax.plan import count_flops
 
 IMAGE = jnp.zeros((1, 224, 224, 3))
 BEIT = {"positions": "none", "relative": "block", "qkv_bias": "qv", "layer_scale": 0.1}
@@ -63,3 +64,22 @@ def test_clip_text_completes_the_published_count():
     text = count(models.clip_text(scan=True), jnp.zeros((1, 77), jnp.int32))
     image, temperature = 87_849_216, 1
     assert text + image + temperature == 151_277_313  # of ViT-B/32
+
+
+@pytest.mark.parametrize(
+    ("make", "classes", "published"),
+    [
+        # torchvision's metadata of weights: billions of multiply-adds at 224 pixels.
+        (lambda: models.vit_base(patch_size=16, scan=True), 768_000, 17.564),
+        (lambda: models.vit_base(patch_size=32, scan=True), 768_000, 4.409),
+        (lambda: models.vit_large(patch_size=16, scan=True), 1_024_000, 61.555),
+        (lambda: models.vit_huge(patch_size=14, scan=True), 1_280_000, 167.295),
+        (models.swin_tiny, 768_000, 4.491),
+    ],
+)
+def test_multiply_adds(make, classes, published):
+    net = make()
+    params, stats = jax.eval_shape(net.init, jax.random.key(0), IMAGE)
+    program = jax.make_jaxpr(lambda p, s, x: net.apply(p, s, x, train=False)[0])
+    adds = count_flops(program(params, stats, IMAGE)).products / 2 + classes
+    assert round(adds / 1e9, 3) == published
