@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -52,6 +53,7 @@ def train_step(
     key: Array,
     *,
     accumulate: int = 1,
+    whole: Callable[[State], State] = lambda state: state,
 ) -> tuple[State, dict[str, Array]]:
     """One step: a pure function of the state, the batch and the key of the run.
 
@@ -65,16 +67,24 @@ def train_step(
       batch: leaves with a leading batch axis.
       key: the key of the run, the same at every step.
       accumulate: micro-batches whose gradients are averaged, for separable objectives.
+      whole: makes the arrays whole that a layout splits, for their use in a loss.
 
     Returns:
       The state after, and scalars named `objective/metric`.
     """
     key = jax.random.fold_in(key, state.step)
     batch = views(jax.random.fold_in(key, 0), batch)
-    params, extra, opt, metrics = state.params, state.extra, dict(state.opt), {}
+    params, opt, metrics = state.params, dict(state.opt), {}
+    extra = whole(state).extra
     for i, (name, objective) in enumerate(method.objectives.items(), start=1):
         update = functools.partial(
-            _update, objective, txs[name], accumulate, batch, jax.random.fold_in(key, i)
+            _update,
+            objective,
+            txs[name],
+            accumulate,
+            lambda params: whole(dataclasses.replace(state, params=params)).params,
+            batch,
+            jax.random.fold_in(key, i),
         )
         params, extra, opt[name], logs = _every(
             objective.every, state.step, update, params, extra, opt[name]
@@ -152,7 +162,14 @@ def compile_step(
             "would be another loss. Use accumulate=1, with more devices or a smaller "
             "batch."
         )
-    one = functools.partial(train_step, method, txs, views, accumulate=accumulate)
+    one = functools.partial(
+        train_step,
+        method,
+        txs,
+        views,
+        accumulate=accumulate,
+        whole=functools.partial(_gathered, state_layout),
+    )
 
     def many(state, batches, key):
         return jax.lax.scan(lambda s, b: one(s, b, key), state, batches)
@@ -165,6 +182,25 @@ def compile_step(
         in_shardings=(state_layout, batch, whole),
         out_shardings=(state_layout, whole),
     )
+
+
+def _gathered(state_layout: Any, state: State) -> State:
+    """A state whose arrays are whole where the layout splits them over "fsdp".
+
+    Without this the partitioner may leave the weights split and gather activations over
+    the batch instead. The transpose scatters the gradients. Rows of queues and banks,
+    which lie over all devices, stay where they are.
+    """
+
+    def gather(leaf, sharding):
+        if "fsdp" not in sharding.spec:
+            return leaf
+        whole = NamedSharding(sharding.mesh, PartitionSpec())
+        return jax.lax.with_sharding_constraint(leaf, whole)
+
+    params = jax.tree.map(gather, state.params, state_layout.params)
+    extra = jax.tree.map(gather, state.extra, state_layout.extra)
+    return dataclasses.replace(state, params=params, extra=extra)
 
 
 def _for_mesh(mesh: Mesh, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -181,13 +217,22 @@ def _group(params, wrt):
 
 
 def _update(
-    objective: Objective, tx, accumulate, batch, key, step, params, extra, opt_state
+    objective: Objective,
+    tx,
+    accumulate,
+    whole,
+    batch,
+    key,
+    step,
+    params,
+    extra,
+    opt_state,
 ):
     live = _group(params, objective.wrt)
 
     def loss(live, extra, batch, key):
-        rest = {**params, **live}
-        return objective.loss(rest, extra, batch, key=key, step=step)
+        every = whole({**params, **live})
+        return objective.loss(every, extra, batch, key=key, step=step)
 
     grad = jax.value_and_grad(loss, has_aux=True)
     if accumulate == 1:

@@ -168,17 +168,16 @@ def chip_bytes(state: Any) -> int:
     return total
 
 
+# As compilers say it: "Used 157G of 15G hbm", "(40G) exceeds available HBM (15G)".
+_AMOUNT = r"([\d.]+)([KMGT]?)i?B?"
+_SHORT = re.compile(rf"[Uu]sed {_AMOUNT} of {_AMOUNT} hbm")
+_TOTAL = re.compile(rf"\(?{_AMOUNT}\)?,? (?:which )?exceeds available HBM \({_AMOUNT}")
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
 def _cause(message: str) -> tuple[int, str]:
     """Bytes that were asked for, if the compiler says so, and why it gave up."""
-    found = re.search(
-        r"[Uu]sed ([\d.]+)([KMGT]?)i?B? of ([\d.]+)([KMGT]?)i?B? hbm", message
-    ) or re.search(
-        r"([\d.]+)([KMGT]?)i?B?,? (?:which )?exceeds available HBM \(([\d.]+)([KMGT]?)",
-        message,
-    )
+    found = _SHORT.search(message) or _TOTAL.search(message)
     if found:
         needed = float(found[1]) * _UNITS[found[2]]
         free = float(found[3]) * _UNITS[found[4]]

@@ -15,6 +15,7 @@ from sslax.plan._topologies import Topology, sized
 __all__ = ["Plan", "describe_layout", "make_plan", "plan_scaling", "search"]
 
 SIZES = (8, 32, 64, 256, 1024)
+MODES = ("batch per chip", "global batch")
 
 
 class Plan(NamedTuple):
@@ -182,19 +183,20 @@ def plan_scaling(
     """
     rows: list[dict[str, Any]] = []
     per_chip = config["batch_size"] // target.count
-    for mode in ("batch per chip", "global batch"):
+    made: dict[tuple[int, int], Plan] = {}
+    for mode in MODES:
         bases: dict[int, Plan] = {}
         for count in sorted({*sizes, *(compiled or ())}):
             where = target if count == target.count else sized(target.chip, count)
-            batch = per_chip * count
-            batch = batch if mode == "batch per chip" else config["batch_size"]
+            batch = per_chip * count if mode == MODES[0] else config["batch_size"]
             wanted = where.slices == 1 if compiled is None else count in compiled
-            if wanted and batch % count == 0:
-                print(f"compiling for {where.name}", file=sys.stderr, flush=True)
+            if not wanted or batch % count:
+                continue
+            if (count, batch) not in made:
                 one = {**config, "batch_size": batch}
-                plan = make_plan(one, where, effort=effort)
-                if plan.speed:
-                    bases[count] = plan
+                made[count, batch] = _tried(one, where, effort)
+            if made[count, batch].speed:
+                bases[count] = made[count, batch]
         if not bases:
             raise ValueError(f"{target.name}: nothing compiled at a fixed {mode}")
         found = [
@@ -207,7 +209,7 @@ def plan_scaling(
 
 def _row(mode, count, bases, global_batch, per_chip, target) -> dict[str, Any]:
     where = target if count == target.count else sized(target.chip, count)
-    batch = per_chip * count if mode == "batch per chip" else global_batch
+    batch = per_chip * count if mode == MODES[0] else global_batch
     base = bases[min(bases, key=lambda n: (abs(n - count), n))]
     share = (batch / count) / (base.step.config["batch_size"] / base.target.count)
     speed = base.speed if base.target == where else _scaled(base, where, share, batch)

@@ -80,6 +80,11 @@ def kinds(one):
     return {c["kind"] for c in one["collectives"]}
 
 
+def gathered(one):
+    sent = one["collectives"]
+    return sum(c["bytes"] for c in sent if c["kind"] == "all-gather")
+
+
 def check(one):
     """What holds for every replicated config."""
     assert one["fits"], one["cause"]
@@ -132,6 +137,8 @@ def test_a_split_state_is_gathered_and_its_gradients_are_scattered():
     assert split["memory"]["arguments"] < whole["memory"]["arguments"] / 8
     hybrid = compiled("mae", "base", "v5e:4x4", "fsdp:4", **SCANNED)
     assert {"all-gather", "all-reduce"} <= kinds(hybrid)
+    more = compiled("mae", "base", "v5e:4x4", "fsdp:4", **SCANNED, batch_size=128)
+    assert gathered(more) == gathered(hybrid), "weights are gathered, not activations"
     held = [x["memory"]["arguments"] for x in (split, hybrid, whole)]
     assert held == sorted(held)
 

@@ -165,6 +165,23 @@ def test_two_processes_are_one_run(whole, tmp_path):
     )
 
 
+def test_a_signal_to_one_process_stops_both_and_one_process_goes_on(tmp_path):
+    address = [f"--coordinator=localhost:{free_port()}", "--processes=2"]
+    processes = [start(tmp_path, *address, f"--process_id={i}") for i in range(2)]
+    wait_for_step(processes[0], tmp_path, 5)
+    processes[1].send_signal(signal.SIGTERM)
+    outputs = [finish(process) for process in processes]
+    assert all("asked to stop" in output for output in outputs)
+    saved = max(int(p.name) for p in (tmp_path / "checkpoints").iterdir())
+    assert 5 <= saved < STEPS
+    # On another number of devices, from the step that both had saved.
+    finish(start(tmp_path))
+    steps = [row["step"] for row in rows(tmp_path)]
+    assert steps == sorted(set(steps))
+    assert saved in steps
+    assert int(last_state(tmp_path).step) == steps[-1] == STEPS
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -1,0 +1,69 @@
+"""What layouts send: a split state is gathered for its use, and the batch never is."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from sslax import plan, sharding, step
+from sslax.core import Aux, Method, Objective
+
+
+def perceptron():
+    def init(key, batch):
+        first, second = jax.random.split(key)
+        params = {
+            "first": jax.random.normal(first, (16, 64)),
+            "second": jax.random.normal(second, (64, 32)),
+        }
+        return params, {"teacher": params}
+
+    def loss(params, extra, batch, *, key, step):
+        target = jnp.tanh(batch["x"] @ extra["teacher"]["first"])
+        out = jnp.tanh(batch["x"] @ params["first"])
+        error = (out - target) @ params["second"]
+        return (error**2).mean() + out.mean(), Aux(extra)
+
+    objectives = {"ssl": Objective(loss=loss, separable=True)}
+    return Method(init=init, objectives=objectives, embed=lambda p, e, x: x)
+
+
+@functools.cache
+def sent(rows, rule, ways):
+    """Bytes by kind that a chip gives into collectives, for a batch of so many rows."""
+    mesh = sharding.make_mesh(fsdp=ways)
+    txs, method = {"ssl": optax.adam(0.1)}, perceptron()
+    batch = {"x": jax.ShapeDtypeStruct((rows, 16), np.float32)}
+    place = sharding.fsdp(min_size=1) if rule == "fsdp" else sharding.replicated()
+
+    def views(key, batch):
+        return batch
+
+    _, layout = step.compile_init(method, txs, views, mesh, place, batch)
+    key = jax.random.key(0)
+    shapes = jax.eval_shape(
+        lambda b, k: step.init_state(method, txs, views, b, k), batch, key
+    )
+    train = step.compile_step(method, txs, views, mesh, layout)
+    text = train.lower(shapes, batch, key).compile().as_text()
+    found = {}
+    for one in plan.collectives(plan.read_hlo(text), chips=mesh.size):
+        found[one.kind] = found.get(one.kind, 0) + one.bytes * one.count
+    return found
+
+
+def test_what_is_gathered_is_the_state_and_does_not_grow_with_the_batch():
+    for ways in (4, 8):
+        small, large = sent(64, "fsdp", ways), sent(512, "fsdp", ways)
+        assert small["all-gather"] == large["all-gather"] > 0
+        assert set(small) <= {"all-gather", "all-reduce", "reduce-scatter"}
+        assert small == large
+
+
+def test_a_replicated_state_only_reduces_its_gradients():
+    found = sent(64, "replicated", 1)
+    assert set(found) == {"all-reduce"}
+    weights = 4 * (16 * 64 + 64 * 32)
+    assert weights <= found["all-reduce"] <= weights + 64
