@@ -20,6 +20,9 @@ from sslax.augment._normalize import to_float
 BLOCK = 28  # output pixels of a block, about
 
 
+@functools.partial(
+    jax.jit, static_argnames=("size_out", "method", "antialias"), inline=True
+)
 def resample(
     lines: Array,
     start: Array,

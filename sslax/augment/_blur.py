@@ -46,6 +46,7 @@ def band(weights: Array, *, block: int) -> Array:
     return multiply("bk,ijk->bij", weights, hits.astype(weights.dtype))
 
 
+@functools.partial(jax.jit, static_argnames=("kernel_size", "padding"), inline=True)
 def blur_rows(rows: Array, sigma: Array, *, kernel_size: int, padding: str) -> Array:
     """Rows blurred by sigma `[b]`: shifted sums on CPU, elsewhere matrix products."""
     weights = taps(sigma.astype(rows.dtype), kernel_size)
