@@ -188,19 +188,35 @@ def _gathered(state_layout: Any, state: State) -> State:
     """A state whose arrays are whole where the layout splits them over "fsdp".
 
     Without this the partitioner may leave the weights split and gather activations over
-    the batch instead. The transpose scatters the gradients. Rows of queues and banks,
-    which lie over all devices, stay where they are.
+    the batch instead. Rows of queues and banks, which lie over all devices, stay where
+    they are.
     """
 
     def gather(leaf, sharding):
-        if "fsdp" not in sharding.spec:
-            return leaf
-        whole = NamedSharding(sharding.mesh, PartitionSpec())
-        return jax.lax.with_sharding_constraint(leaf, whole)
+        return _whole(leaf, sharding) if "fsdp" in sharding.spec else leaf
 
     params = jax.tree.map(gather, state.params, state_layout.params)
     extra = jax.tree.map(gather, state.extra, state_layout.extra)
     return dataclasses.replace(state, params=params, extra=extra)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
+def _whole(leaf: Array, sharding: NamedSharding) -> Array:
+    whole = NamedSharding(sharding.mesh, PartitionSpec())
+    return jax.lax.with_sharding_constraint(leaf, whole)
+
+
+def _whole_forward(leaf, sharding):
+    return _whole(leaf, sharding), None
+
+
+def _whole_backward(sharding, residual, gradient):
+    # The constraint's own transpose would ask for the whole gradient everywhere.
+    del residual
+    return (jax.lax.with_sharding_constraint(gradient, sharding),)
+
+
+_whole.defvjp(_whole_forward, _whole_backward)
 
 
 def _for_mesh(mesh: Mesh, function: Callable[..., Any]) -> Callable[..., Any]:
