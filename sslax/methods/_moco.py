@@ -22,11 +22,11 @@ def moco(
 ) -> Method:
     """Match a query to its key among the keys of a queue, made by a slow teacher.
 
-    The images of the keys are shuffled over the batch before they are encoded, and the
-    keys put back in order after: with an encoder of grouped batch norm (`bn_groups`) a
-    key is then normalised beside other images than its query, and cannot be found by
-    its statistics. The teacher moves by EMA of the parameters alone; its batch
-    statistics are its own.
+    The groups of batch norm (`bn_groups` of the encoder) are drawn anew for the keys: a
+    key is normalised beside other images than its query, and cannot be found by its
+    statistics. This is the paper's shuffle of the images, which here stay where they
+    are. The teacher moves by EMA of the parameters alone; its batch statistics are its
+    own.
 
     Args:
       encoder: images to features [b d]; with batch norm, give it groups of 32 to 64
@@ -70,15 +70,15 @@ def moco(
             params, extra["stats"], query_view, train=True, key=keys[0]
         )
         order = jax.random.permutation(keys[2], key_view.shape[0])
-        k, teacher_stats = net.apply(
-            extra["teacher"],
-            extra["teacher_stats"],
-            key_view[order],
-            train=True,
-            key=keys[1],
-        )
-        k = k["projector"][jnp.argsort(order)]
-        k = jax.lax.stop_gradient(losses.unit(k))
+        with models.shuffled_groups(order):
+            k, teacher_stats = net.apply(
+                extra["teacher"],
+                extra["teacher_stats"],
+                key_view,
+                train=True,
+                key=keys[1],
+            )
+        k = jax.lax.stop_gradient(losses.unit(k["projector"]))
         value = losses.info_nce(
             q["projector"], k, extra["queue"], temperature=temperature
         )

@@ -8,6 +8,7 @@ stats)`. Images are `[b h w c]`, parameters float32.
 from __future__ import annotations
 
 from sslax.models._alexnet import alexnet, local_response_norm
+from sslax.models._batch_norm import shuffled_groups
 from sslax.models._caffenet import caffenet, caffenet_head
 from sslax.models._clip import clip_text, clip_vit
 from sslax.models._colorizer import colorizer
@@ -98,6 +99,7 @@ __all__ = [  # noqa: RUF022 - in plain string order
     "resnet34",
     "resnet50",
     "resnet_generator",
+    "shuffled_groups",
     "simmim_decoder",
     "sincos_positions",
     "swav_head",

@@ -13,7 +13,8 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from sslax.core import Net
-from sslax.models._layers import BatchNorm, Conv, Dense, at_least_float32, max_pool
+from sslax.models._batch_norm import BatchNorm
+from sslax.models._layers import Conv, Dense, at_least_float32, max_pool
 from sslax.models._nets import compute_dtype, from_linen, select
 
 __all__ = ["alexnet", "local_response_norm"]

@@ -10,7 +10,8 @@ import flax.linen as nn
 
 from sslax.core import Net
 from sslax.models._alexnet import local_response_norm
-from sslax.models._layers import BatchNorm, at_least_float32
+from sslax.models._batch_norm import BatchNorm
+from sslax.models._layers import at_least_float32
 from sslax.models._nets import compute_dtype, from_linen, select
 from sslax.models._plain_layers import PlainConv, PlainDense, ceil_pool
 

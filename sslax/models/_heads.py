@@ -9,7 +9,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from sslax.core import Net
-from sslax.models._layers import BatchNorm, Dense
+from sslax.models._batch_norm import BatchNorm
+from sslax.models._layers import Dense
 from sslax.models._nets import compute_dtype, from_linen
 
 __all__ = ["linear", "mlp"]

@@ -1,4 +1,4 @@
-"""Layers that differ from Flax's own: convolution, batch norm, drop path."""
+"""Layers that differ from Flax's own: convolution, layer norm, drop path."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from jax import lax
 from sslax import platforms
 
 __all__ = [
-    "BatchNorm",
     "Conv",
     "Dense",
     "DropPath",
@@ -196,79 +195,6 @@ class Conv(nn.Module):
         edges = (padding, padding)
         x = jnp.pad(x, ((0, 0), edges, edges, (0, 0))) if padding else x
         return _matmul_conv(x, kernel, self.stride)
-
-
-class BatchNorm(nn.Module):
-    """Batch norm over `groups` contiguous groups of the batch.
-
-    Running statistics are the mean over the groups, with the unbiased variance (as in
-    torch and TensorFlow). Under jit the batch is the global one, so `groups=1` is the
-    synchronised batch norm. `scale` and `bias` may be left out.
-    """
-
-    groups: int = 1
-    momentum: float | int = 0.9
-    epsilon: float | int = 1e-5
-    use_scale: bool = True
-    use_bias: bool = True
-    scale_init: Callable[..., Any] = nn.initializers.ones
-    dtype: Any = None
-
-    @nn.compact
-    def __call__(self, x, *, train=False):
-        channels = (x.shape[-1],)
-        mean = self.variable("batch_stats", "mean", jnp.zeros, channels, jnp.float32)
-        var = self.variable("batch_stats", "var", jnp.ones, channels, jnp.float32)
-        scale = bias = None
-        if self.use_scale:
-            scale = self.param("scale", self.scale_init, channels, jnp.float32)
-        if self.use_bias:
-            bias = self.param("bias", nn.initializers.zeros, channels, jnp.float32)
-        dtype = self.dtype or jnp.result_type(x, mean.value)
-        if not train:
-            return _normalize(
-                x, mean.value, var.value, scale, bias, self.epsilon
-            ).astype(dtype)
-        if x.shape[0] % self.groups:
-            raise ValueError(
-                f"batch norm in {self.groups} groups needs a batch that they divide; "
-                f"it has {x.shape[0]} examples"
-            )
-        grouped = x.reshape(self.groups, -1, x.shape[-1])
-        batch_mean, batch_var = _moments(grouped, mean.value)
-        y = _normalize(grouped, batch_mean, batch_var, scale, bias, self.epsilon)
-        if not self.is_initializing():
-            count = grouped.shape[1]
-            unbiased = batch_var * (count / max(count - 1, 1))
-            self._update(mean, batch_mean)
-            self._update(var, unbiased)
-        return y.reshape(x.shape).astype(dtype)
-
-    def _update(self, running, value):
-        value = value.mean(axis=(0, 1)).astype(running.value.dtype)
-        running.value = self.momentum * running.value + (1 - self.momentum) * value
-
-
-def _moments(x, centre):
-    """Mean and variance over axis 1, in one pass around a constant near the mean."""
-    x = at_least_float32(x)
-    centre = lax.stop_gradient(centre).astype(x.dtype).reshape(1, 1, -1)
-    shifted = x - centre
-    mean = shifted.mean(axis=1, keepdims=True)
-    var = jnp.square(shifted).mean(axis=1, keepdims=True) - jnp.square(mean)
-    return mean + centre, jnp.maximum(var, 0.0)
-
-
-def _normalize(x, mean, var, scale, bias, epsilon):
-    shape = (1,) * (x.ndim - 1) + (-1,)
-    x = at_least_float32(x)
-    if mean.ndim == 1:
-        mean, var = mean.reshape(shape), var.reshape(shape)
-    factor = lax.rsqrt(var + epsilon)
-    if scale is not None:
-        factor = factor * scale.reshape(shape)
-    y = (x - mean) * factor
-    return y if bias is None else y + bias.reshape(shape)
 
 
 def max_pool(x, *, size: int, stride: int, padding: int):

@@ -9,7 +9,8 @@ from typing import Any
 import flax.linen as nn
 
 from sslax.core import Net
-from sslax.models._layers import BatchNorm, Conv, at_least_float32, max_pool
+from sslax.models._batch_norm import BatchNorm
+from sslax.models._layers import Conv, at_least_float32, max_pool
 from sslax.models._nets import compute_dtype, from_linen, select
 from sslax.models._resnet_block import Block
 

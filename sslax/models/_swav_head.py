@@ -11,8 +11,9 @@ import jax.numpy as jnp
 from jax import lax
 
 from sslax.core import Net
+from sslax.models._batch_norm import BatchNorm
 from sslax.models._heads import MLP
-from sslax.models._layers import BatchNorm, Dense, at_least_float32, dense_init
+from sslax.models._layers import Dense, at_least_float32, dense_init
 from sslax.models._nets import compute_dtype, from_linen
 
 __all__ = ["swav_head", "unit_prototypes"]

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 
 from sslax.core import Net
-from sslax.models._layers import BatchNorm, Conv, at_least_float32, dense_init
+from sslax.models._batch_norm import BatchNorm
+from sslax.models._layers import Conv, at_least_float32, dense_init
 from sslax.models._nets import compute_dtype, from_linen, select
 
 __all__ = ["video_resnet"]

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from jax import lax
 
-from sslax.models._layers import BatchNorm, Conv, DropPath, max_pool
+from sslax import models
+from sslax.models._batch_norm import BatchNorm
+from sslax.models._layers import Conv, DropPath, max_pool
 
 KEY = jax.random.key(0)
 
@@ -74,6 +76,36 @@ def test_batch_norm_in_groups_is_batch_norm_of_each_group():
     np.testing.assert_allclose(evaluated, want, rtol=1e-5, atol=1e-6)
     with pytest.raises(ValueError, match=r"5 groups.*12 examples"):
         BatchNorm(groups=5).apply(variables, x, train=True, mutable=["batch_stats"])
+
+
+def test_shuffled_groups_are_the_groups_of_the_shuffled_batch():
+    with jax.enable_x64(True):
+        net = models.convnet(widths=(4, 8), bn_groups=3)
+        x = jax.random.normal(KEY, (12, 8, 8, 3), jnp.float64)
+        x = x + jnp.arange(12.0).reshape(12, 1, 1, 1)
+        to64 = lambda x: x.astype(jnp.float64)  # noqa: E731
+        params, stats = jax.tree.map(to64, net.init(KEY, x))
+        order = jax.random.permutation(jax.random.key(3), 12)
+        want, want_stats = net.apply(params, stats, x[order], train=True)
+        with models.shuffled_groups(order):
+            got, new_stats = net.apply(params, stats, x, train=True)
+        plain, _ = net.apply(params, stats, x, train=True)
+        got, plain, order = (np.asarray(v) for v in (got, plain, order))
+    np.testing.assert_allclose(got[order], want, rtol=1e-12, atol=1e-13)
+    assert np.abs(plain - got).max() > 0.01, "the order matters"
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, 1e-12), new_stats, want_stats
+    )
+
+
+def test_an_order_of_another_batch_is_refused():
+    x = jnp.ones((12, 4))
+    variables = BatchNorm(groups=3).init(KEY, x)
+    with (
+        models.shuffled_groups(jnp.arange(11)),
+        pytest.raises(ValueError, match=r"shape \(11,\); expected \(12,\)"),
+    ):
+        BatchNorm(groups=3).apply(variables, x, train=True, mutable=["batch_stats"])
 
 
 def test_batch_norm_is_exact_for_a_mean_far_from_zero():

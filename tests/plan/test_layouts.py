@@ -9,6 +9,7 @@ import optax
 
 from sslax import plan, sharding, step
 from sslax.core import Aux, Method, Objective
+from tests import toys
 
 
 def perceptron():
@@ -33,25 +34,24 @@ def perceptron():
 @functools.cache
 def sent(rows, rule, ways):
     """Bytes by kind that a chip gives into collectives, for a batch of so many rows."""
-    mesh = sharding.make_mesh(fsdp=ways)
-    txs, method = {"ssl": optax.adam(0.1)}, perceptron()
-    batch = {"x": jax.ShapeDtypeStruct((rows, 16), np.float32)}
     place = sharding.fsdp(min_size=1) if rule == "fsdp" else sharding.replicated()
+    batch = {"x": jax.ShapeDtypeStruct((rows, 16), np.float32)}
+    found = {}
+    for one in collectives(perceptron(), lambda key, x: x, batch, place, fsdp=ways):
+        found[one.kind] = found.get(one.kind, 0) + one.bytes * one.count
+    return found
 
-    def views(key, batch):
-        return batch
 
-    _, layout = step.compile_init(method, txs, views, mesh, place, batch)
+def collectives(method, views, batch, rule, **mesh):
+    mesh, txs = sharding.make_mesh(**mesh), {"ssl": optax.adam(0.1)}
+    _, layout = step.compile_init(method, txs, views, mesh, rule, batch)
     key = jax.random.key(0)
     shapes = jax.eval_shape(
         lambda b, k: step.init_state(method, txs, views, b, k), batch, key
     )
     train = step.compile_step(method, txs, views, mesh, layout)
     text = train.lower(shapes, batch, key).compile().as_text()
-    found = {}
-    for one in plan.collectives(plan.read_hlo(text), chips=mesh.size):
-        found[one.kind] = found.get(one.kind, 0) + one.bytes * one.count
-    return found
+    return plan.collectives(plan.read_hlo(text), chips=mesh.size)
 
 
 def test_what_is_gathered_is_the_state_and_does_not_grow_with_the_batch():
@@ -67,3 +67,13 @@ def test_a_replicated_state_only_reduces_its_gradients():
     assert set(found) == {"all-reduce"}
     weights = 4 * (16 * 64 + 64 * 32)
     assert weights <= found["all-reduce"] <= weights + 64
+
+
+def test_shuffled_batch_norm_sends_statistics_and_no_image():
+    toy = toys.moco()
+    found = collectives(toy.method, toy.views, toys.batch(), sharding.replicated())
+    image = 4 * 3 * toys.SIZE**2
+    moved = [c for c in found if c.kind != "all-reduce"]
+    assert moved, "the keys are gathered"
+    assert max(c.bytes for c in moved) < image
+    assert max(c.bytes for c in found) < 4 * image, "gradients"

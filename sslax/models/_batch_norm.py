@@ -1,0 +1,171 @@
+"""Batch norm in groups, contiguous or shuffled."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array
+
+from sslax.models._layers import at_least_float32
+
+__all__ = ["BatchNorm", "shuffled_groups"]
+
+
+class BatchNorm(nn.Module):
+    """Batch norm over `groups` contiguous groups of the batch.
+
+    Running statistics are the mean over the groups, with the unbiased variance (as in
+    torch and TensorFlow). Under jit the batch is the global one, so `groups=1` is the
+    synchronised batch norm. `order` takes the groups from the batch in that order
+    instead. `scale` and `bias` may be left out.
+    """
+
+    groups: int = 1
+    momentum: float | int = 0.9
+    epsilon: float | int = 1e-5
+    use_scale: bool = True
+    use_bias: bool = True
+    scale_init: Callable[..., Any] = nn.initializers.ones
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, x, *, train=False, order=None):
+        channels = (x.shape[-1],)
+        mean = self.variable("batch_stats", "mean", jnp.zeros, channels, jnp.float32)
+        var = self.variable("batch_stats", "var", jnp.ones, channels, jnp.float32)
+        scale = bias = None
+        if self.use_scale:
+            scale = self.param("scale", self.scale_init, channels, jnp.float32)
+        if self.use_bias:
+            bias = self.param("bias", nn.initializers.zeros, channels, jnp.float32)
+        dtype = self.dtype or jnp.result_type(x, mean.value)
+        if not train:
+            return _normalize(
+                x, mean.value, var.value, scale, bias, self.epsilon
+            ).astype(dtype)
+        if x.shape[0] % self.groups:
+            raise ValueError(
+                f"batch norm in {self.groups} groups needs a batch that they divide; "
+                f"it has {x.shape[0]} examples"
+            )
+        if order is None or self.groups == 1:
+            y = x.reshape(self.groups, -1, x.shape[-1])
+            batch_mean, batch_var = own = _moments(y, mean.value)
+        else:
+            member = _membership(order, x.shape[0], self.groups)
+            batch_mean, batch_var = _member_moments(x, member, mean.value)
+            y, own = x, [_of_examples(member, v, x) for v in (batch_mean, batch_var)]
+        y = _normalize(y, *own, scale, bias, self.epsilon)
+        if not self.is_initializing():
+            count = x.size // x.shape[-1] // self.groups
+            unbiased = batch_var * (count / max(count - 1, 1))
+            self._update(mean, batch_mean)
+            self._update(var, unbiased)
+        return y.reshape(x.shape).astype(dtype)
+
+    def _update(self, running, value):
+        value = value.mean(axis=(0, 1)).astype(running.value.dtype)
+        running.value = self.momentum * running.value + (1 - self.momentum) * value
+
+
+def _moments(x, centre):
+    """Mean and variance over axis 1, in one pass around a constant near the mean."""
+    x = at_least_float32(x)
+    centre = lax.stop_gradient(centre).astype(x.dtype).reshape(1, 1, -1)
+    shifted = x - centre
+    mean = shifted.mean(axis=1, keepdims=True)
+    var = jnp.square(shifted).mean(axis=1, keepdims=True) - jnp.square(mean)
+    return mean + centre, jnp.maximum(var, 0.0)
+
+
+def _membership(order, count, groups):
+    """One row for each example: 1.0 at the group that it is in, `[n g]`."""
+    if order.shape != (count,):
+        raise ValueError(
+            f"the order has shape {order.shape}; expected ({count},), one place for "
+            "each example of the batch"
+        )
+    group = jnp.argsort(order) // (count // groups)
+    return jax.nn.one_hot(group, groups, dtype=jnp.float32)
+
+
+def _member_moments(x, member, centre):
+    """`_moments` of groups whose examples lie anywhere in the batch, `[g 1 c]`."""
+    x = at_least_float32(x)
+    centre = lax.stop_gradient(centre).astype(x.dtype)
+    shifted = x - centre.reshape((1,) * (x.ndim - 1) + (-1,))
+    inner = tuple(range(1, x.ndim - 1))
+    sums = jnp.stack([shifted.mean(inner), jnp.square(shifted).mean(inner)])
+    share = member.astype(x.dtype) * (member.shape[1] / member.shape[0])
+    mean, square = jnp.einsum("ng,snc->sgc", share, sums, precision="highest")
+    var = jnp.maximum(square - jnp.square(mean), 0.0)
+    return (mean + centre.reshape(1, -1))[:, None], var[:, None]
+
+
+def _of_examples(member, value, like):
+    """What each example takes of a value `[g 1 c]` of the groups."""
+    value = jnp.einsum(
+        "ng,gc->nc", member.astype(value.dtype), value[:, 0], precision="highest"
+    )
+    return value.reshape(len(value), *(1,) * (like.ndim - 2), -1)
+
+
+@contextlib.contextmanager
+def shuffled_groups(order: Array) -> Iterator[None]:
+    """Batch norm in the groups of a shuffled batch, with no image moved.
+
+    Within it `net.apply(params, stats, x, train=True)` gives what
+    `net.apply(params, stats, x[order], train=True)` gives, in the order of `x`. On many
+    chips the shuffle itself sends every image to every chip; this sends statistics.
+
+    Args:
+      order: permutation `[n]` of the batch.
+
+    Yields:
+      Nothing: it acts on every batch norm of a net that is applied within.
+
+    Raises:
+      ValueError: at the batch norm, if the batch has another size than the order.
+
+    Example:
+      >>> from sslax import models
+      >>> net = models.convnet(bn_groups=2)
+      >>> x = jax.random.normal(jax.random.key(0), (4, 32, 32, 3))
+      >>> params, stats = net.init(jax.random.key(1), x)
+      >>> order = jnp.array([2, 0, 3, 1])
+      >>> moved, _ = net.apply(params, stats, x[order], train=True)
+      >>> with models.shuffled_groups(order):
+      ...     still, _ = net.apply(params, stats, x, train=True)
+      >>> bool(jnp.allclose(still[order], moved, atol=1e-5))
+      True
+
+    References:
+      He et al., "Momentum Contrast for Unsupervised Visual Representation Learning",
+      2019, arXiv:1911.05722, section 3.3 (shuffling BN).
+    """
+
+    def give(call, args, kwargs, context):
+        if isinstance(context.module, BatchNorm) and context.method_name == "__call__":
+            kwargs = {**kwargs, "order": order}
+        return call(*args, **kwargs)
+
+    with nn.intercept_methods(give):
+        yield
+
+
+def _normalize(x, mean, var, scale, bias, epsilon):
+    shape = (1,) * (x.ndim - 1) + (-1,)
+    x = at_least_float32(x)
+    if mean.ndim == 1:
+        mean, var = mean.reshape(shape), var.reshape(shape)
+    factor = lax.rsqrt(var + epsilon)
+    if scale is not None:
+        factor = factor * scale.reshape(shape)
+    y = (x - mean) * factor
+    return y if bias is None else y + bias.reshape(shape)
