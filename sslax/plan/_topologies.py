@@ -151,6 +151,8 @@ def _description(target: Topology) -> tuple[str, dict[str, Any]]:
     # Without these libtpu asks the network which slice this machine is part of.
     os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
     os.environ.setdefault("TPU_WORKER_HOSTNAMES", "localhost")
+    # A compiler needs no chip, so it may run beside another or beside a training run.
+    os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")
     shape = "x".join(map(str, target.shape))
     arguments: dict[str, Any] = {"topology_name": f"{target.chip.name}:{shape}"}
     if target.chip.name == "v4":  # two cores that programs see as one
