@@ -16,8 +16,11 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+from jax.experimental.xla_metadata import set_xla_metadata
+from jaxtyping import Array
 
-__all__ = ["keep_memory", "target", "traced_for"]
+__all__ = ["computed_once", "keep_memory", "target", "traced_for"]
 
 _target: contextvars.ContextVar[str | None] = contextvars.ContextVar(
     "platform", default=None
@@ -57,6 +60,33 @@ def traced_for(platform: str, function: Callable[..., Any]) -> Callable[..., Any
             _target.reset(before)
 
     return traced
+
+
+_copied = jax.jit(jnp.copy)
+
+
+def computed_once(x: Array) -> Array:
+    """The same array, which XLA on CPU then computes once, and its gradient too.
+
+    XLA on CPU copies cheap sums into every loop that reads them. A residual stream is a
+    sum of all blocks, so each block would add up all before it, and its gradient all
+    after it: the square of the depth, a third of the time of ViT-S. An optimization
+    barrier is gone by then; a call that is not inlined is not.
+
+    Args:
+      x: any array, as between two blocks.
+
+    Returns:
+      `x`; on other platforms than CPU nothing is done.
+
+    Example:
+      >>> float(computed_once(jnp.array(2.0)))
+      2.0
+    """
+    if target() != "cpu":
+        return x
+    with set_xla_metadata(inlineable="false"):
+        return _copied(x)
 
 
 # Of glibc's mallopt: keep what is freed, take it from one arena, never from mmap.

@@ -9,6 +9,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 
+from sslax import platforms
 from sslax.core import Net
 from sslax.models._layers import Conv, at_least_float32
 from sslax.models._nets import compute_dtype, from_linen, select
@@ -58,6 +59,7 @@ class Swin(nn.Module):
                 name, maps = f"layer{i + 1}_{j}", f"attention{number}" in names
                 block = self._block(i, j, x.shape[1:3], name, maps, train)
                 x, weights = block(x, float(rates[number]), hidden)
+                x = platforms.computed_once(x)
                 outputs[f"block{number}"] = x
                 if maps:
                     outputs[f"attention{number}"] = weights

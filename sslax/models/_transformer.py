@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from sslax import platforms
 from sslax.models._layers import Dense, DropPath, LayerNorm, dense_init
 
 __all__ = [
@@ -255,6 +256,7 @@ def run_blocks(block, x, bias=None, *, depth, drop_path, remat, scan, maps=()):
     for i in range(depth):
         layer = block(kind, drops=drops, maps=i in maps, name=f"blocks_{i}")
         x, weights = layer(x, float(rates[i]), i, bias)
+        x = platforms.computed_once(x)
         outs.append(x)
         if i in maps:
             found[i] = weights
