@@ -12,13 +12,12 @@ kornia, torchvision), which is asked line by line in a process of its own.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 
 import numpy as np
 
-from experiments.benchmarks.peers import start_peers
+from experiments.benchmarks.peers import Peers
 
 SIMCLR = {"jitter": (0.8, 0.8, 0.8, 0.2), "grayscale": 0.2}
 TASKS = {
@@ -109,21 +108,15 @@ def main() -> None:
     parser.add_argument("--peers", default=sys.executable)
     options = parser.parse_args()
     keep_memory()
-    peers = start_peers(options.peers, "experiments.benchmarks.augment_peers")
-
-    def ask(**question):
-        peers.stdin.write(json.dumps(question) + "\n")
-        peers.stdin.flush()
-        return json.loads(peers.stdout.readline())
-
+    peers = Peers(options.peers, "experiments.benchmarks.augment_peers")
     ratios = []
     for task, (batch, _, _) in TASKS.items():
         run, best = ours(task), {}
-        names = ask(task=task)
+        names = peers.ask(task=task)
         for _ in range(options.repeats):
             best["sslax"] = min(best.get("sslax", np.inf), timed(run))
             for name in names:
-                seconds = ask(task=task, name=name)
+                seconds = peers.ask(task=task, name=name)
                 best[name] = min(best.get(name, np.inf), seconds)
         for name, seconds in best.items():
             print(f"{task}: {name} {batch / seconds:.0f} images/s", flush=True)
@@ -137,7 +130,7 @@ def main() -> None:
         others = [s for name, s in best.items() if name != "sslax"]
         ratio = min(others) / best["sslax"] if others else float("nan")
         ratios.append(f"ratio_{task}={ratio:.2f}")
-    peers.stdin.close()
+    peers.close()
     print("augment: " + " ".join(ratios))
 
 

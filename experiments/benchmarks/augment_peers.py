@@ -7,11 +7,11 @@ packages that are installed, `{"task": t, "name": n}` runs one and gives its sec
 from __future__ import annotations
 
 import functools
-import json
 import sys
 import time
 
 from experiments.benchmarks.augment import TASKS, images
+from experiments.benchmarks.peers import serve
 
 # Scale, size, blur and solarize probability of each crop; jitter strengths.
 CROPS = {
@@ -199,20 +199,17 @@ def made(task: str, name: str):
     return run
 
 
-def main() -> None:
-    for line in sys.stdin:
-        question = json.loads(line)
-        task = question["task"]
-        assert task in TASKS
-        if "name" not in question:
-            answer = [name for name in PEERS if made(task, name) is not None]
-        else:
-            run = made(task, question["name"])
-            start = time.perf_counter()
-            run()
-            answer = time.perf_counter() - start
-        print(json.dumps(answer), flush=True)
+def answer(question: dict):
+    """The names of the peers for a task, or the seconds of one run."""
+    task = question["task"]
+    assert task in TASKS
+    if "name" not in question:
+        return [name for name in PEERS if made(task, name) is not None]
+    run = made(task, question["name"])
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
 
 
 if __name__ == "__main__":
-    main()
+    serve(answer)

@@ -12,7 +12,6 @@ product reaches, by the FLOPs that XLA counts; `MB` is what XLA plans beyond arg
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 import time
@@ -20,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from experiments.benchmarks.peers import start_peers
+from experiments.benchmarks.peers import Peers
 
 
 class Case(NamedTuple):
@@ -98,13 +97,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=[*CASES], choices=[*CASES])
     options = parser.parse_args()
     keep_memory()
-    peers = start_peers(options.torch, "experiments.benchmarks.models_peers")
-
-    def ask(**question):
-        peers.stdin.write(json.dumps(question) + "\n")
-        peers.stdin.flush()
-        return json.loads(peers.stdout.readline())
-
+    peers = Peers(options.torch, "experiments.benchmarks.models_peers")
     peak = matmul_peak()
     print(f"one matrix product: {peak:.0f} GFLOP/s")
     print("case | batch | sslax s | peak | compile s | MB | torch s (compile s)")
@@ -113,12 +106,12 @@ def main() -> None:
         case = CASES[key]
         run, (compiling, memory, flops) = ours(case)
         run()
-        compile_times = ask(case=key)
+        compile_times = peers.ask(case=key)
         times = {name: [] for name in ("sslax", *compile_times)}
         for _ in range(options.repeats):
             times["sslax"].append(timed(run))
             for name in compile_times:
-                times[name].append(ask(case=key, name=name))
+                times[name].append(peers.ask(case=key, name=name))
         median = {name: statistics.median(t) for name, t in times.items()}
         mine = median.pop("sslax")
         row = [key, str(case.batch), f"{mine:.3f}", f"{flops / mine / peak:.0%}"]
@@ -127,7 +120,7 @@ def main() -> None:
         print(" | ".join(row), flush=True)
         best = min(median.values(), default=float("nan"))
         ratios.append(f"vs_torch_{key}={mine / best:.2f}")
-    peers.stdin.close()
+    peers.close()
     print("models: " + " ".join(ratios))
 
 

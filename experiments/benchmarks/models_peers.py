@@ -8,12 +8,12 @@ case and gives the seconds of the first run of each form (of which compiling is 
 from __future__ import annotations
 
 import functools
-import json
 import sys
 import time
 
 from experiments.benchmarks.augment_peers import declare_operators
 from experiments.benchmarks.models import CASES, pixels, timed
+from experiments.benchmarks.peers import serve
 
 
 def network(case: str):
@@ -73,18 +73,15 @@ def prepared(case: str):
     return runs, first
 
 
-def main() -> None:
-    for line in sys.stdin:
-        question = json.loads(line)
-        runs, first = prepared(question["case"])
-        if "name" not in question:
-            answer = first
-        else:
-            start = time.perf_counter()
-            runs[question["name"]]()
-            answer = time.perf_counter() - start
-        print(json.dumps(answer), flush=True)
+def answer(question: dict):
+    """The seconds of the first run of each form, or of one run of a form."""
+    runs, first = prepared(question["case"])
+    if "name" not in question:
+        return first
+    start = time.perf_counter()
+    runs[question["name"]]()
+    return time.perf_counter() - start
 
 
 if __name__ == "__main__":
-    main()
+    serve(answer)
