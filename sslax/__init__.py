@@ -25,6 +25,7 @@ _SUBMODULES = (
     "optim",
     "plan",
     "platforms",
+    "rates",
     "schedules",
     "sharding",
     "step",

@@ -29,6 +29,7 @@ LAYERS = {
         {"convert", "models", "calls", "core"},
     ),
     "platforms": (BOTTOM, set()),
+    "rates": (set(), {"calls", "schedules"}),
     "sharding": (BOTTOM, set()),
     "step": (BOTTOM, {"core", "platforms", "sharding"}),
 }
