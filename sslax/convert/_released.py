@@ -10,7 +10,7 @@ from typing import Any
 from sslax import models
 from sslax.calls import nearest
 
-__all__ = ["call_of", "family_of", "options_of"]
+__all__ = ["call_of", "family_of"]
 
 _DEPTH = r"(?P<size>18|34|50|101|152|200)"
 _SIZE = r"(?P<size>tiny|small|base|large|huge|giant)"
@@ -93,6 +93,13 @@ RELEASED: tuple[tuple[str, dict[str, Any], str], ...] = (
 )
 
 
+# Factories that call another with some arguments of their own.
+_IN_OTHERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "linear": ("mlp", {"depth": 1, "norm": None}),
+    "mae_encoder": ("vit", {"positions": "sincos"}),
+}
+
+
 def call_of(model: str | Mapping[str, Any]) -> tuple[dict[str, Any], int]:
     """The call that makes a network, and the side of its images.
 
@@ -122,22 +129,13 @@ def call_of(model: str | Mapping[str, Any]) -> tuple[dict[str, Any], int]:
     )
 
 
-def family_of(name: str) -> str:
-    """The function of `sslax.models` that a named size calls."""
-    match = re.fullmatch(r"(resnet)\d+|(vit|swin)_\w+", name)
-    if match:
-        return match[1] or match[2]
-    return {"mae_encoder": "vit", "linear": "mlp"}.get(name, name)
-
-
-def options_of(call: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of the family's function, defaults included."""
-    parameters = inspect.signature(getattr(models, family_of(call["name"]))).parameters
-    options = {
-        p.name: p.default for p in parameters.values() if p.default is not p.empty
-    }
-    if call["name"] == "mae_encoder":
-        options["positions"] = "sincos"
-    if call["name"] == "linear":
-        options |= {"depth": 1, "norm": None}
-    return options | {k: v for k, v in call.items() if k != "name"}
+def family_of(call: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The factory that a call ends in, and all its arguments, defaults included."""
+    name = call["name"]
+    factory = getattr(models, name)
+    last = getattr(factory, "func", factory).__name__
+    family, given = _IN_OTHERS.get(name, (last, getattr(factory, "keywords", {})))
+    parameters = inspect.signature(getattr(models, family)).parameters.values()
+    defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+    arguments = {k: v for k, v in call.items() if k != "name"}
+    return family, {**defaults, **given, **arguments}

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from sslax import calls
 from sslax.convert._names import Name, Table, name_in_torch
-from sslax.convert._released import call_of, family_of, options_of
+from sslax.convert._released import call_of, family_of
 from sslax.convert._report import shape_text
 from sslax.convert._tables import table_of
 from sslax.core import Net
@@ -56,8 +56,7 @@ def target_of(model, *, source="timm", image_size=None, inputs=None) -> Target:
         ) from error
     shapes = addresses(params, stats)
     table = table_of(
-        family_of(call["name"]),
-        options_of(call),
+        *family_of(call),
         source=source,
         sizes=[x.shape for x in inputs],
         arrays={path: x for (where, path), x in shapes.items() if where == "params"},

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 
 from sslax.core import Net
 from sslax.models._batch_norm import BatchNorm
-from sslax.models._layers import Conv, Dense, at_least_float32, max_pool
+from sslax.models._layers import Conv, Dense, Dropout, at_least_float32, max_pool
 from sslax.models._nets import compute_dtype, from_linen, select
 
 __all__ = ["alexnet", "local_response_norm"]
@@ -102,7 +102,7 @@ class AlexNet(nn.Module):
         outputs["map"] = x
         x = x.reshape(x.shape[0], -1)
         for i in (6, 7):
-            x = nn.Dropout(self.dropout, deterministic=not train)(x)
+            x = Dropout(self.dropout)(x, train=train)
             x = self._activated(
                 self.dense(self.hidden, name=f"fc{i}")(x), f"bn{i}", train
             )
@@ -134,7 +134,7 @@ def alexnet(
       hidden: width of the two linear layers.
       norm: "batch" (RotNet: after every layer, which then has no bias) or None
         (torchvision: biases, no norm).
-      dropout: rate before each linear layer (torchvision: 0.5); needs a key.
+      dropout: rate before each linear layer (torchvision: 0.5); no key, no drops.
       output: "pooled" [b hidden] (the last linear layer), "map" [b 6 6 c], "conv1" to
         "conv5" (before the pool), "fc6", "fc7"; several names give a dict.
       bn_momentum: weight of the old running statistics.

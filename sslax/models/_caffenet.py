@@ -11,7 +11,7 @@ import flax.linen as nn
 from sslax.core import Net
 from sslax.models._alexnet import local_response_norm
 from sslax.models._batch_norm import BatchNorm
-from sslax.models._layers import at_least_float32
+from sslax.models._layers import Dropout, at_least_float32
 from sslax.models._nets import compute_dtype, from_linen, select
 from sslax.models._plain_layers import PlainConv, PlainDense, ceil_pool
 
@@ -77,7 +77,7 @@ class CaffeNet(nn.Module):
         x = fc6(x.reshape(x.shape[0], -1))
         if self.norm is not None:
             x = self.norm(name="bn6")(x, train=train)
-        x = nn.Dropout(self.dropout, deterministic=not train)(nn.relu(x))
+        x = Dropout(self.dropout)(nn.relu(x), train=train)
         outputs["pooled"] = at_least_float32(x)
         return select(outputs, self.output)
 
@@ -116,7 +116,7 @@ def caffenet(
       response_norm: `local_response_norm` after the first two pools.
       norm: "plain" (batch norm without scale and offset, from the third convolution on)
         or None.
-      dropout: rate after the linear layer; needs a key.
+      dropout: rate after the linear layer; no key, no drops.
       init: "xavier" (Caffe's, zero biases) or "gauss" (deviations 0.01 and 0.005, some
         biases 1).
       output: "pooled" [b hidden], "map" (after the last pool), "conv1" to "conv5"
@@ -197,7 +197,7 @@ class CaffeNetHead(nn.Module):
             x = PlainDense(width, kernel_init, bias, self.dtype, name=f"linear{i}")(x)
             if self.norm is not None and i == 1:
                 x = self.norm(name="bn1")(x, train=train)
-            x = nn.Dropout(self.dropout, deterministic=not train)(nn.relu(x))
+            x = Dropout(self.dropout)(nn.relu(x), train=train)
         kernel_init, bias = _start(self.start, 0.01, 0.0)
         name = f"linear{len(self.hidden) + 1}"
         x = PlainDense(self.dim, kernel_init, bias, self.dtype, name=name)(x)
@@ -225,7 +225,7 @@ def caffenet_head(
       hidden: widths of the hidden layers.
       norm: "plain" (batch norm without scale and offset, after the first layer) or
         None.
-      dropout: rate after each hidden layer; needs a key.
+      dropout: rate after each hidden layer; no key, no drops.
       init: as in `caffenet`.
       bn_momentum: weight of the old running statistics.
       dtype: dtype of computation; None follows inputs and parameters.

@@ -209,7 +209,7 @@ def convmae_encoder(
         normed tokens. False for fine-tuning: the last stage alone; "pooled" is a norm
         of the mean of its tokens.
       positions: of the last stage: "sincos" (fixed, MAE's order) or "learned".
-      drop_path: rate of the last block, growing linearly from 0; needs a key.
+      drop_path: rate of the last block, growing linearly from 0; no key, no drops.
       output: "tokens" [b k d], "pooled" [b d], "stage1" and "stage2" (maps after their
         blocks), "stage1_block0", ..., "patch_embed" [b n d], "block0", ... and
         "attention0", ... of the last stage; several names give a dict.

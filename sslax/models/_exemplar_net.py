@@ -8,7 +8,7 @@ from typing import Any
 import flax.linen as nn
 
 from sslax.core import Net
-from sslax.models._layers import at_least_float32
+from sslax.models._layers import Dropout, at_least_float32
 from sslax.models._nets import compute_dtype, from_linen, select
 from sslax.models._plain_layers import PlainConv, PlainDense, ceil_pool
 
@@ -45,7 +45,7 @@ class ExemplarNet(nn.Module):
         init = nn.initializers.normal(0.01)
         x = x.reshape(x.shape[0], -1)
         x = nn.relu(PlainDense(self.hidden, init, 0.1, self.dtype, name="fc4")(x))
-        x = nn.Dropout(self.dropout, deterministic=not train)(x)
+        x = Dropout(self.dropout)(x, train=train)
         outputs["pooled"] = at_least_float32(x)
         return select(outputs, self.output)
 
@@ -64,7 +64,7 @@ def exemplar_net(
       widths: channels of the three 5x5 convolutions; (64, 64, 128) with `hidden=128` is
         the small one, (92, 256, 512) with 1024 the large one.
       hidden: width of the linear layer.
-      dropout: rate after the linear layer; needs a key.
+      dropout: rate after the linear layer; no key, no drops.
       output: "pooled" [b hidden], "map", "conv1" to "conv3" (before the pool); several
         names give a dict.
       dtype: dtype of computation; None follows inputs and parameters.

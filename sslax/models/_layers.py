@@ -18,6 +18,7 @@ __all__ = [
     "Conv",
     "Dense",
     "DropPath",
+    "Dropout",
     "LayerNorm",
     "at_least_float32",
     "dense_init",
@@ -207,11 +208,25 @@ def max_pool(x, *, size: int, stride: int, padding: int):
 class DropPath(nn.Module):
     """Drops the whole branch of an example with probability `rate`; scales the rest.
 
-    `rate` is an input, so that it can differ between scanned layers.
+    `rate` is an input, so that it can differ between scanned layers. Without a key
+    nothing is dropped.
     """
 
     @nn.compact
     def __call__(self, x, rate):
+        if not self.has_rng("dropout"):
+            return x
         shape = (x.shape[0],) + (1,) * (x.ndim - 1)
         keep = jax.random.bernoulli(self.make_rng("dropout"), 1.0 - rate, shape)
         return jnp.where(keep, x / jnp.asarray(1.0 - rate, x.dtype), jnp.zeros_like(x))
+
+
+class Dropout(nn.Module):
+    """Flax's dropout in training; without a key nothing is dropped."""
+
+    rate: float | int
+
+    @nn.compact
+    def __call__(self, x, *, train):
+        drops = train and self.has_rng("dropout")
+        return nn.Dropout(self.rate)(x, deterministic=not drops)

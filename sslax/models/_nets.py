@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import inspect
+import re
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import flax.linen as nn
 import jax.numpy as jnp
 
 from sslax.core import Net
 
-__all__ = ["compute_dtype", "from_linen", "select"]
+__all__ = ["compute_dtype", "from_linen", "named", "select"]
+
+_Factory = TypeVar("_Factory", bound=Callable[..., Net])
 
 _DTYPES = ("float32", "bfloat16", "float16", "float64")
 
@@ -20,7 +25,8 @@ def from_linen(module: nn.Module) -> Net:
 
     The module's `__call__` must take `train` by keyword. Parameters are the collection
     "params"; every other collection (running statistics) is in `stats`, which changes
-    only under `train=True`. `key` feeds the random stream "dropout".
+    only under `train=True`. `key` feeds the random stream "dropout"; without a key the
+    layers of sslax drop nothing, in training too.
 
     Args:
       module: an unbound Linen module; it may take any number of inputs.
@@ -82,3 +88,38 @@ def select(outputs: Mapping[str, Any], names: str | Sequence[str]) -> Any:
     if isinstance(names, str):
         return outputs[names]
     return {name: outputs[name] for name in names}
+
+
+def named(
+    build: Callable[..., Net], name: str, factory: _Factory, **given: Any
+) -> _Factory:
+    """A factory with some arguments given shows the others, as if written out.
+
+    Args:
+      build: calls `factory` with what is given and its own `**options`; its docstring
+        has no section "Args", which comes from the factory's.
+      name: what it is called.
+      factory: the function that it calls.
+      **given: the arguments that are no longer open.
+
+    Returns:
+      `build`, with a signature, annotations and a docstring; `func` and `keywords` are
+      the factory and what is given, as in `functools.partial`.
+    """
+    hints = typing.get_type_hints(factory)
+    open_ = [
+        p.replace(annotation=hints[p.name])
+        for p in inspect.signature(factory).parameters.values()
+        if p.name not in given
+    ]
+    text = inspect.getdoc(factory) or ""
+    section = text[text.index("Args:") : text.index("Returns:")]
+    for left_out in given:
+        section = re.sub(rf"  {left_out}:.*\n(    .*\n)*", "", section)
+    dressed: Any = build
+    dressed.__name__ = dressed.__qualname__ = name
+    dressed.__signature__ = inspect.Signature(open_, return_annotation=Net)
+    dressed.__annotations__ = {p.name: p.annotation for p in open_} | {"return": Net}
+    dressed.__doc__ = inspect.getdoc(build).replace("Returns:", section + "Returns:")
+    dressed.func, dressed.keywords = factory, given
+    return dressed

@@ -11,7 +11,7 @@ import flax.linen as nn
 from sslax.core import Net
 from sslax.models._batch_norm import BatchNorm
 from sslax.models._layers import Conv, at_least_float32, max_pool
-from sslax.models._nets import compute_dtype, from_linen, select
+from sslax.models._nets import compute_dtype, from_linen, named, select
 from sslax.models._resnet_block import Block
 
 __all__ = [
@@ -88,7 +88,7 @@ class ResNet(nn.Module):
 
 def resnet(
     *,
-    depth: int,
+    depth: int = 50,
     stem: str = "imagenet",
     width: float | int = 1,
     stride_on: str = "3x3",
@@ -204,15 +204,11 @@ def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
         raise ValueError(f"{name} is {value!r}; expected one of {listed}")
 
 
-def _named(depth):
+def _named(depth: int):
     def build(**options: Any) -> Net:
         return resnet(depth=depth, **options)
 
-    build.__name__ = build.__qualname__ = f"resnet{depth}"
     build.__doc__ = f"""ResNet-{depth}: `resnet(depth={depth}, ...)`.
-
-    Args:
-      **options: as in `resnet`.
 
     Returns:
       A net of images `[b h w c]`.
@@ -224,7 +220,7 @@ def _named(depth):
       He et al., "Deep Residual Learning for Image Recognition", 2016,
       arXiv:1512.03385, table 1.
     """
-    return build
+    return named(build, f"resnet{depth}", resnet, depth=depth)
 
 
 resnet18 = _named(18)

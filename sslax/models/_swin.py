@@ -12,7 +12,7 @@ import numpy as np
 from sslax import platforms
 from sslax.core import Net
 from sslax.models._layers import Conv, at_least_float32
-from sslax.models._nets import compute_dtype, from_linen, select
+from sslax.models._nets import compute_dtype, from_linen, named, select
 from sslax.models._swin_block import PatchMerging, SwinBlock, swin_norm
 
 __all__ = ["swin", "swin_base", "swin_large", "swin_small", "swin_tiny"]
@@ -185,7 +185,7 @@ def swin(
         masked ones (LocalMIM, where whole patches of the last stage are masked: what
         the others become is as if they were alone); None takes no mask.
       qkv_bias: whether q, k, v have biases.
-      drop_path: rate of the last block, growing linearly from 0; needs a key.
+      drop_path: rate of the last block, growing linearly from 0; no key, no drops.
       output: "pooled" [b d] (mean of the map), "map" [b h w d] and "tokens" [b h*w d]
         (after the final norm), "patch_embed", "block0", ... (counted over all stages),
         "stage1", ... (maps after the blocks of a stage), "merged1", ... (the same
@@ -259,15 +259,11 @@ def swin(
     return from_linen(module)
 
 
-def _named(size):
+def _named(size: str):
     def build(**options: Any) -> Net:
         return swin(size=size, **options)
 
-    build.__name__ = build.__qualname__ = f"swin_{size}"
     build.__doc__ = f"""Swin of size {size!r}: `swin(size={size!r}, ...)`.
-
-    Args:
-      **options: as in `swin`.
 
     Returns:
       A net of images `[b h w c]`.
@@ -283,7 +279,7 @@ def _named(size):
       Liu et al., "Swin Transformer: Hierarchical Vision Transformer using Shifted
       Windows", 2021, arXiv:2103.14030, section 3.3.
     """
-    return build
+    return named(build, f"swin_{size}", swin, size=size)
 
 
 swin_tiny = _named("tiny")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sslax.core import Net
-from sslax.models._nets import compute_dtype, from_linen
+from sslax.models._nets import compute_dtype, from_linen, named
 from sslax.models._transformer import INITS
 from sslax.models._vision_transformer import ViT
 
@@ -105,7 +105,7 @@ def vit(
       mask_token: a learned token for masked patches, put in before the positions.
       qkv_bias: whether q, k, v have biases; "qv" leaves the keys without (BEiT).
       layer_scale: start value of a scale per channel and branch; None has none.
-      drop_path: rate of the last block, growing linearly from 0; needs a key.
+      drop_path: rate of the last block, growing linearly from 0; no key, no drops.
       freeze_patches: no gradient reaches the patch projection (MoCo v3).
       init: "truncated" (normal 0.02), "xavier" (MAE), "xavier_qkv" (MoCo v3: q, k, v
         as three matrices) or "beit" (BEiT, SimMIM: normal 0.02 cut at one deviation;
@@ -181,15 +181,11 @@ def vit(
     return from_linen(module)
 
 
-def _named(size):
+def _named(size: str):
     def build(**options: Any) -> Net:
         return vit(size=size, **options)
 
-    build.__name__ = build.__qualname__ = f"vit_{size}"
     build.__doc__ = f"""ViT of size {size!r}: `vit(size={size!r}, ...)`.
-
-    Args:
-      **options: as in `vit`.
 
     Returns:
       A net of images `[b h w c]`.
@@ -206,7 +202,7 @@ def _named(size):
       arXiv:2012.12877 (tiny, small). Zhai et al., "Scaling Vision Transformers", 2022,
       arXiv:2106.04560 (giant).
     """
-    return build
+    return named(build, f"vit_{size}", vit, size=size)
 
 
 vit_tiny = _named("tiny")

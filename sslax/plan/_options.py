@@ -72,9 +72,7 @@ def _nets(spec: Any) -> Iterator[dict[str, Any]]:
 
 def takes(spec: Mapping[str, Any], option: str) -> bool:
     """Whether the call of a network takes a flag such as "remat"."""
-    name = spec["name"]
-    name = "vit" if name.startswith("vit_") else name
-    return option in inspect.signature(getattr(models, name)).parameters
+    return option in inspect.signature(getattr(models, spec["name"])).parameters
 
 
 def has_option(config: Mapping[str, Any], option: str) -> bool:

@@ -145,6 +145,8 @@ def test_flags_of_networks_are_found_in_the_config():
     config = load("mae", "base")
     assert has_option(config, "remat")
     assert not has_option(load("simclr", "cifar10"), "remat")
+    for name in ("swin_tiny", "vit_small"):
+        assert has_option({"method": {"encoder": {"name": name}}}, "remat")
     method = with_option(config, "remat", True)["method"]
     assert method["encoder"]["remat"] is True
     assert method["decoder"]["remat"] is True
