@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import itertools
 import json
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
-from absl import logging
 from etils import epath
 
 from sslax.core import State
+from sslax.train.together import from_first, gathered
 
 __all__ = ["latest_step", "open_checkpoints", "restore", "restore_latest", "save"]
+
+# What tensorstore says of a storage that does not answer, in place of an OSError.
+_OUTSIDE = (
+    "UNAVAILABLE",
+    "DEADLINE_EXCEEDED",
+    "PERMISSION_DENIED",
+    "UNAUTHENTICATED",
+    "RESOURCE_EXHAUSTED",
+    "ABORTED",
+)
 
 
 def open_checkpoints(
@@ -107,22 +120,23 @@ def restore(manager, step: int, target: State) -> State:
 
     Raises:
       ValueError: if the checkpoint holds other arrays than the target: other names,
-        shapes, or types (which Orbax would cast without a word).
+        shapes, or types (which Orbax would cast without a word); or if it is damaged.
+      OSError: if it cannot be reached.
     """
     wanted = _as_dict(target)
-    differences = _differences(manager, step, wanted)
-    if differences:
-        listed = "\n  ".join(differences[:5])
+    found = _try(manager, step, wanted)
+    if isinstance(found, str):
         raise ValueError(
-            f"checkpoint {step} of {manager.directory} is of another run:\n  {listed}"
+            f"checkpoint {step} of {manager.directory} cannot be restored: {found}"
         )
-    return _read(manager, step, wanted)
+    return found
 
 
 def restore_latest(manager, target: State) -> State | None:
     """Restores the newest checkpoint that can be read.
 
     A newest one that is damaged is moved aside, loudly, and the one before is taken.
+    What is damaged for one process is damaged for all.
 
     Args:
       manager: from `open_checkpoints`.
@@ -134,37 +148,98 @@ def restore_latest(manager, target: State) -> State | None:
     Raises:
       ValueError: if there are checkpoints and none can be read, or one that can holds
         other arrays than the target.
+      OSError: if the checkpoints cannot be reached, which is not damage.
     """
-    steps = sorted(manager.all_steps(), reverse=True)
+    wanted = _as_dict(target)
+    steps = from_first(lambda: sorted(manager.all_steps(), reverse=True))
     for step in steps:
-        try:
-            wanted = _as_dict(target)
-            differences = _differences(manager, step, wanted)
-            state = None if differences else _read(manager, step, wanted)
-        except Exception as error:
-            if step == steps[-1]:
-                raise ValueError(
-                    f"no checkpoint in {manager.directory} can be restored; the last "
-                    f"one tried, step {step}, failed with: {error}"
-                ) from error
-            logging.error(
-                "checkpoint %s of %s cannot be restored (%s); falling back to the one "
-                "before. The damaged one is kept under damaged/",
-                step,
-                manager.directory,
-                error,
+        found = _try(manager, step, wanted)
+        if not isinstance(found, str):
+            return found
+        if step == steps[-1]:
+            raise ValueError(
+                f"no checkpoint in {manager.directory} can be restored; the last one "
+                f"tried, step {step}, failed with: {found}"
             )
-            _move_aside(manager, step)
-        else:
-            return restore(manager, step, target) if state is None else state
+        logging.getLogger(__name__).error(
+            "checkpoint %s of %s cannot be restored (%s); falling back to the one "
+            "before. The damaged one is kept under damaged/",
+            step,
+            manager.directory,
+            found,
+        )
+        _move_aside(manager, step)
     return None
 
 
-def _read(manager, step: int, wanted: dict[str, Any]) -> State:
-    restored = manager.restore(
-        step, args=ocp.args.Composite(state=ocp.args.StandardRestore(wanted))
+def _try(manager, step: int, wanted: dict[str, Any]) -> State | str:
+    """The state of a checkpoint, or what is damaged in it."""
+    item = epath.Path(manager.directory) / str(step) / "state"
+    damage = from_first(lambda: _damage(manager, item, step, wanted))
+    if damage:
+        return damage
+    state: dict[str, Any] = {}
+    try:
+        state = _read(item, wanted)
+    except Exception as error:
+        damage, unreachable = _told(error), error if _is_outside(error) else None
+    else:
+        unreachable = None
+    told = gathered(f"outside {damage}" if unreachable else damage)
+    if unreachable:
+        raise unreachable
+    if others := [text for text in told if text.startswith("outside ")]:
+        raise OSError(f"another process cannot read {item}: {others[0][8:]}")
+    bad = next((text for text in told if text), "")
+    return bad or State(**state)
+
+
+def _damage(manager, item, step: int, wanted: dict[str, Any]) -> str:
+    """What is broken in the description of a checkpoint's arrays, or nothing."""
+    try:
+        metadata = ocp.StandardCheckpointHandler().metadata(item)
+        stored = _arrays(getattr(metadata, "tree", metadata))
+    except Exception as error:
+        if _is_outside(error):
+            raise
+        return _told(error)
+    if not stored:
+        return f"{item} does not say which arrays it holds"
+    run = _arrays(wanted)
+    differences = [
+        f"{name}: the checkpoint has {stored.get(name, 'nothing')}, the run wants "
+        f"{run.get(name, 'nothing')}"
+        for name in sorted(stored.keys() | run.keys())
+        if stored.get(name) != run.get(name)
+    ]
+    if differences:
+        listed = "\n  ".join(differences[:5])
+        raise ValueError(
+            f"checkpoint {step} of {manager.directory} is of another run:\n  {listed}"
+        )
+    return ""
+
+
+def _read(item, wanted: dict[str, Any]) -> dict[str, Any]:
+    # The handler alone: Orbax's manager ends a read with a barrier, at which all would
+    # wait for the one process that could not read.
+    return ocp.StandardCheckpointHandler().restore(
+        item, args=ocp.args.StandardRestore(wanted)
     )
-    return State(**restored["state"])
+
+
+def _told(error: Exception) -> str:
+    return str(error).splitlines()[0][:500] if str(error) else repr(error)
+
+
+def _is_outside(error: Exception) -> bool:
+    """Whether the fault is the machine's or the network's, not the checkpoint's."""
+    if isinstance(error, MemoryError):
+        return True
+    if isinstance(error, OSError):
+        gone = (None, errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
+        return error.errno not in gone or isinstance(error, TimeoutError)
+    return any(word in str(error) for word in _OUTSIDE)
 
 
 def _folder(folder) -> epath.Path:
@@ -175,19 +250,6 @@ def _folder(folder) -> epath.Path:
 
 def _as_dict(state: State) -> dict[str, Any]:
     return {f.name: getattr(state, f.name) for f in dataclasses.fields(state)}
-
-
-def _differences(manager, step: int, wanted: dict[str, Any]) -> list[str]:
-    """What a checkpoint holds otherwise than wanted, a line an array."""
-    metadata = manager.item_metadata(step)["state"]
-    stored = _arrays(getattr(metadata, "tree", metadata))
-    run = _arrays(wanted)
-    return [
-        f"{name}: the checkpoint has {stored.get(name, 'nothing')}, the run wants "
-        f"{run.get(name, 'nothing')}"
-        for name in sorted(stored.keys() | run.keys())
-        if stored.get(name) != run.get(name)
-    ]
 
 
 def _arrays(tree: Any) -> dict[str, str]:
@@ -203,7 +265,12 @@ def _arrays(tree: Any) -> dict[str, str]:
 def _move_aside(manager, step: int) -> None:
     source = epath.Path(manager.directory) / str(step)
     damaged = epath.Path(manager.directory).parent / "damaged"
-    damaged.mkdir(parents=True, exist_ok=True)
-    if jax.process_index() == 0 and source.exists():
-        source.rename(damaged / str(step))
+
+    def move() -> None:
+        damaged.mkdir(parents=True, exist_ok=True)
+        taken = {path.name for path in damaged.iterdir()}
+        names = (f"{step}.{i}" if i else str(step) for i in itertools.count())
+        source.rename(damaged / next(name for name in names if name not in taken))
+
+    from_first(move)
     manager.reload()

@@ -17,10 +17,11 @@ from sslax.core import State
 from sslax.sharding import batch_sharding
 from sslax.train import checkpoints, writers
 from sslax.train.experiment import Experiment, build_experiment
+from sslax.train.finite import not_finite
 from sslax.train.online import online_evaluation
 from sslax.train.progress import progress
 from sslax.train.signals import stop_requests
-from sslax.train.workdir import open_workdir
+from sslax.train.workdir import open_workdir, record_config
 
 __all__ = ["first_state", "pretrain"]
 
@@ -60,6 +61,7 @@ def pretrain(
             state = first_state(experiment)
         else:
             logging.info("going on from step %d of %s", int(state.step), folder)
+        record_config(folder, config)  # not before the run is known to start
         writer = _writer(folder, int(state.step))
         try:
             with stop_requests() as stop:
@@ -96,7 +98,7 @@ def _writer(folder, start: int) -> writers.Writer:
         return writers.silent()
     return writers.both(
         writers.jsonl(folder / "metrics.jsonl", start=start),
-        writers.tensorboard(folder / "tensorboard"),
+        writers.tensorboard(folder / "tensorboard", start=start),
     )
 
 
@@ -112,7 +114,7 @@ def _train(experiment, state, manager, writer, stop) -> State:
     for batch in _device_batches(experiment, start):
         state, metrics = experiment.train_step(state, batch, key)
         step += config["steps_per_call"]
-        asked, scalars = stop(step), {}
+        asked, scalars = stop(step // config["steps_per_call"]), {}
         saving = asked or step == steps or _due(step, config["checkpoint"]["every"])
         evaluating = _due(step, every)
         if saving or evaluating or _due(step, config["log_every"]):
@@ -128,6 +130,9 @@ def _train(experiment, state, manager, writer, stop) -> State:
             writer.write(step, scalars)
             show(step, scalars)
         if saving:
+            if bad := not_finite(state):
+                shown = ", ".join(bad[:3]) + (", ..." if len(bad) > 3 else "")
+                raise _stopped(manager, f"{shown} not finite after step {step}")
             knn = {"knn": scalars["knn"]} if "knn" in scalars else None
             checkpoints.save(manager, state, config, knn)
         if asked:
@@ -164,17 +169,21 @@ def _scalars(experiment, metrics, step: int, manager) -> dict[str, float]:
             scalars[name] = float(np.asarray(value).reshape(-1)[-1])
     for name, value in scalars.items():
         if not math.isfinite(value):
-            last = checkpoints.latest_step(manager)
-            raise FloatingPointError(
-                f"{name} is {value} at step {step}; the last good checkpoint is "
-                f"{'none' if last is None else f'step {last}'} in {manager.directory}. "
-                "A lower learning rate, a longer warm-up or a gradient clip may help."
-            )
+            raise _stopped(manager, f"{name} is {value} at step {step}")
     rates = {
         f"{k}/learning_rate": float(rate(step - 1))
         for k, rate in experiment.rates.items()
     }
     return scalars | rates
+
+
+def _stopped(manager, reason: str) -> FloatingPointError:
+    last = checkpoints.latest_step(manager)
+    return FloatingPointError(
+        f"{reason}; the last good checkpoint is "
+        f"{'none' if last is None else f'step {last}'} in {manager.directory}. "
+        "A lower learning rate, a longer warm-up or a gradient clip may help."
+    )
 
 
 def _skipped(experiment: Experiment) -> dict[str, float]:

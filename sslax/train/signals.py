@@ -17,10 +17,13 @@ def stop_requests() -> Iterator[Callable[[int], bool]]:
     """Turns SIGTERM into a question that the loop asks after every call of the step.
 
     With several processes JAX's own service passes the request on, so that all of them
-    stop at the same step, whichever was told.
+    stop at the same call, whichever was told. It answers at one number alone, so the
+    calls must be counted one by one: not in steps, of which a call may make several.
+
+    A second Ctrl-C does not wait for the end of the step: it is a KeyboardInterrupt.
 
     Yields:
-      `step -> bool`, whether to save and stop.
+      `call -> bool`, whether to save and stop after this call.
     """
     if jax.process_count() > 1:
         yield multihost_utils.reached_preemption_sync_point
@@ -36,8 +39,10 @@ def stop_requests() -> Iterator[Callable[[int], bool]]:
 
     numbers = (signal.SIGTERM, signal.SIGINT)
     before = {n: signal.signal(n, note) for n in numbers}
+    woken = signal.set_wakeup_fd(-1)  # whoever listens there would end the run at once
     try:
-        yield lambda step: asked
+        yield lambda call: asked
     finally:
+        signal.set_wakeup_fd(woken)
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
 from etils import epath
 
-__all__ = ["config_differences", "open_workdir", "read_config"]
+from sslax.train.together import from_first
+
+__all__ = ["config_differences", "open_workdir", "read_config", "record_config"]
 
 _CONFIG = "config.json"
 
@@ -18,10 +23,13 @@ def open_workdir(
 ) -> epath.Path:
     """Makes the folder of a run, or checks that it belongs to the same config.
 
+    Nothing of a run that is there is touched; see `record_config`. A folder without a
+    checkpoint holds nothing to lose and may be used by any run.
+
     Args:
       path: the folder; anything that etils.epath can open.
       config: the resolved config, plain numbers, strings, lists and dicts.
-      allow_config_change: go on under another config, which is then written.
+      allow_config_change: go on under another config.
 
     Returns:
       The folder.
@@ -31,18 +39,13 @@ def open_workdir(
         message lists the fields that differ.
     """
     folder = epath.Path(path)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.write_text("")
-        probe.unlink()
-    except OSError as error:
-        raise ValueError(
-            f"workdir {path!r} cannot be written ({error}); choose another --workdir"
-        ) from error
-    file = folder / _CONFIG
-    if file.exists() and not allow_config_change:
-        differences = config_differences(json.loads(file.read_text()), config)
+
+    def check() -> None:
+        _check_writable(path, folder)
+        old = _stored(folder) if _steps(folder) else None
+        if old is None or allow_config_change:
+            return
+        differences = config_differences(old, config)
         if differences:
             listed = "\n  ".join(differences)
             raise ValueError(
@@ -50,12 +53,44 @@ def open_workdir(
                 "Use another --workdir, or --allow_config_change to go on under the "
                 "new config."
             )
-    file.write_text(json.dumps(_plain(config), indent=2) + "\n")
+
+    from_first(check)
     return folder
+
+
+def record_config(folder: Any, config: Mapping[str, Any]) -> None:
+    """Writes the config of a run that is about to start, whole or not at all.
+
+    Process 0 writes to another name and renames, and only where something changes, so
+    that a reader at any moment, or after a kill, finds one config or the other.
+
+    Args:
+      folder: the folder of the run.
+      config: the resolved config.
+
+    Raises:
+      ValueError: if it cannot be written.
+    """
+    file = epath.Path(folder) / _CONFIG
+    text = json.dumps(_plain(config), indent=2) + "\n"
+
+    def write() -> None:
+        try:
+            if file.exists() and file.read_text() == text:
+                return
+            new = file.with_name(f".{_CONFIG}.{_unique()}")
+            new.write_text(text)
+            new.replace(file)
+        except OSError as error:
+            raise _unwritable(str(folder), error) from error
+
+    from_first(write)
 
 
 def read_config(path: str) -> dict[str, Any]:
     """The config of the run in a folder.
+
+    Where the file is damaged the one beside the newest checkpoint is taken.
 
     Args:
       path: the folder of a run.
@@ -66,13 +101,13 @@ def read_config(path: str) -> dict[str, Any]:
     Raises:
       ValueError: if no run is there.
     """
-    file = epath.Path(path) / _CONFIG
-    if not file.exists():
+    stored = _stored(epath.Path(path))
+    if stored is None:
         raise ValueError(
             f"workdir {path!r} holds no run (no {_CONFIG}); give the --workdir of a "
             "pretraining"
         )
-    return json.loads(file.read_text())
+    return stored
 
 
 def config_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -95,6 +130,57 @@ def config_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[s
         for name in sorted(before.keys() | after.keys())
         if before.get(name, "absent") != after.get(name, "absent")
     ]
+
+
+def _check_writable(path: str, folder: epath.Path) -> None:
+    """Tries it under a name that no other start of the same run uses."""
+    probe = folder / f".writable.{_unique()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_text("written")
+        probe.unlink()
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: str, error: OSError) -> ValueError:
+    return ValueError(
+        f"workdir {path!r} cannot be written ({error}); make room or give rights, or "
+        "choose another --workdir"
+    )
+
+
+def _unique() -> str:
+    return f"{os.getpid()}.{uuid.uuid4().hex[:8]}"
+
+
+def _steps(folder: epath.Path) -> list[int]:
+    """The steps of the checkpoints in a folder, the newest first."""
+    checkpoints = folder / "checkpoints"
+    names = [p.name for p in checkpoints.iterdir()] if checkpoints.exists() else []
+    return sorted((int(name) for name in names if name.isdigit()), reverse=True)
+
+
+def _stored(folder: epath.Path) -> dict[str, Any] | None:
+    file = folder / _CONFIG
+    found = _read(file)
+    if found is not None or not (file.exists() or _steps(folder)):
+        return found
+    logging.getLogger(__name__).warning(
+        "%s is missing or damaged; the config of the newest checkpoint is taken", file
+    )
+    # As Orbax lays out what `checkpoints.save` gives it.
+    copies = [folder / "checkpoints" / str(s) / "config" for s in _steps(folder)]
+    read = (_read(copy / "metadata") for copy in copies)
+    return next((config for config in read if config is not None), None)
+
+
+def _read(file: epath.Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(file.read_text())
+    except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _plain(value: Any) -> Any:

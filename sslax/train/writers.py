@@ -6,6 +6,7 @@ A writer is a pair of functions: `write(step, scalars)` and `close()`.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -47,7 +48,9 @@ def jsonl(path, *, start: int = 0) -> Writer:
     """
     path = epath.Path(path)
     rows = [row for row in read_jsonl(path) if row["step"] <= start]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    new = path.with_name(f".{path.name}.new")  # a kill in between loses no row
+    new.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    new.replace(path)
     file = path.open("a")
 
     def write(step, scalars):
@@ -76,22 +79,34 @@ def read_jsonl(path) -> list[dict[str, Any]]:
     return rows
 
 
-def tensorboard(folder) -> Writer:
-    """TensorBoard event files, by tensorboardX.
+def tensorboard(folder, *, start: int = 0) -> Writer:
+    """TensorBoard event files, by tensorboardX, on disk after every write.
 
     Args:
       folder: where they go.
+      start: the step at which the run goes on; TensorBoard is told to forget the points
+        of later steps, which a run that was cut off has left.
 
     Returns:
       A writer.
     """
-    from tensorboardX import SummaryWriter  # slow to import
+    # Slow to import. The file is written here: SummaryWriter leaves it to a thread, and
+    # a run that is killed loses what the thread has not written.
+    from tensorboardX.event_file_writer import EventsWriter
+    from tensorboardX.proto.event_pb2 import Event, SessionLog
+    from tensorboardX.summary import scalar
 
-    events = SummaryWriter(str(folder))
+    folder = epath.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    events = EventsWriter(str(folder / "events"), f".{time.time_ns()}")
+    begins = SessionLog(status=SessionLog.START)
+    events.write_event(Event(wall_time=time.time(), step=start + 1, session_log=begins))
 
     def write(step, scalars):
         for name, value in scalars.items():
-            events.add_scalar(name, value, step)
+            point = Event(wall_time=time.time(), step=step, summary=scalar(name, value))
+            events.write_event(point)
+        events.flush()
 
     return Writer(write, events.close)
 

@@ -1,6 +1,8 @@
 """The loop: logs, checkpoints, resuming, and what stops it with a message."""
 
+import errno
 import json
+import re
 import shutil
 
 import jax
@@ -146,6 +148,43 @@ def test_a_checkpoint_of_another_type_is_refused(whole):
     manager.close()
 
 
+@pytest.mark.parametrize("file", ["_METADATA", "_CHECKPOINT_METADATA"])
+def test_a_checkpoint_without_its_description_is_damaged_not_of_another_run(
+    whole, tmp_path, file
+):
+    folder, experiment, _ = whole
+    copy = tmp_path / "run"
+    shutil.copytree(folder, copy)
+    for found in (copy / "checkpoints" / "12").rglob(file):
+        found.unlink()
+    manager = checkpoints.open_checkpoints(copy)
+    restored = checkpoints.restore_latest(manager, experiment.shapes)
+    manager.close()
+    assert int(restored.step) == (10 if file == "_METADATA" else 12)
+    assert (copy / "damaged" / "12").exists() == (file == "_METADATA")
+
+
+def test_a_storage_that_does_not_answer_is_not_damage(whole, tmp_path, monkeypatch):
+    folder, experiment, _ = whole
+    copy = tmp_path / "run"
+    shutil.copytree(folder, copy)
+    manager = checkpoints.open_checkpoints(copy)
+    for error in (
+        OSError(errno.EIO, "Input/output error"),
+        ConnectionResetError(errno.ECONNRESET, "reset"),
+        ValueError("UNAVAILABLE: Error reading gs://bucket"),
+    ):
+
+        def read(item, wanted, error=error):
+            raise error
+
+        monkeypatch.setattr(checkpoints, "_read", read)
+        with pytest.raises(type(error), match=re.escape(str(error))):
+            checkpoints.restore_latest(manager, experiment.shapes)
+    manager.close()
+    assert not (copy / "damaged").exists()
+
+
 # A failed read leaves threads of Orbax behind, which complain when they are collected.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -187,8 +226,19 @@ def test_a_loss_that_is_not_finite_stops_with_the_last_good_checkpoint(tmp_path)
     good = tiny(steps=4, **{"evaluate.every": 0})
     pretrain(good, str(tmp_path))
     bad = tiny(steps=8, **{"evaluate.every": 0, "optimizer.learning_rate": 1e38})
-    with pytest.raises(FloatingPointError, match=r"at step \d+; the last good.*step"):
+    with pytest.raises(FloatingPointError, match=r"step \d+; the last good.*step 4 in"):
         pretrain(bad, str(tmp_path), allow_config_change=True)
+    assert {p.name for p in (tmp_path / "checkpoints").iterdir()} == {"2", "4"}
+    assert rows(tmp_path)[-1]["step"] == 4
+
+
+def test_a_last_step_that_breaks_the_state_fails(tmp_path):
+    # The loss and the gradient of the last step are those of the state before it.
+    changes = {"evaluate.every": 0, "optimizer.learning_rate": float("inf")}
+    with pytest.raises(
+        FloatingPointError, match=r"params/\S+, .* after step 1; .*none"
+    ):
+        pretrain(tiny(steps=1, log_every=1, **changes), str(tmp_path))
 
 
 def test_several_steps_a_call_log_and_save_as_single_steps(whole, tmp_path):
