@@ -1,28 +1,46 @@
-"""Configs as calls: `{"name": n, **kwargs}` is the call `namespace.n(**kwargs)`.
+"""Configs as calls: `{"name": n, **kwargs}` is the call `n(**kwargs)`.
 
-A nested mapping with a "name" is a call too, made first and passed as a value. The
-signature of the function is the schema: there is no second place for a default.
+Looked up is `n` among the public functions whose return annotation is the kind that is
+wanted. A nested mapping with a "name" is a call of the kind that the parameter is
+annotated with. The signature is the schema: a default has no second place.
 """
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import functools
 import importlib
 import inspect
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+import sys
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 __all__ = ["build", "nearest"]
 
-# Where the arguments of a call are looked up when they are calls themselves.
-_NESTED = {
-    "methods": ("models", "schedules"),
-    "models": ("models",),
-    "optim": ("optim", "schedules"),
-    "schedules": ("schedules",),
-    "sharding": (),
-    "views": ("views",),
+# Which module has the functions that give a kind.
+_HOMES = {
+    "sslax.core:Method": "sslax.methods",
+    "sslax.core:Net": "sslax.models",
+    "sslax.kinds:View": "sslax.views",
+    "sslax.kinds:Mask": "sslax.views",
+    "sslax.kinds:Builder": "sslax.views",
+    "optax:GradientTransformation": "sslax.optim",
+    "sslax.schedules:Schedule": "sslax.schedules",
+    "sslax.sharding:Rule": "sslax.sharding",
+    "sslax.data:Source": "sslax.data",
+    "sslax.evaluate:Task": "sslax.evaluate",
 }
+
+
+class _Kind(NamedTuple):
+    """A kind: its type, its name in messages, and where its functions are."""
+
+    type: Any
+    name: str
+    home: str
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:
@@ -45,63 +63,228 @@ def nearest(name: str, choices: Iterable[str]) -> str:
     return f"{start} choices are: {', '.join(choices)}"
 
 
-def build(spec: Mapping[str, Any], *namespaces: str) -> Any:
+def build(spec: Mapping[str, Any], kind: Any) -> Any:
     """Makes the call that a config describes.
 
     Args:
-      spec: a mapping with "name" and keyword arguments; nested calls are made first.
-      *namespaces: submodules of sslax whose `__all__` is searched, in order:
-        "methods", "models", "optim", "schedules", "sharding", "views".
+      spec: a mapping with "name" and keyword arguments; nested calls are made first. A
+        name is that of a public function of sslax, or `package.module:function` for any
+        other that can be imported.
+      kind: the type of what is wanted: `core.Method`, `core.Net`, `kinds.Builder`,
+        `kinds.View`, `kinds.Mask`, `schedules.Schedule`, `sharding.Rule`,
+        `optax.GradientTransformation`, `data.Source` or `evaluate.Task`.
 
     Returns:
       What the called function returns.
 
     Raises:
-      ValueError: if the name or an argument is unknown, or one is missing; the message
-        names it and the nearest valid choice.
+      ValueError: if the name or an argument is unknown, one is missing, or a call gives
+        another kind than the wanted one; the message names it and the nearest valid
+        choice.
 
     Example:
-      >>> build({"name": "constant", "value": 0.5}, "schedules")(3)
+      >>> from sslax.schedules import Schedule
+      >>> build({"name": "constant", "value": 0.5}, Schedule)(3)
       0.5
     """
-    where = " or ".join(f"sslax.{n}" for n in namespaces)
+    found = _kind_of(kind)
+    if found is None:
+        raise ValueError(f"{kind!r} is no kind of what calls give: {list(_HOMES)}")
+    return _call(spec, [found], "")
+
+
+def _kinds() -> list[_Kind]:
+    """The kinds that there can be values of: whose module is imported, as some are slow
+    to be."""
+    found = []
+    for place, home in _HOMES.items():
+        module, _, name = place.partition(":")
+        if hasattr(sys.modules.get(module), name):
+            found.append(_Kind(getattr(sys.modules[module], name), name, home))
+    return found
+
+
+def _kind_of(hint: Any) -> _Kind | None:
+    """The kind that an annotation is, or None."""
+    return next((kind for kind in _kinds() if _is(hint, kind.type)), None)
+
+
+def _is(hint: Any, kind: Any) -> bool:
+    if isinstance(hint, type) and isinstance(kind, type):
+        return issubclass(hint, kind)
+    return hint == kind
+
+
+def _call(spec: Mapping[str, Any], kinds: Sequence[_Kind], place: str) -> Any:
+    wants = f"{place or 'the call'} wants a {_or(kinds)}"
+    name = spec.get("name")
     if "name" not in spec:
+        raise ValueError(f"{wants}: it needs a 'name'; got the fields {list(spec)}")
+    if not isinstance(name, str):
+        raise ValueError(f"the name of a call is a string; got {name!r}")
+    function = _look_up(name, kinds, wants)
+    hints = _hints(function)
+    _check_arguments(name, function, [k for k in spec if k != "name"])
+    kwargs = {
+        key: _value(value, hints.get(key, Any), f"{key} of {name}")
+        for key, value in spec.items()
+        if key != "name"
+    }
+    return _checked(function(**kwargs), kinds, f"{wants}; {name} gave")
+
+
+def _or(kinds: Sequence[_Kind]) -> str:
+    return " or ".join(kind.name for kind in kinds)
+
+
+def _look_up(name: str, kinds: Sequence[_Kind], wants: str) -> Callable[..., Any]:
+    if ":" in name:
+        function = _imported(name)
+        given = _kind_of(_hints(function).get("return"))
+        if given is not None and given not in kinds:
+            raise ValueError(f"{wants}; {name} gives a {given.name}")
+        return function
+    choices: dict[str, Callable[..., Any]] = {}
+    for kind in kinds:
+        choices |= _givers(kind)
+    if name in choices:
+        return choices[name]
+    end = nearest(name, choices)
+    for kind in _kinds():
+        if kind.home in sys.modules and name in _givers(kind):
+            raise ValueError(f"{wants}; {name} gives a {kind.name}: {end}")
+    homes = " or ".join(dict.fromkeys(kind.home for kind in kinds))
+    raise ValueError(f"{wants}; there is no {name!r} in {homes}: {end}")
+
+
+def _givers(kind: _Kind) -> dict[str, Callable[..., Any]]:
+    """The public functions whose return annotation is a kind, by name."""
+    module = importlib.import_module(kind.home)
+    values = {name: getattr(module, name) for name in module.__all__}
+    return {
+        name: value
+        for name, value in values.items()
+        if _is_function(value) and _kind_of(_hints(value).get("return")) == kind
+    }
+
+
+def _is_function(value: Any) -> bool:
+    return inspect.isfunction(value) or isinstance(value, functools.partial)
+
+
+def _imported(name: str) -> Callable[..., Any]:
+    """The function `package.module:function`."""
+    path, _, attribute = name.partition(":")
+    try:
+        module = importlib.import_module(path)
+    except (ImportError, ValueError) as e:
         raise ValueError(
-            f"a call needs a 'name' to look up in {where}; got the fields {list(spec)}"
-        )
-    name = spec["name"]
-    namespace, function = _look_up(name, namespaces, where)
-    nested = _NESTED[namespace]
-    kwargs = {k: _value(v, nested) for k, v in spec.items() if k != "name"}
-    _check_arguments(name, function, kwargs)
-    return function(**kwargs)
+            f"{name!r} cannot be imported: {e}; a name with a colon is "
+            "package.module:function, seen from the current folder"
+        ) from e
+    function = getattr(module, attribute, None)
+    if not callable(function):
+        public = [n for n in vars(module) if n[0] != "_" and callable(vars(module)[n])]
+        raise ValueError(f"{path} has no {attribute!r}: {nearest(attribute, public)}")
+    return function
 
 
-def _look_up(name: str, namespaces: tuple[str, ...], where: str):
-    choices: list[str] = []
-    for namespace in namespaces:
-        module = importlib.import_module(f"sslax.{namespace}")
-        if name in module.__all__:
-            return namespace, getattr(module, name)
-        choices += module.__all__
-    raise ValueError(f"no {name!r} in {where}: {nearest(name, choices)}")
+@functools.lru_cache(maxsize=1024)
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    """The annotations of a function by parameter, and of what it returns."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # built into Python
+        return {}
+    hints = {p.name: p.annotation for p in signature.parameters.values()}
+    hints["return"] = signature.return_annotation
+    inner = inspect.unwrap(function)
+    inner = inner.func if isinstance(inner, functools.partial) else inner
+    found = {}
+    for name, hint in hints.items():
+        holder = types.SimpleNamespace(__annotations__={name: hint})
+        # What names a type that is imported for type checkers alone counts as bare.
+        with contextlib.suppress(NameError, TypeError, AttributeError):
+            found |= typing.get_type_hints(holder, getattr(inner, "__globals__", {}))
+    return {k: v for k, v in found.items() if v is not inspect.Signature.empty}
 
 
-def _value(value: Any, namespaces: tuple[str, ...]) -> Any:
+def _value(value: Any, hint: Any, place: str) -> Any:
+    """An argument, with the calls in it made; `hint` is what it is annotated with."""
+    hints = _alternatives(hint)
     if isinstance(value, Mapping):
-        if "name" in value and namespaces:
-            return build(value, *namespaces)
-        return {k: _value(v, namespaces) for k, v in value.items()}
+        return _from_mapping(value, hints, place)
     if isinstance(value, (list, tuple)):
-        return tuple(_value(v, namespaces) for v in value)
+        return tuple(
+            _value(v, _item(hints, i), f"{place}[{i}]") for i, v in enumerate(value)
+        )
+    kinds = [kind for kind in map(_kind_of, hints) if kind]
+    others = tuple(h for h in hints if isinstance(h, type)) + (int,) * (float in hints)
+    if kinds and isinstance(value, (str, int, float)) and not isinstance(value, others):
+        raise ValueError(f"{place} wants a {_or(kinds)}, dict(name=...); got {value!r}")
     return value
 
 
-def _check_arguments(name: str, function: Callable[..., Any], kwargs: Mapping) -> None:
+def _alternatives(hint: Any) -> tuple[Any, ...]:
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return typing.get_args(hint)
+    return (hint,)
+
+
+def _from_mapping(value: Mapping, hints: tuple[Any, ...], place: str) -> Any:
+    kinds = [kind for kind in map(_kind_of, hints) if kind]
+    if kinds:
+        return _call(value, kinds, place)
+    fields = [h for h in hints if hasattr(h, "_fields")]
+    if fields:
+        _check_arguments(place, fields[0], value)
+        parts = typing.get_type_hints(fields[0])
+        return fields[0](
+            **{k: _value(v, parts[k], f"{k} of {place}") for k, v in value.items()}
+        )
+    plain = [h for h in hints if _origin(h) is not None]
+    if "name" in value and not plain:
+        raise ValueError(f"{place} takes no call; got name={value['name']!r}")
+    inner = (typing.get_args(plain[0]) if plain else ()) or (Any, Any)
+    return {k: _value(v, inner[1], f"{place}[{k!r}]") for k, v in value.items()}
+
+
+def _origin(hint: Any) -> Any:
+    """`dict` or another class of mappings if an annotation is one, else None."""
+    origin = typing.get_origin(hint) or hint
+    mapping = isinstance(origin, type) and issubclass(origin, Mapping)
+    return origin if mapping else None
+
+
+def _item(hints: tuple[Any, ...], index: int) -> Any:
+    """What the item of a sequence is annotated with."""
+    for hint in hints:
+        origin, args = typing.get_origin(hint), typing.get_args(hint)
+        if not isinstance(origin, type) or not issubclass(origin, Sequence):
+            continue
+        if origin is tuple and args and args[-1] is not Ellipsis:
+            return args[index] if index < len(args) else Any
+        return args[0] if args else Any
+    return Any
+
+
+def _checked(made: Any, kinds: Sequence[_Kind], gave: str) -> Any:
+    """What users' own functions give, too, is of the wanted kind."""
+    for kind in kinds:
+        of_class = isinstance(kind.type, type) and isinstance(made, kind.type)
+        if of_class or (not isinstance(kind.type, type) and callable(made)):
+            return made
+    raise ValueError(f"{gave} {type(made).__name__}")
+
+
+def _check_arguments(
+    name: str, function: Callable[..., Any], given: Iterable[str]
+) -> None:
+    given = list(given)
     parameters = inspect.signature(function).parameters
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return
-    for key in kwargs:
+    for key in given:
         if key not in parameters:
             raise ValueError(
                 f"{name} has no argument {key!r}: {nearest(key, parameters)}"
@@ -111,7 +294,7 @@ def _check_arguments(name: str, function: Callable[..., Any], kwargs: Mapping) -
         for p in parameters.values()
         if p.default is p.empty
         and p.kind is not p.VAR_POSITIONAL
-        and p.name not in kwargs
+        and p.name not in given
     ]
     if missing:
-        raise ValueError(f"{name} needs {', '.join(missing)}; got {sorted(kwargs)}")
+        raise ValueError(f"{name} needs {', '.join(missing)}; got {sorted(given)}")

@@ -48,7 +48,7 @@ def _walk(spec: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple]:
             continue
         here = path if name == "optimizer" else (*path, name)
         if _is_schedule(value):
-            yield here, calls.build(value, "schedules")
+            yield here, calls.build(value, schedules.Schedule)
         elif isinstance(value, Mapping):
             yield from _walk(value, here)
         elif isinstance(value, (list, tuple)):
@@ -70,7 +70,7 @@ def _learning_rate(spec: Mapping[str, Any]) -> Rate:
     peak, schedule = spec["learning_rate"], spec.get("schedule")
     if not schedule:
         return lambda step: peak
-    multiplier = calls.build(schedule, "schedules")
+    multiplier = calls.build(schedule, schedules.Schedule)
     return lambda step: peak * multiplier(step)
 
 

@@ -22,7 +22,7 @@ __all__ = [
     "warmup_cosine",
 ]
 
-Schedule = Callable[..., "Array | float"]
+Schedule = Callable[..., Array | float]
 
 
 def constant(*, value: float = 1.0) -> Schedule:

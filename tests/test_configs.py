@@ -11,9 +11,12 @@ from pathlib import Path
 
 import jax
 import numpy as np
+import optax
 import pytest
 
 from sslax import calls, methods, sharding, step
+from sslax.core import Method, Net
+from sslax.kinds import Builder
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 NAMES = sorted(
@@ -75,16 +78,19 @@ def test_every_method_has_a_config():
 def test_a_config_takes_a_step(name, variant):
     config = load(name, variant)
     size = image_size(config)
-    method = calls.build(shrunk(config["method"]), "methods")
-    views = calls.build(sized(config["views"], size), "views")
-    txs = dict.fromkeys(method.objectives, calls.build(config["optimizer"], "optim"))
+    method = calls.build(shrunk(config["method"]), Method)
+    views = calls.build(sized(config["views"], size), Builder)
+    txs = dict.fromkeys(
+        method.objectives,
+        calls.build(config["optimizer"], optax.GradientTransformation),
+    )
     mesh = sharding.make_mesh(devices=jax.devices()[:1])
     channels = 1 if config["data"]["name"].startswith("fashion") else 3
     pixels = np.random.default_rng(0).integers(
         0, 256, (BATCH, size, size, channels), np.uint8
     )
     batch = {"image": pixels, "index": np.arange(BATCH, dtype=np.int32)}
-    rule = calls.build(config["layout"], "sharding")
+    rule = calls.build(config["layout"], sharding.Rule)
     init, layout = step.compile_init(method, txs, views, mesh, rule, batch)
     train = step.compile_step(method, txs, views, mesh, layout)
     _, metrics = train(init(batch, jax.random.key(0)), batch, jax.random.key(1))
@@ -94,7 +100,7 @@ def test_a_config_takes_a_step(name, variant):
 @pytest.mark.parametrize(("name", "variant"), CASES)
 def test_a_config_evaluates_at_the_size_that_it_trains(name, variant):
     config = load(name, variant)
-    view = calls.build(config["evaluate"]["view"], "views")
+    view = calls.build(config["evaluate"]["view"], Builder)
     assert callable(view)
     spec = config["views"]
     trained = spec.get("view") or spec["first"]
@@ -118,9 +124,9 @@ def test_steps_and_rates_follow_the_batch():
 def test_a_config_initialises_at_full_size(name, variant):
     """From shapes alone: the nets, heads and views of the recipe fit each other."""
     config = load(name, variant)
-    method = calls.build(config["method"], "methods")
-    views = calls.build(config["views"], "views")
-    tx = calls.build(config["optimizer"], "optim")
+    method = calls.build(config["method"], Method)
+    views = calls.build(config["views"], Builder)
+    tx = calls.build(config["optimizer"], optax.GradientTransformation)
     channels = 1 if config["data"]["name"].startswith("fashion") else 3
     size = config["evaluate"]["view"]["size"]
     batch = {"image": jax.ShapeDtypeStruct((16, size, size, channels), np.uint8)}
@@ -136,7 +142,7 @@ def test_a_config_initialises_at_full_size(name, variant):
 def test_compute_may_be_bfloat16_by_config():
     config = load("simclr", "cifar10")
     spec = shrunk(config["method"])["encoder"] | {"dtype": "bfloat16"}
-    encoder = calls.build(spec, "models")
+    encoder = calls.build(spec, Net)
     image = np.ones((2, 16, 16, 3), np.float32)
     shapes = jax.eval_shape(encoder.init, jax.random.key(0), image)
     params, stats = jax.tree.map(lambda s: np.zeros(s.shape, s.dtype), shapes)

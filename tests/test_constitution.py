@@ -16,6 +16,7 @@ MODULES = [
     "core",
     "data",
     "evaluate",
+    "kinds",
     "losses",
     "memory",
     "methods",

@@ -12,14 +12,15 @@ BOTTOM = {"jax", "optax", "numpy", "jaxtyping", "typing_extensions"}
 # Layer -> third-party packages and parts of sslax that it may import.
 LAYERS = {
     "core": (BOTTOM, set()),
-    "calls": (set(), {"methods", "models", "optim", "schedules", "sharding", "views"}),
+    "kinds": (BOTTOM, set()),
+    "calls": (set(), set()),
     "losses": (BOTTOM, {"losses"}),
     "augment": (BOTTOM, {"augment"}),
     "memory": (BOTTOM, {"losses"}),
     "schedules": (BOTTOM, set()),
     "optim": (BOTTOM, {"optim", "schedules"}),
     "models": (BOTTOM | {"flax"}, {"models", "core", "platforms"}),
-    "views": (BOTTOM, {"augment", "views"}),
+    "views": (BOTTOM, {"augment", "kinds", "views"}),
     "methods": (
         BOTTOM,
         {"methods", "losses", "augment", "memory", "schedules", "models", "core"},

@@ -332,7 +332,8 @@ def test_configs_may_wrap_optimizers():
     }
     clip = {"name": "clipped", "optimizer": adamw, "norm": 3.0}
     tx = calls.build(
-        {"name": "frozen", "optimizer": clip, "match": ["w"], "steps": 1}, "optim"
+        {"name": "frozen", "optimizer": clip, "match": ["w"], "steps": 1},
+        optax.GradientTransformation,
     )
     params = {"w": jnp.ones((2, 2))}
     updates, state = tx.update(params, tx.init(params), params)

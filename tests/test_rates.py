@@ -1,5 +1,6 @@
 """Every rate and schedule of a config has a name in the log."""
 
+import optax
 import pytest
 
 from sslax import calls
@@ -61,7 +62,7 @@ SGD = {"name": "sgd", "learning_rate": 0.1}
     ],
 )
 def test_wrapped_optimizers_log_the_rates_inside_them(spec, expected):
-    calls.build(spec, "optim")
+    calls.build(spec, optax.GradientTransformation)
     assert {name: float(rate(3)) for name, rate in rates(spec).items()} == expected
 
 

@@ -21,6 +21,8 @@ import optax
 from configs import mae as mae_config
 from configs import simclr as simclr_config
 from sslax import calls, losses, platforms, sharding, step
+from sslax.core import Method
+from sslax.kinds import Builder
 
 
 class Case(NamedTuple):
@@ -58,9 +60,9 @@ def mae_case(batch: int) -> Case:
 def compiled_parts(case: Case):
     """The parts as compiled functions without arguments, and what compiling told."""
     config, key = case.config, jax.random.key(0)
-    method = calls.build(config["method"], "methods")
-    views = calls.build(config["views"], "views")
-    tx = calls.build(config["optimizer"], "optim")
+    method = calls.build(config["method"], Method)
+    views = calls.build(config["views"], Builder)
+    tx = calls.build(config["optimizer"], optax.GradientTransformation)
     pixels = np.random.default_rng(0).integers(
         0, 256, (case.batch, case.size, case.size, 3), np.uint8
     )

@@ -43,7 +43,7 @@ def target_of(model, *, source="timm", image_size=None, inputs=None) -> Target:
     if source not in SOURCES:
         raise ValueError(f"source is {source!r}; expected one of {SOURCES}")
     call, side = call_of(model)
-    net = calls.build(call, "models")
+    net = calls.build(call, Net)
     if inputs is None:
         side = image_size or side
         inputs = (jax.ShapeDtypeStruct((1, side, side, 3), jnp.float32),)
@@ -67,7 +67,7 @@ def target_of(model, *, source="timm", image_size=None, inputs=None) -> Target:
 def _shapes(call, inputs):
     """Shapes of parameters and statistics, blocks one by one."""
     plain = {k: v for k, v in call.items() if k != "scan"}
-    init = calls.build(plain, "models").init
+    init = calls.build(plain, Net).init
     return jax.eval_shape(init, jax.random.key(0), *inputs)
 
 

@@ -11,6 +11,7 @@ from sslax import calls, sharding
 from sslax.plan._compile import Step, chip_bytes
 from sslax.plan._options import has_option, takes, with_layout, with_option
 from sslax.plan._topologies import Topology, devices_of
+from sslax.sharding import Rule
 
 __all__ = ["advice"]
 
@@ -67,7 +68,7 @@ def _layouts(step: Step, target: Topology) -> dict[str, int]:
     for name in dict.fromkeys(("replicated", f"fsdp:{near}", "fsdp")):
         config = with_layout(step.config, name)
         mesh = sharding.make_mesh(**config["mesh"], devices=devices)
-        rule = calls.build(config["layout"], "sharding")
+        rule = calls.build(config["layout"], Rule)
         placed = sharding.layout(rule, mesh, step.state)
         leaves = _placed(step.state, placed)
         if (size := chip_bytes(leaves)) < chip_bytes(step.state):

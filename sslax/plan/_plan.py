@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sslax import calls
+from sslax.core import Method
 from sslax.plan._compile import Step, compile_for
 from sslax.plan._options import has_option, with_layout, with_option
 from sslax.plan._roofline import Roofline, roofline
@@ -149,7 +150,7 @@ def _micro_batches(config: Mapping[str, Any], target: Topology) -> Iterator[dict
 
 
 def _separable(config: Mapping[str, Any]) -> bool:
-    method = calls.build(config["method"], "methods")
+    method = calls.build(config["method"], Method)
     return all(objective.separable for objective in method.objectives.values())
 
 

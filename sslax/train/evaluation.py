@@ -12,6 +12,7 @@ from etils import epath
 
 from sslax import calls, data, evaluate
 from sslax.core import State
+from sslax.kinds import Builder
 from sslax.train import checkpoints
 from sslax.train.embedding import compile_embed, embed_source, eval_images
 from sslax.train.experiment import Experiment, build_experiment, open_source
@@ -152,7 +153,7 @@ def _features(experiment: Experiment, state: State, sources: list) -> list:
     config = experiment.config
     embed = compile_embed(
         experiment.method,
-        calls.build(config["evaluate"]["view"], "views"),
+        calls.build(config["evaluate"]["view"], Builder),
         experiment.mesh,
         experiment.layout,
     )
@@ -188,7 +189,7 @@ def _pair(experiment: Experiment, state: State, source: Any):
 def _pixels(experiment: Experiment, sources: list, trained: list) -> list:
     """Pixels in [0, 1] as the evaluation view cuts them, and labels."""
     e = experiment.config["evaluate"]
-    view = calls.build(without_normalize(e["view"]), "views")
+    view = calls.build(without_normalize(e["view"]), Builder)
     canvas = experiment.config["data"]["canvas"]
     images = [
         eval_images(view, source, batch_size=e["batch_size"], canvas=canvas)

@@ -11,6 +11,8 @@ from jax.sharding import Mesh
 
 from sslax import calls, data, sharding, step
 from sslax.core import Method
+from sslax.kinds import Builder
+from sslax.schedules import Schedule
 
 __all__ = [
     "Experiment",
@@ -103,11 +105,14 @@ def build_program(
     """
     _check_batch(config["batch_size"], mesh)
     _check_periods(config)
-    method = calls.build(config["method"], "methods")
-    views = calls.build(config["views"], "views")
+    method = calls.build(config["method"], Method)
+    views = calls.build(config["views"], Builder)
     specs = _optimizer_specs(config["optimizer"], method)
-    txs = {name: calls.build(spec, "optim") for name, spec in specs.items()}
-    rule = calls.build(config["layout"], "sharding")
+    txs = {
+        name: calls.build(spec, optax.GradientTransformation)
+        for name, spec in specs.items()
+    }
+    rule = calls.build(config["layout"], sharding.Rule)
     init, layout = step.compile_init(method, txs, views, mesh, rule, batch)
     return Program(
         method=method,
@@ -201,7 +206,7 @@ def _optimizer_specs(spec: Mapping[str, Any], method: Method) -> dict[str, Any]:
 
 def _rate(spec: Mapping[str, Any]) -> Callable[[int], Any]:
     schedule = spec.get("schedule")
-    multiplier = calls.build(schedule, "schedules") if schedule else lambda step: 1.0
+    multiplier = calls.build(schedule, Schedule) if schedule else lambda step: 1.0
     return lambda step: spec["learning_rate"] * multiplier(step)
 
 

@@ -12,6 +12,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from sslax import augment, calls, data, evaluate
 from sslax.core import State
+from sslax.kinds import Builder
 from sslax.train.experiment import Experiment
 
 __all__ = ["gallery", "without_normalize"]
@@ -37,7 +38,7 @@ def gallery(
     key = jax.random.key(config["seed"])
     rows = np.linspace(0, len(sources[0]) - 1, _VIEWS).astype(int)
     batch = _examples(config, sources[0], rows)
-    plain = calls.build(without_normalize(config["views"]), "views")
+    plain = calls.build(without_normalize(config["views"]), Builder)
     seen = jax.jit(plain)(key, batch)
     return {
         "views": [_bytes(view) for view in seen["views"]],
@@ -87,7 +88,7 @@ def _examples(config: Mapping[str, Any], source: Any, rows: np.ndarray):
 
 def _pictures(config: Mapping[str, Any], source: Any, rows: np.ndarray) -> np.ndarray:
     """Some images of a source as the evaluation view shows them."""
-    view = calls.build(without_normalize(config["evaluate"]["view"]), "views")
+    view = calls.build(without_normalize(config["evaluate"]["view"]), Builder)
     batch = _examples(config, source, rows)
     return _bytes(view(jax.random.key(0), batch)["views"][0])
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from sslax import calls, data, evaluate
 from sslax.core import State
+from sslax.kinds import Builder
 from sslax.train.embedding import compile_embed, embed_source
 from sslax.train.experiment import Experiment, open_source
 
@@ -43,7 +44,7 @@ def online_evaluation(experiment: Experiment) -> Callable[[State], dict[str, flo
     classes = train.num_classes
     embed = compile_embed(
         experiment.method,
-        calls.build(e["view"], "views"),
+        calls.build(e["view"], Builder),
         experiment.mesh,
         experiment.layout,
     )

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from sslax import calls, data
+from sslax.kinds import Builder
 from sslax.train.experiment import open_source
 from sslax.train.gallery import without_normalize
 
@@ -140,7 +141,7 @@ def show_views(config: Mapping[str, Any], out: str) -> None:
         workers=0,
     )
     batch = jax.tree.map(jnp.asarray, dict(loader.batch(0)))
-    views = calls.build(without_normalize(config["views"]), "views")
+    views = calls.build(without_normalize(config["views"]), Builder)
     made = jax.jit(views)(jax.random.key(config["seed"]), batch)
     Image.fromarray(grid(made)).save(out)
     print(f"wrote {out}")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -11,6 +9,7 @@ from jaxtyping import Array
 from sslax import augment
 from sslax.augment._layout import check_choice, check_probability
 from sslax.augment._normalize import to_float
+from sslax.kinds import Builder, View
 
 
 def _foreground(batch) -> tuple[Array, Array, Array]:
@@ -25,8 +24,8 @@ def _foreground(batch) -> tuple[Array, Array, Array]:
 
 
 def background(
-    *, replace: str = "remove", probability: float = 0.2, then: Callable
-) -> Callable:
+    *, replace: str = "remove", probability: float = 0.2, then: Builder
+) -> Builder:
     """Takes backgrounds away or exchanges them, before other views are made.
 
     The foreground is `batch["foreground"]` `[b h w 1]` if the data has it, else the
@@ -80,11 +79,11 @@ def background(
 
 def swapped_backgrounds(
     *,
-    first: Callable,
-    second: Callable | None = None,
+    first: View,
+    second: View | None = None,
     probability: float = 0.2,
     negative: float = 0.2,
-) -> Callable:
+) -> Builder:
     """Query, key on another background, and a negative on the query's background.
 
     What the query and the negative share is only the background, what query and key

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import jax.numpy as jnp
 
 from sslax import augment
 from sslax.augment._layout import check_choice
+from sslax.kinds import Builder, View
 
 # Mid-range and half range of each channel over the sRGB gamut.
 SPACES = {
@@ -16,7 +15,7 @@ SPACES = {
 }
 
 
-def lab(*, view: Callable, stride: int = 4, colourless: float = 5.0) -> Callable:
+def lab(*, view: View, stride: int = 4, colourless: float = 5.0) -> Builder:
     """Lightness of one view of every image, and its colour as the answer.
 
     Args:
@@ -56,7 +55,7 @@ def lab(*, view: Callable, stride: int = 4, colourless: float = 5.0) -> Callable
     return views
 
 
-def channel_views(*, view: Callable, space: str = "lab") -> Callable:
+def channel_views(*, view: View, space: str = "lab") -> Builder:
     """One view of every image taken apart: its lightness, and its two colours.
 
     Args:

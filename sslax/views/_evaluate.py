@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import jax.numpy as jnp
 from jaxtyping import Array
 
@@ -12,6 +10,7 @@ from sslax.augment._layout import check_choice, from_rows, to_rows
 from sslax.augment._normalize import normalize as normalized
 from sslax.augment._normalize import statistics_of, to_float
 from sslax.augment._resample import filter_rows, whole_box
+from sslax.kinds import Builder
 
 
 def center(
@@ -21,7 +20,7 @@ def center(
     fraction: float | None = None,
     resize: str = "bicubic",
     normalize=None,
-) -> Callable:
+) -> Builder:
     """The centre of every image, for evaluation; the key is ignored.
 
     The short side of the valid box is resized to `resize_to` and the centre of `size`

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 
 from sslax import augment
 from sslax.augment._layout import check_probability
 from sslax.augment._rand_augment import OPERATIONS
+from sslax.kinds import Builder, View
 
 
 def overlapping_patches(
     *,
-    view: Callable,
+    view: View,
     size: int = 64,
     stride: int = 32,
     window: int | None = 60,
-    each: Callable | None = None,
-) -> Callable:
+    each: View | None = None,
+) -> Builder:
     """A grid of overlapping patches of one view, for prediction of one from others.
 
     Args:
@@ -60,7 +59,7 @@ def overlapping_patches(
         if window is not None:
             flat = augment.random_window(window_key, flat, size=window)
         if each is not None:
-            flat = each(each_key, flat)
+            flat = each(each_key, flat, None)
         return {**batch, "views": (flat.reshape(*patches.shape[:3], *flat.shape[1:]),)}
 
     return views
@@ -73,7 +72,7 @@ def altered_patches(
     histogram: float = 0.2,
     jitter: float = 0.8,
     grayscale: float = 0.25,
-) -> Callable:
+) -> View:
     """What the second version of CPC does to every patch on its own.
 
     Two operations of the automatic set, elastic deformation with shear, an operation on
@@ -116,7 +115,8 @@ def altered_patches(
     for name, value in chances.items():
         check_probability(value, name)
 
-    def alter(key, patches):
+    def alter(key, patches, box=None):
+        del box
         keys = jax.random.split(key, 5)
         number, channels = patches.shape[0], patches.shape[-1]
         if magnitude:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 
 from sslax import augment
 from sslax.augment._masks import check_ratio
 from sslax.augment._patches import grid_of
+from sslax.kinds import Builder, Mask, View
 
 
-def masked(*, view: Callable, mask: Callable) -> Callable:
+def masked(*, view: View, mask: Mask) -> Builder:
     """One view of every image, and a mask over its patches, drawn after the crop.
 
     Args:
@@ -43,7 +42,7 @@ def masked(*, view: Callable, mask: Callable) -> Callable:
     return views
 
 
-def random_mask(*, patch_size, ratio: float = 0.75) -> Callable:
+def random_mask(*, patch_size, ratio: float = 0.75) -> Mask:
     """Removes a fixed number of patches at random from each image.
 
     Args:
@@ -88,7 +87,7 @@ def block_mask(
     spread=(0.0, 0.2),
     least: int | None = None,
     exact: bool = False,
-) -> Callable:
+) -> Mask:
     """Hides random blocks of patches: BEiT's with a count, iBOT's with ratios.
 
     Args:
@@ -138,7 +137,7 @@ def block_mask(
     return mask
 
 
-def unit_mask(*, patch_size, unit: int = 32, ratio: float = 0.6) -> Callable:
+def unit_mask(*, patch_size, unit: int = 32, ratio: float = 0.6) -> Mask:
     """Hides a fixed number of coarse units, each several patches wide.
 
     Args:
@@ -181,7 +180,7 @@ def unit_mask(*, patch_size, unit: int = 32, ratio: float = 0.6) -> Callable:
     return mask
 
 
-def shared_mask(mask: Callable) -> Callable:
+def shared_mask(mask: Mask) -> Mask:
     """One mask for all images of the batch, for encoders that keep the same patches.
 
     Args:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 
 from sslax import augment
 from sslax.augment._layout import check_choice
 from sslax.augment._normalize import to_float
+from sslax.kinds import Builder, View
 
 COLOURS = ("drop", "project", "keep")
 
@@ -19,11 +18,11 @@ def context_pairs(
     patch: int = 96,
     gap: int = 48,
     jitter: int = 7,
-    view: Callable | None = None,
+    view: View | None = None,
     colours: str = "drop",
     pixelate: float = 0.33,
     level: float = 50.0,
-) -> Callable:
+) -> Builder:
     """A grid of patches of every image, and all pairs of neighbours with their label.
 
     The grid starts at a random place; every patch is moved by its own jitter. Patches
@@ -127,7 +126,7 @@ def _hide_shortcuts(key, patches, colours, pixelate, level):
     return augment.contrast_normalize(patches, level=level)
 
 
-def exemplars(*, patch: int = 32, seed: int = 0, colours: bool = True) -> Callable:
+def exemplars(*, patch: int = 32, seed: int = 0, colours: bool = True) -> Builder:
     """A transformed copy of one patch of detail of every image.
 
     Where the patch lies is drawn once per image, in proportion to its squared gradient,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -28,6 +27,7 @@ from sslax.augment._layout import (
 )
 from sslax.augment._normalize import statistics_of
 from sslax.augment._resample import crop_columns, pair, whole_box
+from sslax.kinds import View
 
 
 def view(
@@ -50,7 +50,7 @@ def view(
     solarize: float = 0.0,
     threshold: float = 0.5,
     normalize=None,
-) -> Callable[..., Array]:
+) -> View:
     """One random view of an image: a row of the field's table of augmentations.
 
     In this order: random resized crop, flip, colour jitter, grey, blur, solarise,

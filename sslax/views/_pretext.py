@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 
 from sslax import augment
+from sslax.kinds import Builder, View
 
 
-def rotated(*, view: Callable) -> Callable:
+def rotated(*, view: View) -> Builder:
     """The four quarter turns of one view of every image.
 
     Args:
@@ -48,14 +47,14 @@ def rotated(*, view: Callable) -> Callable:
 
 def jigsaw(
     *,
-    view: Callable,
+    view: View,
     grid: int = 3,
     tile: int = 64,
     permutations: int = 100,
     criterion: str = "max_mean",
     grey: float = 0.3,
     normalize: bool = True,
-) -> Callable:
+) -> Builder:
     """Shuffled tiles of one view of every image; the answer is the permutation.
 
     Args:
@@ -114,7 +113,7 @@ def jigsaw(
     return views
 
 
-def counted(*, view: Callable, grey: float = 0.67, normalize: bool = True) -> Callable:
+def counted(*, view: View, grey: float = 0.67, normalize: bool = True) -> Builder:
     """A view made small, its four quarters, and another image made small.
 
     How to make small (bicubic, bilinear, lanczos or box) is drawn in every step, so
@@ -183,7 +182,7 @@ def counted(*, view: Callable, grey: float = 0.67, normalize: bool = True) -> Ca
     return views
 
 
-def montage(*, view: Callable, overlap: float = 0.3) -> Callable:
+def montage(*, view: View, overlap: float = 0.3) -> Builder:
     """Images put together from quarters of different images of the whole batch.
 
     Each image gives four overlapping quarters, each with a view of its own; all of the

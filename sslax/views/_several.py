@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 
+from sslax.kinds import Builder, View
 
-def two_views(*, first: Callable, second: Callable | None = None) -> Callable:
+
+def two_views(*, first: View, second: View | None = None) -> Builder:
     """Two independent random views of every image.
 
     Args:
@@ -40,7 +44,7 @@ def two_views(*, first: Callable, second: Callable | None = None) -> Callable:
     return views
 
 
-def one_view(*, view: Callable) -> Callable:
+def one_view(*, view: View) -> Builder:
     """One random view of every image, as instance discrimination uses it.
 
     Args:
@@ -70,11 +74,11 @@ def one_view(*, view: Callable) -> Callable:
 
 def multi_crop(
     *,
-    first: Callable,
-    second: Callable | None = None,
-    small: Callable | None = None,
+    first: View,
+    second: View | None = None,
+    small: View | None = None,
     count: int = 6,
-) -> Callable:
+) -> Builder:
     """Two large views and several small ones of every image.
 
     Args:
@@ -116,7 +120,7 @@ def multi_crop(
     return views
 
 
-def renderings(*, first: Callable, second: Callable) -> Callable:
+def renderings(*, first: View, second: View) -> Builder:
     """One crop of every image, drawn twice: same box, flip and colours, two sizes.
 
     Args:
@@ -148,7 +152,7 @@ def renderings(*, first: Callable, second: Callable) -> Callable:
     return views
 
 
-def pixel_views(*, first: Callable, second: Callable | None = None) -> Callable:
+def pixel_views(*, first: View, second: View | None = None) -> Builder:
     """Two views that know where in the image they come from.
 
     Args:
@@ -159,6 +163,9 @@ def pixel_views(*, first: Callable, second: Callable | None = None) -> Callable:
       `(key, batch) -> batch` with `batch["views"]`, two arrays, and
       `batch["coordinates"]`, float32 `[b 2 4]`: x0, y0, x1, y1 of each crop over the
       width and height less one; a flip swaps x0 and x1.
+
+    Raises:
+      ValueError: for a view that does not say where it was cut.
 
     Example:
       >>> import jax, jax.numpy as jnp
@@ -172,20 +179,30 @@ def pixel_views(*, first: Callable, second: Callable | None = None) -> Callable:
       Xie et al., Propagate Yourself: Exploring Pixel-Level Consistency for Unsupervised
       Visual Representation Learning, 2020, arXiv:2011.10043, section 3.1.
     """
-    second = first if second is None else second
+    cut, recut = _placed(first), _placed(first if second is None else second)
 
     def views(key, batch):
         image, box = batch["image"], batch.get("box")
         first_key, second_key = jax.random.split(key)
-        one, here = first(first_key, image, box, coordinates=True)
-        two, there = second(second_key, image, box, coordinates=True)
+        one, here = cut(first_key, image, box, coordinates=True)
+        two, there = recut(second_key, image, box, coordinates=True)
         places = jax.numpy.stack([here, there], axis=1)
         return {**batch, "views": (one, two), "coordinates": places}
 
     return views
 
 
-def chain(*, steps) -> Callable:
+def _placed(make: View) -> Callable[..., Any]:
+    """A view that can say where it was cut."""
+    if "coordinates" not in inspect.signature(make).parameters:
+        raise ValueError(
+            "pixel_views needs views that say where they were cut, as `view` gives "
+            f"them; got {make}"
+        )
+    return make
+
+
+def chain(*, steps: Sequence[Builder]) -> Builder:
     """Runs builders in order, each on the batch of the one before.
 
     Args:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import jax
 
 from sslax import augment
 from sslax.augment._layout import check_probability
 from sslax.augment._normalize import to_float
+from sslax.kinds import Builder, View
 
 
-def frame_crops(*, size: int = 84) -> Callable:
+def frame_crops(*, size: int = 84) -> Builder:
     """Two independent windows of every stack of frames: anchor and positive.
 
     Args:
@@ -50,7 +49,7 @@ def frame_crops(*, size: int = 84) -> Callable:
 
 def shifted(
     *, padding: int = 4, mode: str = "zero", flip: float = 0.5, normalize=None
-) -> Callable:
+) -> View:
     """One view that is a padded random shift and flip, the custom for small images.
 
     Args:
@@ -93,7 +92,7 @@ def shifted(
 
 def fine_tuned(
     *,
-    view: Callable,
+    view: View,
     classes: int,
     augment_magnitude: float = 9.0,
     erase: float = 0.25,
@@ -101,7 +100,7 @@ def fine_tuned(
     cutmix: float = 1.0,
     smoothing: float = 0.1,
     normalize=None,
-) -> Callable:
+) -> Builder:
     """One view for fine-tuning: RandAugment, erased boxes, mixup or cutmix.
 
     Args:

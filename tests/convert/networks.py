@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from sslax import calls
+from sslax.core import Net
 
 VIT = {"name": "vit", "width": 16, "depth": 2, "heads": 2, "patch_size": 4}
 BEIT = {**VIT, "positions": "none", "qkv_bias": "qv", "layer_scale": 0.1}
@@ -146,9 +147,7 @@ NETWORKS = {
 
 def random_arrays(rng, call, inputs):
     """Random parameters and statistics of a network; nothing is compiled."""
-    shapes = jax.eval_shape(
-        calls.build(call, "models").init, jax.random.key(0), *inputs
-    )
+    shapes = jax.eval_shape(calls.build(call, Net).init, jax.random.key(0), *inputs)
     return jax.tree.map(
         lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), shapes
     )

@@ -8,6 +8,7 @@ import pytest
 
 from sslax import calls, convert
 from sslax.convert._released import call_of
+from sslax.core import Net
 from tests.convert.networks import (
     BEIT,
     FEATURES,
@@ -211,7 +212,7 @@ def test_gradients_pass_through_the_names(rng):
 def test_names_of_releases_mean_their_networks(name, counted):
     call, side = call_of(name)
     images = struct(1, side, side, 3)
-    shapes = jax.eval_shape(calls.build(call, "models").init, jax.random.key(0), images)
+    shapes = jax.eval_shape(calls.build(call, Net).init, jax.random.key(0), images)
     tensors = jax.eval_shape(lambda x: convert.to_torch(*x, model=name), shapes)
     buffers = ("running_mean", "running_var", "num_batches_tracked")
     trained = [x.size for key, x in tensors.items() if not key.endswith(buffers)]

@@ -10,6 +10,7 @@ import pytest
 
 from sslax import calls, convert
 from sslax.convert._released import call_of
+from sslax.core import Net
 
 timm = pytest.importorskip("timm")
 torch = pytest.importorskip("torch")
@@ -76,7 +77,7 @@ def test_features_are_equal_both_ways(tmp_path, case):
     state_dict = {k: v.numpy() for k, v in other.state_dict().items()}
     params, stats, report = convert.from_torch(state_dict, model=call)
     assert not report.unexpected
-    net = calls.build(call, "models")
+    net = calls.build(call, Net)
     features, _ = jax.jit(net.apply)(params, stats, jnp.asarray(images))
     np.testing.assert_allclose(features, wanted, rtol=1e-8, atol=1e-8)
 

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from sslax import augment, calls, convert, losses, models
+from sslax.core import Net
 from tests.goldens import adapters_transformers, torch_names
 
 CONTRASTIVE: dict = {}
@@ -30,7 +31,7 @@ def resnet(arrays, parameters):
         "width": parameters["base_width"] / 64,
         "stem": "cifar" if parameters["cifar_stem"] else "imagenet",
     }
-    net = calls.build({**model, "output": [*stages, "pooled"]}, "models")
+    net = calls.build({**model, "output": [*stages, "pooled"]}, Net)
 
     def run(floats, x, train):
         params, stats = torch_names.released(floats, model, images(x))
@@ -78,7 +79,7 @@ def vit(arrays, parameters):
         "qkv_bias": parameters["qkv_bias"],
         "layer_scale": parameters["layer_scale_init"],
     }
-    net = calls.build({**model, "output": names}, "models")
+    net = calls.build({**model, "output": names}, Net)
 
     def loss(x):
         params, _ = torch_names.released(sd, model, images(x))
@@ -130,7 +131,7 @@ def mae(arrays, parameters):
         "patch_size": patch,
         "output": ["pixels", *(f"block{i}" for i in range(decoder_depth))],
     }
-    encode, decode = (calls.build(call, "models").apply for call in (encoder, decoder))
+    encode, decode = (calls.build(call, Net).apply for call in (encoder, decoder))
     masks = augment.mask_from_noise(
         jnp.asarray(arrays["in/noise"]), ratio=parameters["mask_ratio"]
     )
@@ -184,7 +185,7 @@ def alexnet(arrays, parameters):
     }
     x = images(arrays["in/x"])
     params, _ = torch_names.released(sd, model, x)
-    apply = calls.build(model, "models").apply
+    apply = calls.build(model, Net).apply
     out, _ = jax.jit(lambda x: apply(params, {}, x))(x)
     return {
         "feat/features": maps(out["map"]),

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from sslax import calls, losses, models
+from sslax.core import Net
 from tests.goldens import torch_names
 
 
@@ -49,7 +50,7 @@ def dino(arrays, parameters):
     }
     x = _images(arrays["in/x"])
     params, _ = torch_names.released(sd, model, x)
-    net = calls.build(model, "models")
+    net = calls.build(model, Net)
     apply = jax.jit(lambda x: net.apply(params, {}, x)[0])
     out = apply(x)
     other = apply(_images(arrays["in/x_other_size"]))

@@ -10,6 +10,7 @@ import re
 import jax.numpy as jnp
 
 from sslax import calls, convert
+from sslax.core import Net
 
 
 def state_dict(arrays, prefix="sd"):
@@ -36,7 +37,7 @@ def apply(model, sd, *inputs, rest=()):
     The names of its weights in the state dict are those of its authors.
     """
     params, stats = released(sd, model, *inputs)
-    return calls.build(model, "models").apply(params, stats, *inputs, *rest)[0]
+    return calls.build(model, Net).apply(params, stats, *inputs, *rest)[0]
 
 
 def classify(sd, features, name):

@@ -3,9 +3,12 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from sslax import calls, step
+from sslax.core import Method
+from sslax.kinds import Builder
 from sslax.plan import Flops, count_flops
 from tests.test_configs import load, sized
 
@@ -115,12 +118,12 @@ CASES = {
 def test_agrees_with_xla_on_unrolled_models(name):
     variant, size = CASES[name]
     config = load(name, variant)
-    views = calls.build(sized(config["views"], size), "views")
-    tx = calls.build(config["optimizer"], "optim")
+    views = calls.build(sized(config["views"], size), Builder)
+    tx = calls.build(config["optimizer"], optax.GradientTransformation)
     image = jax.ShapeDtypeStruct((16, size, size, 3), np.uint8)
 
     def step_of(spec):
-        method = calls.build(spec, "methods")
+        method = calls.build(spec, Method)
         txs = {"ssl": tx}
 
         def one(state, batch, key):
