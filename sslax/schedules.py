@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import jax.numpy as jnp
-import optax
+import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Array
 
 __all__ = [
@@ -68,7 +69,7 @@ def cosine(*, start: float, end: float, steps: int) -> Schedule:
     _at_least_one("steps", steps)
 
     def schedule(step):
-        done = jnp.clip(step / steps, 0.0, 1.0)
+        done = jnp.clip(_number(step) / steps, 0.0, 1.0)
         return end + (start - end) * (1 + jnp.cos(jnp.pi * done)) / 2
 
     return schedule
@@ -98,7 +99,12 @@ def linear(*, start: float, end: float, steps: int, delay: int = 0) -> Schedule:
     _at_least_one("steps", steps)
     if delay < 0:
         raise ValueError(f"delay must be at least 0; got {delay}")
-    return optax.linear_schedule(start, end, steps, delay)
+
+    def schedule(step):
+        done = jnp.clip((_number(step) - delay) / steps, 0.0, 1.0)
+        return start + (end - start) * done
+
+    return schedule
 
 
 def by_epoch(*, schedule: Schedule, steps_per_epoch: int) -> Schedule:
@@ -142,8 +148,9 @@ def warmup_cosine(
       warmup: length of the warm-up in steps; the peak is reached at this step.
       start: value at step 0, where there is a warm-up.
       end: value at `steps` and after.
-      inclusive: the peak is reached one step earlier, at the last of the warm-up
-        (DINO, iBOT, BEiT, SwAV).
+      inclusive: the peak is reached one step earlier, at the last of the warm-up, and
+        again at the first of the cosine (DINO, iBOT, SwAV; BEiT, which starts from 0:
+        its code never uses the other start that it offers).
 
     Returns:
       `step -> multiplier`, with peak 1.
@@ -171,7 +178,7 @@ def warmup_cosine(
     def schedule(step):
         if warmup == 0:
             return tail(step)
-        rise = start + (1 - start) * step / length
+        rise = start + (1 - start) * _number(step) / length
         return jnp.where(step < warmup, rise, tail(step - warmup))
 
     return schedule
@@ -217,14 +224,21 @@ def step_decay(
         raise ValueError(
             f"{len(boundaries)} boundaries need as many values; got {values}"
         )
-    stairs = jnp.asarray([1.0, *values])
-    edges = jnp.asarray([unit * b for b in boundaries])
+    stairs = np.asarray([1.0, *values])
+    edges = np.asarray([unit * b for b in boundaries], np.int32)
 
     def schedule(step):
-        value = stairs[jnp.searchsorted(edges, step, side="right")]
-        return value if warmup == 0 else value * jnp.clip(step / warmup, 0.0, 1.0)
+        stair = jnp.searchsorted(edges, step, side="right")
+        value = _number(stairs)[stair]
+        done = _number(step) / max(warmup, 1)
+        return value if warmup == 0 else value * jnp.clip(done, 0.0, 1.0)
 
     return schedule
+
+
+def _number(step: ArrayLike) -> Array:
+    """A float: of 64 bits where they are on, though the count of steps has 32."""
+    return jnp.asarray(step, jnp.result_type(float))
 
 
 def _at_least_one(name: str, value: int) -> None:

@@ -210,6 +210,15 @@ def test_adamw_clips_the_global_norm():
     assert min(float(jnp.linalg.norm(m)) for m in moments[:1]) == pytest.approx(0.1)
 
 
+@pytest.mark.parametrize("per", ["tensor", "all"])
+def test_clipping_divides_by_a_millionth_more_than_the_length_as_torch(per):
+    gradient = {"w": jnp.array([3e-4, 4e-4])}
+    tx = optim.clipped(optax.identity(), norm=1e-4, per=per)
+    got, _ = tx.update(gradient, tx.init(gradient))
+    factor = 1e-4 / (5e-4 + 1e-6)
+    np.testing.assert_allclose(got["w"], [3e-4 * factor, 4e-4 * factor], rtol=1e-5)
+
+
 def test_frozen_parameters_wait_and_then_start_at_the_rate_of_the_day(rng):
     params, grads = drawn(rng, 6, encoder=(3, 2), prototypes=(2, 4))
     decay = schedules.cosine(start=0.04, end=0.4, steps=6)

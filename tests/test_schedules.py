@@ -1,5 +1,7 @@
 """Schedules against the closed forms of the recipes."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -59,6 +61,31 @@ def test_temperature_of_dino_moves_once_an_epoch():
     np.testing.assert_allclose(
         values(falling, range(8)), [1, 1, 1, 0.75, 0.5, 0.25, 0, 0], atol=1e-7
     )
+
+
+def test_beit_warms_up_from_zero_and_meets_the_peak_twice():
+    schedule = schedules.warmup_cosine(steps=12, warmup=4, end=0.1, inclusive=True)
+    cosine = 0.1 + 0.9 * (1 + np.cos(np.pi * np.arange(8) / 8)) / 2
+    wanted = [*np.linspace(0.0, 1.0, 4), *cosine]
+    np.testing.assert_allclose(values(schedule, range(12)), wanted, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "wanted"),
+    [
+        (schedules.cosine(start=1.0, end=0.0, steps=7), (1 + np.cos(np.pi / 7)) / 2),
+        (schedules.linear(start=1.0, end=0.0, steps=7), 6 / 7),
+        (schedules.warmup_cosine(steps=9, warmup=7), 1 / 7),
+        (schedules.step_decay(boundaries=(1,), factor=0.1), 0.1),
+        (schedules.step_decay(boundaries=(3,), factor=0.1, warmup=7), 1 / 7),
+    ],
+)
+def test_a_count_of_32_bits_gives_values_of_64_where_these_are_on(schedule, wanted):
+    with jax.enable_x64(True):
+        value = jax.jit(schedule)(jnp.int32(1))
+        assert value.dtype == jnp.float64
+        np.testing.assert_allclose(value, wanted, rtol=1e-14)
+    assert jax.jit(schedule)(jnp.int32(1)).dtype == jnp.float32
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import optax
 
+from sslax.optim._groups import clipped
 from sslax.optim._parameters import STACKED, Exclude, included, rate
 from sslax.schedules import Schedule
 
@@ -96,4 +97,4 @@ def adamw(
         weight_decay=weight_decay,
         mask=included(exclude, stacked=stacked),
     )
-    return tx if clip is None else optax.chain(optax.clip_by_global_norm(clip), tx)
+    return tx if clip is None else clipped(tx, norm=clip, per="all")

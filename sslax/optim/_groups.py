@@ -46,21 +46,29 @@ def clipped(
       Caron et al., Emerging Properties in Self-Supervised Vision Transformers, 2021,
       arXiv:2104.14294. Pascanu et al., On the difficulty of training recurrent neural
       networks, 2013, arXiv:1211.5063, algorithm 1.
+
+    Note:
+      The factor is norm / (length + 1e-6), as the official codes have it from torch.
     """
     if norm <= 0:
         raise ValueError(f"norm must be positive; got {norm}")
     if per not in ("tensor", "all"):
         raise ValueError(f"per must be 'tensor' or 'all'; got {per!r}")
     if per == "all":
-        return optax.chain(optax.clip_by_global_norm(norm), optimizer)
+        return optax.chain(optax.stateless(lambda g, _: _shortened(g, norm)), optimizer)
 
     def update(gradient, state, param):
         del param
-        length = jnp.sqrt(jnp.sum(jnp.square(gradient)))
-        return gradient * jnp.minimum(norm / (length + 1e-6), 1.0), state
+        return _shortened(gradient, norm), state
 
     one = optax.GradientTransformation(lambda _: optax.EmptyState(), update)
     return optax.chain(per_layer(one, stacked), optimizer)
+
+
+def _shortened(gradient, norm):
+    """A tensor, or a tree of them as a whole, that is at most so long."""
+    factor = jnp.minimum(norm / (optax.tree.norm(gradient) + 1e-6), 1.0)
+    return jax.tree.map(lambda g: g * factor.astype(g.dtype), gradient)
 
 
 def frozen(

@@ -48,7 +48,8 @@ def lamb(
       minutes, 2020, arXiv:1904.00962, algorithm 2.
 
     Note:
-      timm's LAMB clips the global norm at 1 as well: `clipped(lamb(...), norm=1.0)`.
+      timm's LAMB clips the global norm at 1 as well:
+      `clipped(lamb(...), norm=1.0, per="all")`.
     """
     mask = included(exclude, stacked=stacked)
     return optax.chain(
