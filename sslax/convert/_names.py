@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 __all__ = [
-    "COLUMN",
     "CONV",
     "MAP",
     "MATRIX",
@@ -70,7 +69,6 @@ CONV = Transform(lambda x: x.transpose(2, 3, 1, 0), lambda x: x.transpose(3, 2, 
 # A 1x1 convolution there, a linear layer here.
 POINTWISE = Transform(lambda x: x[:, :, 0, 0].T, lambda x: x.T[:, :, None, None])
 ROW = Transform(lambda x: x[None], lambda x: x[0])
-COLUMN = Transform(lambda x: x[:, 0], lambda x: x[:, None])
 # Flattened maps of 6x6: (channel, row, column) there, (row, column, channel) here.
 MAP = Transform(
     lambda x: (

@@ -10,7 +10,6 @@ import numpy as np
 
 from sslax.calls import nearest
 from sslax.convert._names import (
-    COLUMN,
     MAP,
     MATRIX,
     POINTWISE,
@@ -234,12 +233,12 @@ def _dino_head(options, source, sizes, arrays):
         layers=_sequential(options, layer="mlp.{}", norm="mlp.{}"),
         arrays=(
             ("prototypes/kernel", "last_layer.weight_v", MATRIX),
-            ("prototypes/scale", "last_layer.weight_g", COLUMN),
+            ("prototypes/gain", "last_layer.weight_g", MATRIX),
             ("patch_prototypes/kernel", f"{patches}.weight_v", MATRIX),
-            ("patch_prototypes/scale", f"{patches}.weight_g", COLUMN),
+            ("patch_prototypes/gain", f"{patches}.weight_g", MATRIX),
         ),
         # Without a learned length, theirs are all one.
-        fixed={} if options["with_scale"] else _unit_lengths(arrays),
+        fixed={} if options["with_gain"] else _unit_lengths(arrays),
         left_out=_BUFFERS,
     )
 

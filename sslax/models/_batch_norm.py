@@ -20,15 +20,17 @@ __all__ = ["BatchNorm", "shuffled_groups"]
 class BatchNorm(nn.Module):
     """Batch norm over `groups` contiguous groups of the batch.
 
-    Running statistics are the mean over the groups, with the unbiased variance (as in
-    torch and TensorFlow). Under jit the batch is the global one, so `groups=1` is the
-    synchronised batch norm. `order` takes the groups from the batch in that order
-    instead. `scale` and `bias` may be left out.
+    Running statistics are the mean over the groups. The variance that they keep is the
+    unbiased one, as in torch, or with `unbiased=False` that of the batch itself, as in
+    the Keras and Haiku codes of SimCLR and BYOL. Under jit the batch is the global one,
+    so `groups=1` is the synchronised batch norm. `order` takes the groups from the
+    batch in that order instead. `scale` and `bias` may be left out.
     """
 
     groups: int = 1
     momentum: float | int = 0.9
     epsilon: float | int = 1e-5
+    unbiased: bool = True
     use_scale: bool = True
     use_bias: bool = True
     scale_init: Callable[..., Any] = nn.initializers.ones
@@ -64,9 +66,9 @@ class BatchNorm(nn.Module):
         y = _normalize(y, *own, scale, bias, self.epsilon)
         if not self.is_initializing():
             count = x.size // x.shape[-1] // self.groups
-            unbiased = batch_var * (count / max(count - 1, 1))
+            correction = count / max(count - 1, 1) if self.unbiased else 1.0
             self._update(mean, batch_mean)
-            self._update(var, unbiased)
+            self._update(var, batch_var * correction)
         return y.reshape(x.shape).astype(dtype)
 
     def _update(self, running, value):

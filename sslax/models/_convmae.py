@@ -113,7 +113,8 @@ class ConvMAE(nn.Module):
 
     def _positions(self, grid):
         if self.positions == "sincos":
-            return jnp.asarray(sincos_table(*grid, self.widths[2], "column")[None])
+            table = sincos_table(*grid, self.widths[2], "column")
+            return jnp.asarray(table[None], jnp.float32)
         if self.has_variable("params", "pos_embed"):
             table = self.get_variable("params", "pos_embed")
             same = table.shape[1] == grid[0] * grid[1] and grid[0] == grid[1]

@@ -47,6 +47,7 @@ def convnet(
     output: str | Sequence[str] = "pooled",
     bn_groups: int = 1,
     bn_momentum: float | int = 0.9,
+    bn_unbiased: bool = True,
     conv_impl: str = "auto",
     dtype: str | None = None,
 ) -> Net:
@@ -59,6 +60,7 @@ def convnet(
         are, for images that are centred), "layer1", ...; several names give a dict.
       bn_groups: batch norm over so many contiguous groups of the batch.
       bn_momentum: weight of the old running statistics.
+      bn_unbiased: which variance the running statistics keep, see `resnet`.
       conv_impl: "lax", "matmul" or "auto" (matmul on CPU).
       dtype: dtype of computation; None follows inputs and parameters.
 
@@ -91,7 +93,13 @@ def convnet(
         strides=strides,
         output=output,
         conv=partial(Conv, impl=conv_impl, dtype=compute),
-        norm=partial(BatchNorm, groups=bn_groups, momentum=bn_momentum, dtype=compute),
+        norm=partial(
+            BatchNorm,
+            groups=bn_groups,
+            momentum=bn_momentum,
+            unbiased=bn_unbiased,
+            dtype=compute,
+        ),
     )
     return from_linen(module)
 

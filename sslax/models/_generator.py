@@ -232,7 +232,8 @@ class PatchHeads(nn.Module):
             y = nn.relu(dense(self.hidden, name=f"head{i}_linear1")(x))
             y = at_least_float32(dense(self.dim, name=f"head{i}_linear2")(y))
             square = jnp.square(y).sum(axis=-1, keepdims=True)
-            out.append(y * lax.rsqrt(jnp.maximum(square, 1e-14)))
+            length = jnp.sqrt(jnp.where(square > 0, square, 1))
+            out.append(y / (jnp.where(square > 0, length, 0) + 1e-7))
         return tuple(out)
 
 
@@ -246,7 +247,8 @@ def patch_heads(*, hidden: int = 256, dim: int = 256, dtype: str | None = None) 
 
     Returns:
       A net of a sequence of features `[b n c_i]` with as many `[b n dim]` of unit
-      length, at least float32.
+      length, at least float32: y / (|y| + 1e-7), which in narrow nets at their start is
+      well below 1, as in the official code.
 
     Raises:
       ValueError: an unknown dtype.

@@ -62,6 +62,7 @@ def mlp(
     bn_groups: int = 1,
     bn_momentum: float | int = 0.9,
     bn_eps: float | int = 1e-5,
+    bn_unbiased: bool = True,
     dtype: str | None = None,
 ) -> Net:
     """A projection or prediction head: `depth` linear layers with ReLU between.
@@ -91,6 +92,7 @@ def mlp(
       bn_groups: batch norm over so many contiguous groups of the batch.
       bn_momentum: weight of the old running statistics.
       bn_eps: epsilon of batch norm.
+      bn_unbiased: which variance the running statistics keep, see `resnet`.
       dtype: dtype of computation; None follows inputs and parameters.
 
     Returns:
@@ -126,6 +128,7 @@ def mlp(
         groups=bn_groups,
         momentum=bn_momentum,
         epsilon=bn_eps,
+        unbiased=bn_unbiased,
         dtype=compute,
     )
     last = None

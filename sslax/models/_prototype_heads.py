@@ -19,10 +19,14 @@ __all__ = ["dino_head"]
 
 
 class Prototypes(nn.Module):
-    """A linear layer without bias whose columns have unit length times a scale."""
+    """A linear layer without bias whose columns have unit length times a gain.
+
+    The gain has two axes, as torch's weight norm has it: where it is trained, it is
+    decayed with the matrices, which `exclude="rank_one"` would not do with one.
+    """
 
     features: int
-    with_scale: bool
+    with_gain: bool
 
     @nn.compact
     def __call__(self, x):
@@ -30,10 +34,10 @@ class Prototypes(nn.Module):
         kernel = self.param("kernel", dense_init("uniform"), shape, jnp.float32)
         norm = jnp.sqrt(jnp.square(kernel).sum(axis=0, keepdims=True))
         kernel = kernel / jnp.maximum(norm, 1e-12)
-        if self.with_scale:
+        if self.with_gain:
             ones = nn.initializers.ones
-            scale = self.param("scale", ones, (self.features,), jnp.float32)
-            kernel = kernel * scale.reshape(1, -1)
+            gain = self.param("gain", ones, (1, self.features), jnp.float32)
+            kernel = kernel * gain
         return x @ kernel.astype(x.dtype)
 
 
@@ -45,7 +49,7 @@ class DinoHead(nn.Module):
     hidden: int
     bottleneck: int
     depth: int
-    with_scale: bool
+    with_gain: bool
     norm: Any
     dense: Any
 
@@ -61,13 +65,13 @@ class DinoHead(nn.Module):
         x = self.dense(self.bottleneck, name=f"linear{self.depth}")(x)
         x = at_least_float32(x)
         x = x * lax.rsqrt(jnp.maximum(jnp.square(x).sum(-1, keepdims=True), 1e-24))
-        last = Prototypes(self.dim, self.with_scale, name="prototypes")
+        last = Prototypes(self.dim, self.with_gain, name="prototypes")
         if self.patch_dim is None:
             return last(x)
         if self.patch_dim == 0:
             both = last(x)
             return both[:, 0], both[:, 1:]
-        patches = Prototypes(self.patch_dim, self.with_scale, name="patch_prototypes")
+        patches = Prototypes(self.patch_dim, self.with_gain, name="patch_prototypes")
         return last(x[:, 0]), patches(x[:, 1:])
 
 
@@ -79,7 +83,7 @@ def dino_head(
     bottleneck: int = 256,
     depth: int = 3,
     norm: str | None = None,
-    with_scale: bool = False,
+    with_gain: bool = False,
     dtype: str | None = None,
 ) -> Net:
     """The head of DINO and iBOT: an MLP, the unit sphere, prototypes of unit length.
@@ -93,7 +97,8 @@ def dino_head(
       bottleneck: dimension of the sphere.
       depth: linear layers before the sphere.
       norm: "batch" or None, after each hidden layer, which then has no bias.
-      with_scale: a learned length per prototype; without, it is 1 (DINO's advice).
+      with_gain: a learned length per prototype; without, it is 1 (DINO's advice). The
+        official code decays it, though it has one number per prototype.
       dtype: dtype of the MLP; the sphere and the prototypes are at least float32.
 
     Returns:
@@ -126,7 +131,7 @@ def dino_head(
         hidden=hidden,
         bottleneck=bottleneck,
         depth=depth,
-        with_scale=with_scale,
+        with_gain=with_gain,
         norm=None if norm is None else partial(BatchNorm, dtype=compute),
         dense=partial(Dense, kernel_init="truncated", dtype=compute),
     )

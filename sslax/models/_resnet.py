@@ -100,6 +100,7 @@ def resnet(
     bn_groups: int = 1,
     bn_momentum: float | int = 0.9,
     bn_eps: float | int = 1e-5,
+    bn_unbiased: bool = True,
     conv_impl: str = "auto",
     dtype: str | None = None,
 ) -> Net:
@@ -133,6 +134,10 @@ def resnet(
       bn_groups: batch norm over so many contiguous groups of the batch.
       bn_momentum: weight of the old running statistics.
       bn_eps: epsilon of batch norm.
+      bn_unbiased: the running variance is the unbiased one of the batch, as torch keeps
+        it (MoCo, SimSiam, Barlow Twins and most others); False is the batch's own, as
+        Keras and Haiku do in SimCLR (both versions) and BYOL. It shows in evaluation
+        only.
       conv_impl: "lax", "matmul" or "auto" (matmul on CPU); same parameters.
       dtype: dtype of computation, as "bfloat16"; None follows inputs and parameters.
 
@@ -163,7 +168,6 @@ def resnet(
       Semi-Supervised Learners", 2020, arXiv:2006.10029, section 2 (two equal streams).
 
     Note:
-      Running variances are unbiased, as torch stores them; Flax's own are biased.
       SimCLR's TensorFlow code pads its max pool at one side only; here it is symmetric.
     """
     if depth not in _STAGES:
@@ -192,6 +196,7 @@ def resnet(
             groups=bn_groups,
             momentum=bn_momentum,
             epsilon=bn_eps,
+            unbiased=bn_unbiased,
             dtype=compute,
         ),
     )

@@ -11,9 +11,9 @@ import numpy as np
 
 from sslax import platforms
 from sslax.core import Net
-from sslax.models._layers import Conv, at_least_float32
+from sslax.models._layers import Conv, LayerNorm, at_least_float32
 from sslax.models._nets import compute_dtype, from_linen, named, select
-from sslax.models._swin_block import PatchMerging, SwinBlock, swin_norm
+from sslax.models._swin_block import PatchMerging, SwinBlock
 
 __all__ = ["swin", "swin_base", "swin_large", "swin_small", "swin_tiny"]
 
@@ -37,6 +37,7 @@ class Swin(nn.Module):
     mlp_ratio: float | int
     masked: str | None
     qkv_bias: bool
+    norm_eps: float | int
     drop_path: float | int
     output: Any
     remat: bool
@@ -66,10 +67,10 @@ class Swin(nn.Module):
                 number += 1
             outputs[f"stage{i + 1}"] = x
             if i + 1 < len(self.depths):
-                x = PatchMerging(dtype=self.dtype, name=f"merge{i + 1}")(x)
+                x = PatchMerging(self.norm_eps, self.dtype, name=f"merge{i + 1}")(x)
                 outputs[f"merged{i + 1}"] = x
                 hidden = None if hidden is None else hidden[:, ::2, ::2]
-        x = swin_norm(dtype=self.dtype, name="norm")(x)
+        x = self._norm("norm")(x)
         outputs["map"] = x
         outputs["tokens"] = x.reshape(x.shape[0], -1, x.shape[-1])
         outputs["pooled"] = at_least_float32(x).mean(axis=(1, 2))
@@ -112,7 +113,10 @@ class Swin(nn.Module):
             dtype=self.dtype,
             name="patch_embed",
         )(images)
-        return swin_norm(dtype=self.dtype, name="patch_norm")(x)
+        return self._norm("patch_norm")(x)
+
+    def _norm(self, name):
+        return LayerNorm(epsilon=self.norm_eps, dtype=self.dtype, name=name)
 
     def _masked(self, x, mask):
         """(map with the mask token in, hidden places or None)."""
@@ -138,6 +142,7 @@ class Swin(nn.Module):
             window=window,
             shift=window // 2 if shifted else 0,
             qkv_bias=self.qkv_bias,
+            epsilon=self.norm_eps,
             implementation=self.attention,
             dtype=self.dtype,
             train=train,
@@ -158,6 +163,7 @@ def swin(
     mlp_ratio: float | int = 4,
     masked: str | None = None,
     qkv_bias: bool = True,
+    norm_eps: float | int = 1e-5,
     drop_path: float | int = 0.0,
     output: str | Sequence[str] = "pooled",
     remat: bool = False,
@@ -166,10 +172,11 @@ def swin(
 ) -> Net:
     """A Swin transformer: attention in windows that shift, a pyramid of four stages.
 
-    Pre-norm blocks, fused q, k, v, exact GELU, LayerNorm with epsilon 1e-5, one table
-    of relative positions per block. A stage whose grid is not larger than the window
-    has one window and no shift. Inputs are `(images, keep=None, mask=None)` as in
-    `vit`; `keep` must be None, `mask` is `[b n]` or `[b h w]` on the grid of patches.
+    Pre-norm blocks, fused q, k, v, exact GELU, LayerNorm, one table of relative
+    positions per block (which SimMIM's code decays). A stage whose grid is not larger
+    than the window has one window and no shift. Inputs are `(images, keep=None,
+    mask=None)` as in `vit`; `keep` must be None, `mask` is `[b n]` or `[b h w]` on the
+    grid of patches.
 
     Args:
       size: "tiny", "small", "base" or "large".
@@ -185,6 +192,7 @@ def swin(
         masked ones (LocalMIM, where whole patches of the last stage are masked: what
         the others become is as if they were alone); None takes no mask.
       qkv_bias: whether q, k, v have biases.
+      norm_eps: epsilon of LayerNorm; 1e-6 in LocalMIM.
       drop_path: rate of the last block, growing linearly from 0; no key, no drops.
       output: "pooled" [b d] (mean of the map), "map" [b h w d] and "tokens" [b h*w d]
         (after the final norm), "patch_embed", "block0", ... (counted over all stages),
@@ -250,6 +258,7 @@ def swin(
         mlp_ratio=mlp_ratio,
         masked=masked,
         qkv_bias=qkv_bias,
+        norm_eps=norm_eps,
         drop_path=drop_path,
         output=output if isinstance(output, str) else tuple(output),
         remat=remat,

@@ -12,14 +12,12 @@ import numpy as np
 from sslax.models._layers import Dense, DropPath, LayerNorm
 from sslax.models._transformer import INITS, Attention, RelativePositions, gelu
 
-__all__ = ["PatchMerging", "SwinBlock", "swin_norm"]
+__all__ = ["PatchMerging", "SwinBlock"]
 
 # Added to the logits of keys in another region of a shifted window, as released.
 _OTHER_REGION = -100.0
 # Of hidden keys: the softmax gives exactly 0 even in float16, whose range it respects.
 _HIDDEN = -1e4
-
-swin_norm = partial(LayerNorm, epsilon=1e-5)
 
 
 def to_windows(x, window):
@@ -55,6 +53,7 @@ class SwinBlock(nn.Module):
     window: int
     shift: int
     qkv_bias: bool
+    epsilon: float | int
     implementation: Any
     dtype: Any
     train: bool
@@ -64,7 +63,8 @@ class SwinBlock(nn.Module):
     @nn.compact
     def __call__(self, x, rate, hidden=None):
         b, *grid, width = x.shape
-        y = swin_norm(dtype=self.dtype, name="norm1")(x)
+        norm = partial(LayerNorm, epsilon=self.epsilon, dtype=self.dtype)
+        y = norm(name="norm1")(x)
         windows = to_windows(self._shifted(y, -self.shift), self.window)
         bias = self._bias(b, grid, hidden, x.dtype)
         attention = Attention(
@@ -85,7 +85,7 @@ class SwinBlock(nn.Module):
         y, weights = attention(tokens, 0, bias, with_map=self.maps)
         y = from_windows(y.reshape(windows.shape), grid, self.window)
         x = x + self._branch(self._shifted(y, self.shift), rate, "1")
-        y = swin_norm(dtype=self.dtype, name="norm2")(x)
+        y = norm(name="norm2")(x)
         dense = partial(Dense, kernel_init="truncated", dtype=self.dtype)
         y = gelu(dense(self.mlp_width, name="fc1")(y))
         x = x + self._branch(dense(width, name="fc2")(y), rate, "2")
@@ -119,6 +119,7 @@ class SwinBlock(nn.Module):
 class PatchMerging(nn.Module):
     """Four neighbours as one place of twice the channels: concatenate, norm, linear."""
 
+    epsilon: float | int
     dtype: Any
 
     @nn.compact
@@ -126,7 +127,7 @@ class PatchMerging(nn.Module):
         # The column is the slow index of the four.
         quarters = [x[:, i::2, j::2] for j in (0, 1) for i in (0, 1)]
         x = jnp.concatenate(quarters, axis=-1)
-        x = swin_norm(dtype=self.dtype, name="norm")(x)
+        x = LayerNorm(epsilon=self.epsilon, dtype=self.dtype, name="norm")(x)
         return Dense(
             x.shape[-1] // 2,
             use_bias=False,

@@ -127,7 +127,7 @@ NETWORKS = {
         {"mlp.4.weight": (4, 8), "last_layer.weight_g": (6, 1)},
     ),
     "ibot_head": (
-        {**HEAD, "patch_dim": 7, "with_scale": True, "norm": "batch"},
+        {**HEAD, "patch_dim": 7, "with_gain": True, "norm": "batch"},
         TOKENS,
         {"last_layer2.weight_v": (7, 4), "mlp.1.running_mean": (8,)},
     ),

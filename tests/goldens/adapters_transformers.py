@@ -32,7 +32,7 @@ def _head(parameters, **options):
         "hidden": parameters["hidden_dim"],
         "bottleneck": parameters["bottleneck_dim"],
         "depth": parameters["nlayers"],
-        "with_scale": True,
+        "with_gain": True,
         **options,
     }
 

@@ -60,6 +60,16 @@ def test_fine_tuning_has_no_fusion_and_fits_the_weights():
     assert learned["pos_embed"].shape == (1, 6, 16)
 
 
+def test_fixed_positions_are_of_float32_also_under_x64():
+    with jax.enable_x64(True):
+        net = models.convmae_encoder(**TOY, output="block0")
+        image = jnp.zeros((1, 16, 16, 3), jnp.float64)
+        zeros = jax.tree.map(lambda p: jnp.zeros(p.shape), shapes(net, image)[0])
+        got, _ = jax.jit(net.apply)(zeros, {}, image)
+    table = models.sincos_positions(height=2, width=2, dim=16, class_token=False)
+    np.testing.assert_array_equal(got[0], table)
+
+
 def test_depthwise_forms_agree_with_lax():
     x = jax.random.normal(KEY, (2, 6, 7, 3))
 

@@ -135,12 +135,22 @@ def test_discriminator_and_heads_follow_their_description(rng):
     for i, (x, y) in enumerate(zip(features, out, strict=True), start=1):
         one, two = (params[f"head{i}_linear{j}"]["kernel"] for j in (1, 2))
         want = relu(x @ one) @ two
-        length = np.maximum(np.linalg.norm(want, axis=-1, keepdims=True), 1e-7)
-        np.testing.assert_allclose(y, want / length, rtol=1e-4, atol=1e-5)
+        length = np.linalg.norm(want, axis=-1, keepdims=True)
+        np.testing.assert_allclose(y, want / (length + 1e-7), rtol=1e-4, atol=1e-5)
     slope = jax.grad(
         lambda x: heads.apply(params, stats, (features[0], x))[0][1].sum()
     )(features[1])
     assert np.isfinite(slope).all()
+
+
+def test_heads_of_cut_add_to_the_norm_what_shows_where_it_is_small():
+    heads, features = models.patch_heads(hidden=3, dim=2), (jnp.ones((1, 1, 1)),)
+    params, stats = heads.init(KEY, features)
+    kernel = np.float32([[3e-7, 4e-7], [0, 0], [0, 0]])
+    params["head1_linear1"]["kernel"] = jnp.ones((1, 3))
+    params["head1_linear2"]["kernel"] = jnp.asarray(kernel)
+    out, _ = heads.apply(params, stats, features)
+    np.testing.assert_allclose(out[0][0, 0], kernel[0] / 6e-7, rtol=1e-5)
 
 
 def test_initial_kernels_of_cut_are_small():

@@ -68,6 +68,10 @@ def test_batch_norm_in_groups_is_batch_norm_of_each_group():
     stats = new["batch_stats"]
     np.testing.assert_allclose(stats["mean"], 0.1 * mean.mean((0, 1)), rtol=1e-5)
     np.testing.assert_allclose(stats["var"], 0.9 + 0.1 * unbiased, rtol=1e-5)
+    own = BatchNorm(groups=groups, unbiased=False)
+    _, plain = own.apply(variables, x, train=True, mutable=["batch_stats"])
+    biased = 0.9 + 0.1 * var.mean((0, 1))
+    np.testing.assert_allclose(plain["batch_stats"]["var"], biased, rtol=1e-5)
     evaluated = norm.apply({**variables, **new}, x)
     shape = (1, 1, 1, 2)
     want = (x - stats["mean"].reshape(shape)) / jnp.sqrt(
@@ -76,6 +80,26 @@ def test_batch_norm_in_groups_is_batch_norm_of_each_group():
     np.testing.assert_allclose(evaluated, want, rtol=1e-5, atol=1e-6)
     with pytest.raises(ValueError, match=r"5 groups.*12 examples"):
         BatchNorm(groups=5).apply(variables, x, train=True, mutable=["batch_stats"])
+
+
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [
+        (models.convnet, (4, 6, 6, 3)),
+        (models.mlp, (144, 5)),
+        (models.resnet18, (9, 8, 8, 3)),
+    ],
+)
+def test_nets_pass_on_which_variance_runs(make, shape):
+    """The correction n / (n - 1) stands in the program, or does not."""
+    x = jnp.zeros(shape)
+    n = 9 if make is models.resnet18 else 144  # resnet18 ends in maps of 1x1
+    for unbiased in (True, False):
+        net = make(bn_unbiased=unbiased)
+        params, stats = jax.eval_shape(net.init, KEY, x)
+        apply = lambda *a, net=net: net.apply(*a, train=True)  # noqa: E731
+        program = str(jax.make_jaxpr(apply)(params, stats, x))
+        assert (f"{np.float32(n / (n - 1)).item()}:f32[]" in program) == unbiased
 
 
 def test_shuffled_groups_are_the_groups_of_the_shuffled_batch():

@@ -7,7 +7,7 @@ import pytest
 import scipy.interpolate
 import scipy.optimize
 
-from sslax import models
+from sslax import models, optim
 from tests.models.drawn import drawn
 
 KEY = jax.random.key(0)
@@ -47,6 +47,21 @@ def test_windows_keep_to_themselves_and_shifts_join_neighbours():
     # Shifted by one, (1, 1) meets its neighbours and (0, 0) nobody across the border.
     window[:3, :3] = True
     np.testing.assert_array_equal(moved["block1"], window)
+
+
+def test_the_epsilon_of_every_norm_is_the_one_that_is_asked_for():
+    net = models.swin(**{**TOY, "depths": (1, 1)}, patch_size=2, norm_eps=0.0625)
+    image = jnp.zeros((1, 16, 16, 3))
+    text = str(jax.make_jaxpr(net.apply)(*shapes(net, image), image))
+    assert text.count("0.0625:f32[]") == 7  # patches, 2 blocks of two, merging, map
+
+
+def test_relative_tables_are_decayed_as_in_simmim():
+    net = models.swin(**TOY, masked="token")
+    params, _ = shapes(net, jnp.zeros((1, 32, 32, 3)))
+    decayed = optim.included("rank_one")(params)
+    assert decayed["layer1_0"]["attn"]["relative"]["table"]
+    assert not decayed["layer1_0"]["norm1"]["scale"]
 
 
 def test_hidden_patches_are_not_seen_at_any_scale():

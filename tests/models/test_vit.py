@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sslax import models
+from sslax import models, optim
 from tests.models.drawn import drawn
 
 KEY = jax.random.key(0)
@@ -208,6 +208,18 @@ def test_mask_token_takes_the_place_of_masked_patches_before_positions():
     plain = models.vit(**TOY)
     with pytest.raises(ValueError, match="without mask_token"):
         jax.eval_shape(plain.init, KEY, image, None, mask)
+
+
+def test_the_gain_of_prototypes_is_no_parameter_of_rank_one():
+    head = models.dino_head(dim=7, hidden=8, bottleneck=3, with_gain=True)
+    params, _ = drawn(head, jnp.ones((2, 6)))
+    decayed = optim.included("rank_one")(params)
+    assert decayed["prototypes"] == {"kernel": True, "gain": True}
+    assert not decayed["linear1"]["bias"]
+    out, _ = head.apply(params, {}, jnp.ones((2, 6)))
+    params["prototypes"]["gain"] = 2 * params["prototypes"]["gain"]
+    twice, _ = head.apply(params, {}, jnp.ones((2, 6)))
+    np.testing.assert_allclose(twice, 2 * out, rtol=1e-6)
 
 
 def test_prototypes_have_unit_length_and_may_share():
