@@ -40,7 +40,16 @@ def base(*, examples: int, epochs: int, batch_size: int) -> ml_collections.Confi
         batch_size=256,
         view=dict(name="center", size=224),
         knn=dict(k=20, temperature=0.07),
-        probe="simclr",  # recipe of the SGD probe, see evaluate.PROBE_RECIPES, or ""
+        # Arguments of evaluate.linear_probe, or None. SimCLR's recipe; ImageNet's batch
+        # of 4096 would leave a small set a few updates an epoch.
+        probe=dict(
+            optimizer="nesterov",
+            learning_rate=0.1,
+            batch_size=256,
+            epochs=90,
+            weight_decay=1e-6,
+            init_scale=0.0,
+        ),
     )
     return config
 
@@ -50,6 +59,7 @@ def imagenet(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     config.data.update(
         name="imagenet2012", test="validation", canvas=384, workers=16, on_error="stop"
     )
+    config.evaluate.probe.batch_size = 4096
     config.evaluate.view = dict(
         name="center", size=224, resize_to=256, normalize="imagenet"
     )

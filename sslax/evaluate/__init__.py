@@ -18,12 +18,11 @@ from sslax.evaluate._embedding_map import embedding_map
 from sslax.evaluate._few_labels import few_label_probe, labelled_rows
 from sslax.evaluate._health import collapse_warnings, health, rankme
 from sslax.evaluate._knn import accuracy, knn, neighbours
-from sslax.evaluate._linear_probe import PROBE_RECIPES, linear_probe
+from sslax.evaluate._linear_probe import linear_probe
 from sslax.evaluate._logistic import choose_l2, logistic_regression
 from sslax.evaluate._protocol import evaluate_features, format_results, result_table
 
 __all__ = [
-    "PROBE_RECIPES",
     "accuracy",
     "attention_distance",
     "attention_entropy",

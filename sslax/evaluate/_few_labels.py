@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
+from sslax.evaluate._basis import basis_of, eigenbasis, project
 from sslax.evaluate._checks import (
     Features,
     Labels,
@@ -17,7 +17,10 @@ from sslax.evaluate._checks import (
     check_positive,
     raised_numpy,
 )
-from sslax.evaluate._logistic import eigenbasis, fit, standardize
+from sslax.evaluate._logistic import fit
+
+# Logits of all draws that are held at once.
+_LOGITS = 2**25
 
 
 def labelled_rows(
@@ -114,9 +117,9 @@ def few_label_probe(
     check_labels("test_labels", test_labels, test_features.shape[0], classes)
     check_positive(l2=l2, draws=draws)
     labels, truth = np.asarray(train_labels), np.asarray(test_labels)
-    train, test = standardize(raised_numpy(train_features), raised_numpy(test_features))
-    shared = eigenbasis(train)
-    train, test = train @ shared[0], test @ shared[0]
+    train, test = raised_numpy(train_features), raised_numpy(test_features)
+    shared = basis_of(train)
+    train, test = project(train, shared), project(test, shared)
     result = {}
     for per_class in labels_per_class:
         weights = []
@@ -127,7 +130,9 @@ def few_label_probe(
                 classes=classes,
                 key=jax.random.fold_in(key, draw),
             )
-            weights.append(_fit_rows(train[rows], labels[rows], shared[1], classes, l2))
+            weights.append(
+                _fit_rows(train[rows], labels[rows], shared.power, classes, l2)
+            )
         result[per_class] = _mean_and_deviation(np.stack(weights), test, truth)
     return result
 
@@ -137,10 +142,10 @@ def _fit_rows(features, labels, power, classes, l2):
     basis = None
     if features.shape[0] < features.shape[1]:
         basis, power = eigenbasis(features)
-        features = features @ basis
+        features = (features @ basis).astype(features.dtype)
     weights = fit(
-        jnp.asarray(features),
-        jnp.asarray(labels),
+        features,
+        labels,
         power,
         classes=classes,
         l2=l2,
@@ -154,8 +159,13 @@ def _fit_rows(features, labels, power, classes, l2):
 def _mean_and_deviation(weights, test, truth):
     draws, _, classes = weights.shape
     side_by_side = np.moveaxis(weights, 0, 1).reshape(-1, draws * classes)
-    logits = test @ side_by_side[:-1].astype(test.dtype) + side_by_side[-1]
-    named = logits.reshape(-1, draws, classes).argmax(2)
-    percents = 100.0 * (named == truth[:, None]).mean(0)
+    side_by_side = side_by_side.astype(test.dtype)
+    hits, size = np.zeros(draws), max(1, _LOGITS // (draws * classes))
+    for start in range(0, len(test), size):
+        rows = slice(start, start + size)
+        logits = test[rows] @ side_by_side[:-1] + side_by_side[-1]
+        named = logits.reshape(-1, draws, classes).argmax(2)
+        hits += (named == truth[rows, None]).sum(0)
+    percents = 100.0 * hits / len(test)
     deviation = percents.std(ddof=1) if draws > 1 else 0.0
     return float(percents.mean()), float(deviation)

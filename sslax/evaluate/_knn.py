@@ -18,17 +18,29 @@ from sslax.evaluate._checks import (
     unit,
 )
 
+# Rows of the bank, and queries, that are on the device at once.
+_BLOCK, _QUERIES = 65_536, 65_536
 
-@functools.partial(jax.jit, static_argnames=("k", "chunk", "normalize"))
-def _neighbours(train, test, *, k, chunk, normalize):
-    train, test = raised(train), raised(test)
-    bank, queries = (unit(train), unit(test)) if normalize else (train, test)
 
-    def one(row):
-        cosine = jnp.matmul(bank, row, precision=jax.lax.Precision.HIGHEST)
-        return tuple(jax.lax.top_k(cosine, k))
+@functools.partial(jax.jit, static_argnames=("k", "chunk"))
+def _search(queries, best, bank, first, *, k, chunk):
+    """The k best of those found so far and of one block of the bank."""
 
-    return jax.lax.map(one, queries, batch_size=chunk)
+    def one(given):
+        row, cosine, at = given
+        here = jnp.matmul(bank, row, precision=jax.lax.Precision.HIGHEST)
+        rows = first + jnp.arange(here.shape[0], dtype=jnp.int32)
+        # What was found before stands first, so that equal cosines keep its order.
+        cosine, place = jax.lax.top_k(jnp.concatenate([cosine, here]), k)
+        return cosine, jnp.concatenate([at, rows])[place]
+
+    return jax.lax.map(one, (queries, *best), batch_size=chunk)
+
+
+def _rows(x: Features, start: int, size: int, normalize: bool) -> Array:
+    """Some rows on the device, of length one; the rest stays where it is."""
+    rows = raised(x[start : start + size])
+    return unit(rows) if normalize else rows
 
 
 def neighbours(
@@ -37,17 +49,22 @@ def neighbours(
     *,
     k: int = 20,
     chunk: int = 512,
+    block: int = _BLOCK,
     normalize: bool = True,
 ) -> tuple[Float[Array, "m k"], Int[Array, "m k"]]:
     """The k training rows of highest cosine for every test row.
 
-    Exact search by brute force. Can be called inside `jit`.
+    Exact search by brute force. A bank that lies on the host stays there: it passes the
+    device block by block, so that it may be larger than the device's memory. Can be
+    called inside `jit`.
 
     Args:
       train_features: the bank, [n d].
       test_features: the queries, [m d].
       k: how many neighbours, at most n.
-      chunk: queries at a time; memory is about chunk * n * 4 bytes. Any m is covered.
+      chunk: queries at a time. Any m is covered.
+      block: rows of the bank at a time; the device holds 2 * chunk * block * 4 bytes,
+        and twice the block itself.
       normalize: l2-normalise the features; False takes unit vectors as they are.
 
     Returns:
@@ -65,17 +82,26 @@ def neighbours(
       [[0, 2]]
     """
     check_features(train_features=train_features, test_features=test_features)
-    check_positive(k=k, chunk=chunk)
+    check_positive(k=k, chunk=chunk, block=block)
     n, m = train_features.shape[0], test_features.shape[0]
     if k > n:
         raise ValueError(f"k={k} neighbours of a bank of {n} rows; k is at most {n}")
-    return _neighbours(
-        jnp.asarray(train_features),
-        jnp.asarray(test_features),
-        k=k,
-        chunk=min(chunk, m),
-        normalize=normalize,
-    )
+    found = []
+    for group in range(0, m, _QUERIES):
+        queries = _rows(test_features, group, _QUERIES, normalize)
+        count = queries.shape[0]
+        best = (
+            jnp.full((count, k), -jnp.inf, queries.dtype),
+            jnp.zeros((count, k), jnp.int32),
+        )
+        for first in range(0, n, block):
+            bank = _rows(train_features, first, block, normalize)
+            best = _search(
+                queries, best, bank, jnp.int32(first), k=k, chunk=min(chunk, count)
+            )
+        found.append(best)
+    cosines, rows = zip(*found, strict=True)
+    return jnp.concatenate(cosines), jnp.concatenate(rows)
 
 
 def knn(
@@ -87,6 +113,7 @@ def knn(
     k: int = 20,
     temperature: float = 0.07,
     chunk: int = 512,
+    block: int = _BLOCK,
     normalize: bool = True,
 ) -> Float[Array, "m classes"]:
     """Weighted k-nearest-neighbour classification of frozen features.
@@ -102,7 +129,8 @@ def knn(
       classes: the number of classes of the data set (not of the test batch).
       k: neighbours, at most n. DINO reports 20 as usually the best of 10, 20, 100, 200.
       temperature: of the votes; 0.07 (DINO), 0.1 with k=200 in some tables.
-      chunk: test rows at a time; memory is about chunk * n * 4 bytes.
+      chunk: test rows at a time.
+      block: rows of the bank at a time, see `neighbours`.
       normalize: l2-normalise the features; False takes unit vectors as they are.
 
     Returns:
@@ -129,7 +157,12 @@ def knn(
     check_labels("train_labels", train_labels, train_features.shape[0], classes)
     check_positive(temperature=temperature)
     cosine, row = neighbours(
-        train_features, test_features, k=k, chunk=chunk, normalize=normalize
+        train_features,
+        test_features,
+        k=k,
+        chunk=chunk,
+        block=block,
+        normalize=normalize,
     )
     # Softmax over neighbours: the common factor exp(max / T) would overflow at T=0.01.
     votes = jax.nn.softmax(cosine / temperature, axis=1)

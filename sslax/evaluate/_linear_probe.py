@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Float
 
@@ -19,7 +20,7 @@ from sslax.evaluate._checks import (
     check_features,
     check_labels,
     check_positive,
-    raised,
+    raised_numpy,
 )
 
 _OPTIMIZERS: Mapping[str, Callable[..., Any]] = MappingProxyType(
@@ -29,40 +30,9 @@ _OPTIMIZERS: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "lars": optim.lars_byol,
     }
 )
-_STEPS = dict(milestones=(60, 80))
-
-PROBE_RECIPES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {
-        "simclr": dict(
-            optimizer="nesterov",
-            learning_rate=0.1,
-            batch_size=4096,
-            epochs=90,
-            weight_decay=1e-6,
-            init_scale=0.0,
-        ),
-        "byol": dict(optimizer="nesterov", learning_rate=0.2, epochs=80),
-        "moco": dict(learning_rate=30.0, batch_size=256, epochs=100, **_STEPS),
-        "moco_v3_resnet": dict(learning_rate=0.1, batch_size=1024, epochs=90),
-        "moco_v3_vit": dict(learning_rate=3.0, batch_size=1024, epochs=90),
-        "simsiam": dict(
-            optimizer="lars", learning_rate=0.1, batch_size=4096, epochs=90
-        ),
-        "swav": dict(learning_rate=0.3, batch_size=256, epochs=100, weight_decay=1e-6),
-        "barlow_twins": dict(
-            learning_rate=0.3, batch_size=256, epochs=100, weight_decay=1e-6
-        ),
-        "dino": dict(learning_rate=0.001, batch_size=1024, epochs=100),
-        "mae": dict(
-            optimizer="lars",
-            learning_rate=0.1,
-            batch_size=16384,
-            epochs=90,
-            warmup_epochs=10,
-            batch_norm=True,
-        ),
-    }
-)
+# Bytes of features that the device holds; of larger sets, numbers sent at once.
+_RESIDENT, _SENT = 2**30, 2**26
+_HIGHEST = jax.lax.Precision.HIGHEST
 
 
 def linear_probe(
@@ -84,10 +54,9 @@ def linear_probe(
 ) -> Float[Array, "m classes"]:
     """A linear classifier trained on frozen features as the papers train theirs.
 
-    For comparison with published recipes, `PROBE_RECIPES` by name:
-    `linear_probe(..., **PROBE_RECIPES["moco"])`; sets that are small want a smaller
+    For comparison with published recipes; sets that are small want a smaller
     `batch_size` than theirs, the rate follows. `logistic_regression` needs no recipe.
-    The whole training is one compiled call.
+    Features above 1 GiB stay on the host and pass the device a few batches at a time.
 
     Args:
       train_features: [n d], as they come: not normalised, not standardised.
@@ -153,108 +122,119 @@ def linear_probe(
             f"milestones={milestones} with warmup_epochs={warmup_epochs}: the rate has "
             "either steps or a warm-up and a cosine"
         )
-    return _train_and_score(
-        raised(train_features),
-        jnp.asarray(train_labels),
-        raised(test_features),
-        key,
-        classes=classes,
+    recipe = _Recipe(
         optimizer=optimizer,
         learning_rate=learning_rate * batch_size / 256,
         batch_size=batch_size,
         epochs=epochs,
+        steps_per_epoch=n // batch_size,
         milestones=tuple(milestones),
         warmup_epochs=warmup_epochs,
         weight_decay=weight_decay,
-        init_scale=init_scale,
         batch_norm=batch_norm,
     )
+    train, labels = raised_numpy(train_features), np.asarray(train_labels)
+    if train.nbytes <= _RESIDENT:
+        train, labels = jnp.asarray(train), jnp.asarray(labels)
+    key_init, key_order = jax.random.split(key)
+    carry = _start(key_init, train[:1], init_scale, classes=classes, recipe=recipe)
+    for epoch_key in jax.random.split(key_order, epochs):
+        for rows in _orders(epoch_key, n, train.shape[1], recipe):
+            carry = _steps(carry, train[rows], labels[rows], recipe=recipe)
+    params, _, running = carry
+    test = raised_numpy(test_features)
+    size = max(1, _SENT // (test.shape[1] + classes))
+    scores = [
+        _scores(params, running, test[i : i + size], batch_norm=batch_norm)
+        for i in range(0, len(test), size)
+    ]
+    return jnp.concatenate(scores)
 
 
-def _schedule(epochs, steps_per_epoch, milestones, warmup_epochs):
-    if milestones:
-        return schedules.step_decay(
-            boundaries=milestones, factor=0.1, unit=steps_per_epoch
+class _Recipe(NamedTuple):
+    """What a step depends on; each value is one compilation."""
+
+    optimizer: str
+    learning_rate: float
+    batch_size: int
+    epochs: int
+    steps_per_epoch: int
+    milestones: tuple[int, ...]
+    warmup_epochs: int
+    weight_decay: float
+    batch_norm: bool
+
+
+def _optimizer(recipe: _Recipe) -> optax.GradientTransformation:
+    if recipe.milestones:
+        schedule = schedules.step_decay(
+            boundaries=recipe.milestones, factor=0.1, unit=recipe.steps_per_epoch
         )
-    return schedules.warmup_cosine(
-        steps=epochs * steps_per_epoch, warmup=warmup_epochs * steps_per_epoch
+    else:
+        schedule = schedules.warmup_cosine(
+            steps=recipe.epochs * recipe.steps_per_epoch,
+            warmup=recipe.warmup_epochs * recipe.steps_per_epoch,
+        )
+    return _OPTIMIZERS[recipe.optimizer](
+        learning_rate=recipe.learning_rate,
+        schedule=schedule,
+        weight_decay=recipe.weight_decay,
     )
+
+
+def _orders(key, n: int, width: int, recipe: _Recipe) -> Iterator[np.ndarray]:
+    """Rows of the batches of one epoch, [steps batch], so many as are sent at once."""
+    steps, size = recipe.steps_per_epoch, recipe.batch_size
+    order = np.asarray(jax.random.permutation(key, n))[: steps * size]
+    order = order.reshape(steps, size)
+    together = max(1, _SENT // (size * width))
+    for start in range(0, steps, together):
+        yield order[start : start + together]
 
 
 def _normalised(x, mean, variance):
     return (x - mean) * jax.lax.rsqrt(variance + 1e-6)
 
 
-@functools.partial(
-    jax.jit,
-    static_argnames=(
-        "classes",
-        "optimizer",
-        "learning_rate",
-        "batch_size",
-        "epochs",
-        "milestones",
-        "warmup_epochs",
-        "weight_decay",
-        "init_scale",
-        "batch_norm",
-    ),
-)
-def _train_and_score(
-    train,
-    labels,
-    test,
-    key,
-    *,
-    classes,
-    optimizer,
-    learning_rate,
-    batch_size,
-    epochs,
-    milestones,
-    warmup_epochs,
-    weight_decay,
-    init_scale,
-    batch_norm,
-):
-    (n, d), dtype = train.shape, train.dtype
-    steps_per_epoch = n // batch_size
-    tx = _OPTIMIZERS[optimizer](
-        learning_rate=learning_rate,
-        schedule=_schedule(epochs, steps_per_epoch, milestones, warmup_epochs),
-        weight_decay=weight_decay,
-    )
-    key_init, key_order = jax.random.split(key)
-    kernel = init_scale * jax.random.normal(key_init, (d, classes), dtype)
+def _logits(params, x):
+    return jnp.matmul(x, params["kernel"], precision=_HIGHEST) + params["bias"][None]
+
+
+@functools.partial(jax.jit, static_argnames=("classes", "recipe"))
+def _start(key, x, init_scale, *, classes, recipe):
+    d, dtype = x.shape[1], x.dtype
+    kernel = init_scale * jax.random.normal(key, (d, classes), dtype)
     params = {"kernel": kernel, "bias": jnp.zeros(classes, dtype)}
     running = (jnp.zeros(d, dtype), jnp.ones(d, dtype))
+    return params, _optimizer(recipe).init(params), running
 
-    def logits(params, x):
-        return x @ params["kernel"] + params["bias"][None, :]
 
-    def step(carry, rows):
+@functools.partial(jax.jit, static_argnames=("recipe",))
+def _steps(carry, features, labels, *, recipe):
+    """Some steps, one for each batch of features [s b d]."""
+    tx = _optimizer(recipe)
+
+    def step(carry, batch):
         params, opt, running = carry
-        x, y = train[rows], labels[rows]
-        if batch_norm:
+        x, y = batch
+        if recipe.batch_norm:
             mean, variance = jnp.mean(x, axis=0), jnp.var(x, axis=0)
             x = _normalised(x, mean[None, :], variance[None, :])
-            unbiased = variance * batch_size / max(batch_size - 1, 1)
+            unbiased = variance * len(x) / max(len(x) - 1, 1)
             running = optax.incremental_update((mean, unbiased), running, 0.1)
 
         def loss(params):
-            scores = logits(params, x)
+            scores = _logits(params, x)
             return optax.softmax_cross_entropy_with_integer_labels(scores, y).mean()
 
         updates, opt = tx.update(jax.grad(loss)(params), opt, params)
         return (optax.apply_updates(params, updates), opt, running), None
 
-    def epoch(carry, key):
-        order = jax.random.permutation(key, n)[: steps_per_epoch * batch_size]
-        return jax.lax.scan(step, carry, order.reshape(steps_per_epoch, batch_size))
+    return jax.lax.scan(step, carry, (features, labels))[0]
 
-    carry = (params, tx.init(params), running)
-    keys = jax.random.split(key_order, epochs)
-    (params, _, running), _ = jax.lax.scan(epoch, carry, keys)
+
+@functools.partial(jax.jit, static_argnames=("batch_norm",))
+def _scores(params, running, x, *, batch_norm):
     if batch_norm:
-        test = _normalised(test, running[0][None, :], running[1][None, :])
-    return logits(params, test)
+        x = _normalised(x, running[0][None, :], running[1][None, :])
+    return _logits(params, x)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +11,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int
 
+from sslax.evaluate._basis import basis_of, project
 from sslax.evaluate._checks import (
     Features,
     Labels,
@@ -22,52 +24,43 @@ from sslax.evaluate._checks import (
 # Curvature of softmax cross-entropy in a logit, p (1 - p), at ten equal classes. It
 # only sets the units that L-BFGS works in; the optimum does not depend on it.
 _CURVATURE = 0.09
+_HIGHEST = jax.lax.Precision.HIGHEST
 
 
-def standardize(
-    train: Float[np.ndarray, "n d"], test: Float[np.ndarray, "m d"]
-) -> tuple[Float[np.ndarray, "n d"], Float[np.ndarray, "m d"]]:
-    """Both with the mean and deviation of `train`; constant dimensions become zero."""
-    mean, deviation = train.mean(axis=0), train.std(axis=0)
-    alive = deviation > 1e-5 * max(float(deviation.max()), 1e-30)
-    scale = np.where(alive, 1.0 / np.where(alive, deviation, 1.0), 0.0)
-    scale = scale.astype(train.dtype)
-    return (train - mean) * scale, (test - mean) * scale
-
-
-def eigenbasis(
-    x: Float[np.ndarray, "n d"],
-) -> tuple[Float[np.ndarray, "d r"], Float[np.ndarray, " r"]]:
-    """An orthonormal basis of the rows' span, and the mean square along each vector.
-
-    The penalty does not change under a rotation, and the optimum has no part outside
-    the span of the rows, so a fit in this basis is the same fit, with r <= min(n, d)
-    and with directions whose curvatures are known.
-    """
-    n, d = x.shape
-    x64 = x.astype(np.float64)
-    gram = (x64.T @ x64 if n >= d else x64 @ x64.T) / n
-    power, vectors = np.linalg.eigh(gram)
-    kept = power > 1e-9 * max(power[-1], 1e-30)
-    power, vectors = power[kept], vectors[:, kept]
-    if n < d:
-        vectors = x64.T @ (vectors / np.sqrt(n * power))
-    return vectors.astype(x.dtype), power
+# Bytes of features that the device holds at once; larger sets pass through it.
+_RESIDENT = 2**30
+# Numbers of a block: its features and its logits.
+_BLOCK = 2**26
+# Rows that choose the penalty.
+_CHOOSING = 100_000
 
 
 @jax.jit
-def _objective(weights, scale, features, labels, l2):
-    def loss(weights):
-        logits = features @ (weights[:-1] * scale[:, None]) + weights[-1:]
-        fit = optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
-        return fit + 0.5 * l2 * jnp.sum(jnp.square(weights[:-1] * scale[:, None]))
+def _objective(weights, scale, features, labels):
+    """The gradient of the cross-entropy, summed over rows, and its value for each."""
 
-    return jax.value_and_grad(loss)(weights)
+    def loss(weights):
+        kernel = weights[:-1] * scale[:, None]
+        logits = jnp.matmul(features, kernel, precision=_HIGHEST) + weights[-1:]
+        rows = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+        return rows.sum(), rows
+
+    return jax.grad(loss, has_aux=True)(weights)
+
+
+def _blocks(features: np.ndarray, labels: np.ndarray, classes: int) -> list:
+    """Rows in blocks: on the device where all fit, else on the host."""
+    place = jnp.asarray if features.nbytes <= _RESIDENT else np.asarray
+    size = max(1, _BLOCK // (features.shape[1] + classes))
+    return [
+        (place(features[i : i + size]), place(labels[i : i + size]))
+        for i in range(0, len(features), size)
+    ]
 
 
 def fit(
-    features: Float[Array, "n r"],
-    labels: Int[Array, " n"],
+    features: Float[np.ndarray, "n r"],
+    labels: Int[np.ndarray, " n"],
     power: Float[np.ndarray, " r"],
     *,
     classes: int,
@@ -79,18 +72,27 @@ def fit(
     """Minimises mean cross-entropy + l2/2 |weights|^2; the bias, the last row, is free.
 
     Every direction is measured in units of its own curvature, which takes the number
-    of iterations from hundreds to dozens.
+    of iterations from hundreds to dozens. Warns where the optimum was not reached.
     """
     from scipy import optimize
 
-    dtype = features.dtype
+    dtype, n = jax.dtypes.canonicalize_dtype(features.dtype), len(features)
     scale = np.append(1.0 / np.sqrt(_CURVATURE * power + l2), 1.0)[:, None]
     jax_scale = jnp.asarray(scale[:-1, 0], dtype)
+    blocks = _blocks(features, labels, classes)
 
     def value_and_gradient(flat):
-        weights = jnp.asarray(flat.reshape(-1, classes), dtype)
-        value, gradient = _objective(weights, jax_scale, features, labels, l2)
-        return float(value), np.asarray(gradient, np.float64).ravel()
+        weights = flat.reshape(-1, classes)
+        kernel = weights[:-1] * scale[:-1]
+        value, gradient = 0.5 * l2 * np.sum(kernel**2), np.zeros_like(weights)
+        gradient[:-1] = l2 * scale[:-1] * kernel
+        given = jnp.asarray(weights, dtype)
+        for x, y in blocks:
+            slope, rows = _objective(given, jax_scale, x, y)
+            # Rounding of a sum in float32 would end the search before its optimum.
+            value += np.asarray(rows, np.float64).sum() / n
+            gradient += np.asarray(slope, np.float64) / n
+        return value, gradient.ravel()
 
     shape = (features.shape[1] + 1, classes)
     first = np.zeros(shape) if start is None else start / scale
@@ -101,6 +103,15 @@ def fit(
         method="L-BFGS-B",
         options={"maxiter": max_iterations, "gtol": tolerance, "ftol": 1e-9},
     )
+    steepest = np.abs(found.jac).max()
+    if not found.success and steepest > 10 * tolerance:
+        warnings.warn(
+            f"logistic regression on {n} rows with l2={l2:g} stopped before its "
+            f"optimum after {found.nit} iterations ({found.message}); the largest "
+            f"entry of the gradient is {steepest:.1e}, {tolerance:.0e} was asked",
+            RuntimeWarning,
+            stacklevel=3,
+        )
     return found.x.reshape(shape) * scale
 
 
@@ -123,7 +134,8 @@ def choose_l2(
     """The weight penalty that classifies a held-out part of the training set best.
 
     The test set is never seen. Fits run from the strongest penalty down, each from the
-    optimum of the one before.
+    optimum of the one before. At most 100,000 rows take part. Warns where the first or
+    the last of three or more choices is clearly better than the one beside it.
 
     Args:
       train_features: [n d]; standardised inside.
@@ -158,28 +170,42 @@ def choose_l2(
             f"held_out={held_out} of {n} rows leaves {n - judges} to fit and {judges} "
             "to judge; both need at least one"
         )
-    order = np.asarray(jax.random.permutation(key, n))
+    order = np.asarray(jax.random.permutation(key, n))[:_CHOOSING]
+    judges = round(held_out * len(order))
     labels = np.asarray(train_labels)[order]
     features = raised_numpy(train_features)[order]
-    fitted, judged = standardize(features[judges:], features[:judges])
-    basis, power = eigenbasis(fitted)
-    fitted, judged = jnp.asarray(fitted @ basis), judged @ basis
-    jax_labels = jnp.asarray(labels[judges:])
-    best, best_hits, weights = None, -1, None
+    basis = basis_of(features[judges:])
+    fitted, judged = (project(x, basis) for x in (features[judges:], features[:judges]))
+    hits, weights = {}, None
     for l2 in sorted(choices, reverse=True):
         weights = fit(
             fitted,
-            jax_labels,
-            power,
+            labels[judges:],
+            basis.power,
             classes=classes,
             l2=l2,
             start=weights,
             tolerance=1e-3,
         )
-        hits = int((scores_of(judged, weights).argmax(1) == labels[:judges]).sum())
-        if hits > best_hits:
-            best, best_hits = l2, hits
+        hits[l2] = int((scores_of(judged, weights).argmax(1) == labels[:judges]).sum())
+    best = max(hits, key=lambda l2: hits[l2])
+    _warn_of_an_end(best, hits, judges)
     return best
+
+
+def _warn_of_an_end(best: float, hits: Mapping[float, int], judges: int) -> None:
+    """Says so where the best choice is the first or the last, and not by chance."""
+    choices = list(hits)
+    if len(choices) < 3 or best not in (choices[0], choices[-1]):
+        return
+    beside = choices[1] if best == choices[0] else choices[-2]
+    if hits[best] - hits[beside] > max(2, 0.002 * judges):
+        warnings.warn(
+            f"the best penalty, {best:g}, is an end of the choices {choices}: a "
+            f"{'stronger' if best == choices[0] else 'weaker'} one may be better still",
+            RuntimeWarning,
+            stacklevel=3,
+        )
 
 
 def logistic_regression(
@@ -194,10 +220,11 @@ def logistic_regression(
 ) -> Float[np.ndarray, "m classes"]:
     """Linear classification of frozen features, fitted to the optimum.
 
-    For sets that fit into memory: no learning rate, no schedule, no seed, so numbers
-    of different features compare. Minimises mean cross-entropy + l2/2 |W|^2 over
-    standardised features (mean and deviation of the training rows), bias free, by
-    L-BFGS on the host with the gradient on the device.
+    For features that fit into the host's memory: no learning rate, no schedule, no
+    seed, so numbers of different features compare. Minimises mean cross-entropy +
+    l2/2 |W|^2 over standardised features (mean and deviation of the training rows),
+    bias free, by L-BFGS on the host with the gradient on the device, through which a
+    set above 1 GiB passes block by block. Warns where the optimum was not reached.
 
     Args:
       train_features: [n d].
@@ -228,15 +255,15 @@ def logistic_regression(
     check_features(train_features=train_features, test_features=test_features)
     check_labels("train_labels", train_labels, train_features.shape[0], classes)
     check_positive(l2=l2)
-    train, test = standardize(raised_numpy(train_features), raised_numpy(test_features))
-    basis, power = eigenbasis(train)
+    train, test = raised_numpy(train_features), raised_numpy(test_features)
+    basis = basis_of(train)
     weights = fit(
-        jnp.asarray(train @ basis),
-        jnp.asarray(train_labels),
-        power,
+        project(train, basis),
+        np.asarray(train_labels),
+        basis.power,
         classes=classes,
         l2=l2,
         tolerance=tolerance,
         max_iterations=max_iterations,
     )
-    return scores_of(test @ basis, weights)
+    return scores_of(project(test, basis), weights)

@@ -44,7 +44,7 @@ def evaluate_features(
       labels_per_class: of the few-label probes; those that a class cannot give are
         left out.
       draws: of the few-label probes.
-      probe: arguments of `linear_probe`, such as one of `PROBE_RECIPES`; None leaves
+      probe: arguments of `linear_probe`; None leaves
         the SGD probe out.
       positive_pair: features of two random views of the test images, for alignment.
 

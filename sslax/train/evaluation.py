@@ -212,19 +212,10 @@ def _numbers(
     )
 
 
-def _recipe(name: str, examples: int) -> Mapping[str, Any] | None:
-    """The SGD probe that a config names; none for an empty name.
-
-    The large batches of ImageNet would leave a small set a few updates an epoch: there
-    the batch is 256, and the rate follows it.
-    """
-    if not name:
-        return None
-    if name not in evaluate.PROBE_RECIPES:
-        raise ValueError(
-            f"evaluate.probe is {name!r}: {calls.nearest(name, evaluate.PROBE_RECIPES)}"
-        )
-    recipe = dict(evaluate.PROBE_RECIPES[name])
-    if examples < 100_000:
-        recipe["batch_size"] = min(256, examples)
-    return recipe
+def _recipe(probe: Mapping[str, Any] | None, examples: int) -> dict[str, Any] | None:
+    """The arguments of the SGD probe, with a batch that the set can fill."""
+    if probe is None or probe.get("batch_size", 1) <= examples:
+        return None if probe is None else dict(probe)
+    if jax.process_index() == 0:
+        print(f"the SGD probe takes all {examples} images a batch; asked: {probe}")
+    return {**probe, "batch_size": examples}

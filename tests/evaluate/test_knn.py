@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sslax import evaluate
+from sslax.evaluate import _knn as knn_module
 
 
 def features(seed, n, d=8):
@@ -36,6 +37,32 @@ def test_knn_is_the_vote_of_its_definition_for_every_chunk(chunk):
     found = evaluate.knn(train, y, test, chunk=chunk, **setting)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
     assert found.shape == (11, 6)
+
+
+@pytest.mark.parametrize("block", [1, 7, 39, 40, 64])
+def test_the_bank_in_blocks_gives_the_same_neighbours_in_the_same_order(block):
+    train, test = features(0, 40), features(2, 11)
+    train[17] = train[3]  # equal cosines on both sides of a border
+    whole = evaluate.neighbours(train, test, k=9)
+    parts = evaluate.neighbours(train, test, k=9, block=block, chunk=4)
+    np.testing.assert_array_equal(whole[1], parts[1])
+    np.testing.assert_allclose(whole[0], parts[0], rtol=1e-5, atol=1e-6)
+
+
+def test_a_bank_on_the_host_is_never_whole_on_the_device():
+    """ImageNet's features are larger than many a device: blocks pass through it."""
+    train, test = features(0, 4096, d=32), features(2, 3, d=32)
+    seen = []
+    original = knn_module._search
+
+    def watched(queries, best, bank, first, **options):
+        seen.append(bank.shape)
+        return original(queries, best, bank, first, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(knn_module, "_search", watched)
+        evaluate.knn(train, labels(1, 4096), test, classes=5, block=1024)
+    assert seen == [(1024, 32)] * 4
 
 
 def test_knn_stays_finite_at_low_temperature_and_zero_rows():

@@ -1,10 +1,14 @@
 """Logistic regression against scikit-learn; few-label probes; choice of the penalty."""
 
+import re
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from sslax import evaluate
+from sslax.evaluate import _few_labels, _linear_probe, _logistic
 
 KEY = jax.random.key(0)
 
@@ -115,3 +119,43 @@ def test_bad_input_is_named():
         evaluate.labelled_rows(y, per_class=1, classes=5, key=KEY)
     with pytest.raises(ValueError, match=r"test_labels must be \[20\]"):
         evaluate.few_label_probe(x, y, x, y[:3], classes=4, key=KEY)
+
+
+def test_products_ask_for_full_precision():
+    """On TPUs and GPUs the default is bfloat16 or TF32, and L-BFGS gives up early."""
+    x, y = jnp.ones((4, 3)), jnp.zeros(4, jnp.int32)
+    text = str(jax.make_jaxpr(_logistic._objective)(jnp.ones((4, 2)), x[0], x, y))
+    probe = jax.make_jaxpr(lambda p: _linear_probe._logits(p, x))
+    text += str(probe({"kernel": jnp.ones((3, 2)), "bias": jnp.zeros(2)}))
+    products = re.findall(r"dot_general\[(.*?)\n\s*\]", text, re.DOTALL)
+    assert len(products) >= 3
+    assert all("HIGHEST" in p for p in products)
+
+
+def test_a_fit_that_stops_early_says_so():
+    x, y = blobs(80)
+    with pytest.warns(RuntimeWarning, match="stopped before its optimum after 2 iter"):
+        evaluate.logistic_regression(x, y, x, classes=4, l2=0.01, max_iterations=2)
+
+
+def test_a_penalty_at_the_end_of_its_choices_is_reported():
+    x, y = blobs(300, d=100, spread=8.0)
+    with pytest.warns(RuntimeWarning, match="a stronger one may be better"):
+        evaluate.choose_l2(x, y, classes=4, key=KEY, choices=(1e-5, 1e-4, 1e-2))
+
+
+def test_a_set_larger_than_the_device_passes_in_blocks(monkeypatch):
+    x, y = blobs(200)
+    setting = dict(classes=4, l2=0.1)
+    whole = evaluate.logistic_regression(x, y, x[:50], **setting)
+    few = dict(classes=4, key=KEY, labels_per_class=(2,), draws=3)
+    means = evaluate.few_label_probe(x, y, x, y, **few)
+    monkeypatch.setattr(_logistic, "_RESIDENT", 0)
+    monkeypatch.setattr(_logistic, "_BLOCK", 16 * 33)
+    blocks = _logistic._blocks(x, y, 4)
+    assert all(isinstance(rows, np.ndarray) for rows, _ in blocks)
+    assert [len(rows) for rows, _ in blocks] == [33] * 6 + [2]
+    found = evaluate.logistic_regression(x, y, x[:50], **setting)
+    np.testing.assert_allclose(found, whole, atol=1e-3)
+    monkeypatch.setattr(_few_labels, "_LOGITS", 100)
+    assert evaluate.few_label_probe(x, y, x, y, **few)[2] == pytest.approx(means[2])
