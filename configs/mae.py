@@ -23,7 +23,7 @@ def _masked(size: int, patch_size: int, *, scale, normalize: str):
         view=dict(
             name="view", size=size, scale=scale, resize="bicubic", normalize=normalize
         ),
-        mask=dict(name="random_mask", patch_size=patch_size, ratio=0.75),
+        mask=dict(name="hide_patches", patch_size=patch_size, ratio=0.75),
     )
 
 

@@ -229,9 +229,9 @@ def builders() -> dict:
             first=view, small=views.view(size=32, scale=(0.05, 0.2)), count=4
         ),
         "pixel_views": views.pixel_views(first=crop),
-        "masked": views.masked(view=crop, mask=views.random_mask(patch_size=8)),
-        "shared_mask": views.masked(
-            view=crop, mask=views.shared_mask(views.random_mask(patch_size=8))
+        "masked": views.masked(view=crop, mask=views.hide_patches(patch_size=8)),
+        "hide_alike": views.masked(
+            view=crop, mask=views.hide_alike(views.hide_patches(patch_size=8))
         ),
         "rotated": views.rotated(view=crop),
         "jigsaw": views.jigsaw(view=views.view(size=90), tile=24, normalize=False),

@@ -49,7 +49,6 @@ def test_calls_are_made_inside_sequences_and_tuples():
         {"name": "grouped", "optimizer": sgd, "others": [[["head"], sgd]]},
         optax.GradientTransformation,
     )
-    build({"name": "chain", "steps": [{"name": "one_view", "view": VIEW}]}, Builder)
 
 
 @pytest.mark.parametrize(

@@ -90,3 +90,13 @@ def test_no_method_imports_another():
 def test_configs_import_only_ml_collections():
     for path in (PACKAGE.parent / "configs").glob("*.py"):
         assert imports(path) <= {"ml_collections", "configs"}, path
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_private_files_are_read_by_their_own_part_alone(layer):
+    for path in files(layer):
+        for name in imports(path):
+            parts = name.split(".")
+            foreign = parts[0] == "sslax" and parts[1:2] != [layer]
+            private = foreign and any(part.startswith("_") for part in parts)
+            assert not private, f"{path.name} imports {name}"

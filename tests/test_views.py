@@ -29,12 +29,12 @@ FULL_PATCH = jax.random.uniform(jax.random.key(4), (1, 16, 16, 3))
 BUILDERS = {
     "two_views": views.two_views(first=FULL),
     "multi_crop": views.multi_crop(first=CROP, small=views.view(size=8), count=2),
-    "masked": views.masked(view=CROP, mask=views.random_mask(patch_size=4)),
+    "masked": views.masked(view=CROP, mask=views.hide_patches(patch_size=4)),
     "block_masked": views.masked(
         view=CROP,
-        mask=views.block_mask(patch_size=2, count=20, least=4, exact=True),
+        mask=views.hide_blocks(patch_size=2, count=20, least=4, exact=True),
     ),
-    "unit_masked": views.masked(view=CROP, mask=views.unit_mask(patch_size=2, unit=4)),
+    "unit_masked": views.masked(view=CROP, mask=views.hide_units(patch_size=2, unit=4)),
     "rotated": views.rotated(view=CROP),
     "jigsaw": views.jigsaw(view=views.view(size=15), tile=4),
     "montage": views.montage(view=views.view(size=8)),
@@ -160,13 +160,13 @@ def test_bad_options_are_refused_when_built():
     ):
         with pytest.raises(ValueError, match=message):
             views.view(size=16, **options)
-    make = views.masked(view=CROP, mask=views.random_mask(patch_size=5))
+    make = views.masked(view=CROP, mask=views.hide_patches(patch_size=5))
     with pytest.raises(ValueError, match="patch_size 5"):
         jax.eval_shape(make, jax.random.key(0), BATCH)
 
 
 def test_a_shared_mask_is_one_for_all_images_and_another_for_each_key():
-    make = views.shared_mask(views.unit_mask(patch_size=4, unit=32, ratio=0.75))
+    make = views.hide_alike(views.hide_units(patch_size=4, unit=32, ratio=0.75))
     image = jnp.zeros((3, 224, 224, 3))
     one, other = (make(jax.random.key(i), image)["mask"] for i in (0, 1))
     chex.assert_trees_all_equal(one, jnp.broadcast_to(one[:1], one.shape))

@@ -50,7 +50,7 @@ def mae():
         models.mae_decoder(width=8, depth=1, heads=2, patch_size=4),
         patch_size=4,
     )
-    mask = views.random_mask(patch_size=4, ratio=0.75)
+    mask = views.hide_patches(patch_size=4, ratio=0.75)
     return Toy(method, views.masked(view=views.view(size=SIZE), mask=mask))
 
 

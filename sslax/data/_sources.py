@@ -185,9 +185,9 @@ def on_canvas(example: dict[str, Any], canvas: int) -> dict[str, Any]:
     size = fitted(*image.shape[:2], canvas)
     out = dict(example)
     out["image"], out["box"] = place(resize(image, size), canvas)
-    if "mask" in example:
-        mask = resize(example["mask"][..., None], size, nearest=True)
-        out["mask"] = place(mask, canvas)[0][..., 0]
+    if "foreground" in example:
+        foreground = resize(example["foreground"][..., None], size, nearest=True)
+        out["foreground"] = place(foreground, canvas)[0][..., 0]
     if "position" in example:
         scale = np.divide(size, image.shape[:2])
         out["position"] = (example["position"] * scale).astype(np.float32)

@@ -101,4 +101,9 @@ class SyntheticSource(Source):
         label = index % len(SHAPES)
         rng = np.random.default_rng((*self.seeds, index))
         image, mask, position = draw(rng, label, self.size)
-        return {"image": image, "label": label, "mask": mask, "position": position}
+        return {
+            "image": image,
+            "label": label,
+            "foreground": mask,
+            "position": position,
+        }

@@ -22,11 +22,11 @@ from sslax.views._grids import (
     overlapping_patches,
 )
 from sslax.views._masked import (
-    block_mask,
+    hide_alike,
+    hide_blocks,
+    hide_patches,
+    hide_units,
     masked,
-    random_mask,
-    shared_mask,
-    unit_mask,
 )
 from sslax.views._patches import (
     context_pairs,
@@ -42,7 +42,6 @@ from sslax.views._pretext import (
     rotated,
 )
 from sslax.views._several import (
-    chain,
     multi_crop,
     one_view,
     pixel_views,
@@ -58,15 +57,17 @@ from sslax.views._windows import (
 __all__ = [
     "altered_patches",
     "background",
-    "block_mask",
     "center",
-    "chain",
     "channel_views",
     "context_pairs",
     "counted",
     "exemplars",
     "fine_tuned",
     "frame_crops",
+    "hide_alike",
+    "hide_blocks",
+    "hide_patches",
+    "hide_units",
     "jigsaw",
     "lab",
     "masked",
@@ -75,13 +76,10 @@ __all__ = [
     "one_view",
     "overlapping_patches",
     "pixel_views",
-    "random_mask",
     "renderings",
     "rotated",
-    "shared_mask",
     "shifted",
     "swapped_backgrounds",
     "two_views",
-    "unit_mask",
     "view",
 ]

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from sslax import augment
-from sslax.augment._layout import check_choice, check_probability
-from sslax.augment._normalize import to_float
+from sslax.augment import to_float
+from sslax.augment.parts import check_choice, check_probability
 from sslax.kinds import Builder, View
 
 

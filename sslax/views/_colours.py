@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from sslax import augment
-from sslax.augment._layout import check_choice
+from sslax.augment.parts import check_choice
 from sslax.kinds import Builder, View
 
 # Mid-range and half range of each channel over the sRGB gamut.

@@ -5,11 +5,17 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from sslax.augment._kernels import METHODS, resample_weights
-from sslax.augment._layout import check_choice, from_rows, to_rows
-from sslax.augment._normalize import normalize as normalized
-from sslax.augment._normalize import statistics_of, to_float
-from sslax.augment._resample import filter_rows, whole_box
+from sslax.augment import normalize as normalized
+from sslax.augment import to_float, whole_box
+from sslax.augment.parts import (
+    METHODS,
+    check_choice,
+    filter_rows,
+    from_rows,
+    resample_weights,
+    statistics_of,
+    to_rows,
+)
 from sslax.kinds import Builder
 
 

@@ -6,8 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from sslax import augment
-from sslax.augment._layout import check_probability
-from sslax.augment._rand_augment import OPERATIONS
+from sslax.augment.parts import OPERATIONS, check_probability
 from sslax.kinds import Builder, View
 
 

@@ -6,8 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from sslax import augment
-from sslax.augment._masks import check_ratio
-from sslax.augment._patches import grid_of
+from sslax.augment.parts import check_ratio, grid_of
 from sslax.kinds import Builder, Mask, View
 
 
@@ -16,15 +15,15 @@ def masked(*, view: View, mask: Mask) -> Builder:
 
     Args:
       view: makes the view, as `view` gives it.
-      mask: `(key, image [b h w c]) -> dict of arrays`, such as `random_mask` gives.
+      mask: `(key, image [b h w c]) -> dict of arrays`, such as `hide_patches` gives.
 
     Returns:
       `(key, batch) -> batch` with `batch["views"]`, one array, and what the mask gives.
 
     Example:
       >>> import jax, jax.numpy as jnp
-      >>> from sslax.views import random_mask, view
-      >>> make = masked(view=view(size=16), mask=random_mask(patch_size=4))
+      >>> from sslax.views import hide_patches, view
+      >>> make = masked(view=view(size=16), mask=hide_patches(patch_size=4))
       >>> batch = make(jax.random.key(0), {"image": jnp.ones((2, 20, 20, 3))})
       >>> batch["views"][0].shape, batch["keep"].shape, batch["mask"].shape
       ((2, 16, 16, 3), (2, 4), (2, 16))
@@ -42,7 +41,7 @@ def masked(*, view: View, mask: Mask) -> Builder:
     return views
 
 
-def random_mask(*, patch_size, ratio: float = 0.75) -> Mask:
+def hide_patches(*, patch_size, ratio: float = 0.75) -> Mask:
     """Removes a fixed number of patches at random from each image.
 
     Args:
@@ -59,7 +58,7 @@ def random_mask(*, patch_size, ratio: float = 0.75) -> Mask:
 
     Example:
       >>> import jax, jax.numpy as jnp
-      >>> make = random_mask(patch_size=4, ratio=0.5)
+      >>> make = hide_patches(patch_size=4, ratio=0.5)
       >>> make(jax.random.key(0), jnp.ones((2, 16, 16, 3)))["mask"].sum(1).tolist()
       [8.0, 8.0]
 
@@ -79,7 +78,7 @@ def random_mask(*, patch_size, ratio: float = 0.75) -> Mask:
     return mask
 
 
-def block_mask(
+def hide_blocks(
     *,
     patch_size,
     count: int | None = 75,
@@ -108,7 +107,7 @@ def block_mask(
 
     Example:
       >>> import jax, jax.numpy as jnp
-      >>> make = block_mask(patch_size=16, exact=True)
+      >>> make = hide_blocks(patch_size=16, exact=True)
       >>> make(jax.random.key(0), jnp.ones((1, 224, 224, 3)))["mask"].sum().item()
       75.0
 
@@ -137,7 +136,7 @@ def block_mask(
     return mask
 
 
-def unit_mask(*, patch_size, unit: int = 32, ratio: float = 0.6) -> Mask:
+def hide_units(*, patch_size, unit: int = 32, ratio: float = 0.6) -> Mask:
     """Hides a fixed number of coarse units, each several patches wide.
 
     Args:
@@ -154,7 +153,7 @@ def unit_mask(*, patch_size, unit: int = 32, ratio: float = 0.6) -> Mask:
 
     Example:
       >>> import jax, jax.numpy as jnp
-      >>> make = unit_mask(patch_size=4)
+      >>> make = hide_units(patch_size=4)
       >>> make(jax.random.key(0), jnp.ones((1, 192, 192, 3)))["mask"].sum().item()
       1408.0
 
@@ -180,18 +179,18 @@ def unit_mask(*, patch_size, unit: int = 32, ratio: float = 0.6) -> Mask:
     return mask
 
 
-def shared_mask(mask: Mask) -> Mask:
+def hide_alike(mask: Mask) -> Mask:
     """One mask for all images of the batch, for encoders that keep the same patches.
 
     Args:
-      mask: `(key, image) -> dict of arrays [b ...]`, such as `unit_mask` gives.
+      mask: `(key, image) -> dict of arrays [b ...]`, such as `hide_units` gives.
 
     Returns:
       The same, drawn once and repeated.
 
     Example:
       >>> import jax, jax.numpy as jnp
-      >>> make = shared_mask(unit_mask(patch_size=4, ratio=0.75))
+      >>> make = hide_alike(hide_units(patch_size=4, ratio=0.75))
       >>> drawn = make(jax.random.key(0), jnp.ones((2, 224, 224, 3)))["mask"]
       >>> drawn.shape, (drawn[0] == drawn[1]).all().item()
       ((2, 3136), True)

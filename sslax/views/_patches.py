@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from sslax import augment
-from sslax.augment._layout import check_choice
-from sslax.augment._normalize import to_float
+from sslax.augment import to_float
+from sslax.augment.parts import check_choice
 from sslax.kinds import Builder, View
 
 COLOURS = ("drop", "project", "keep")

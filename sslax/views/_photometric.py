@@ -8,25 +8,29 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from sslax.augment._blur import blur_rows, check_blur, default_kernel, draw_sigma
-from sslax.augment._colour import COLOURS, invert_above
-from sslax.augment._crops import check_crop, random_box
-from sslax.augment._jitter import (
+from sslax.augment import random_box, whole_box
+from sslax.augment.parts import (
+    COLOURS,
+    METHODS,
     active_operations,
-    check_jitter,
-    draw_jitter,
-    jitter_rows,
-)
-from sslax.augment._kernels import METHODS
-from sslax.augment._layout import (
+    blur_rows,
+    check_blur,
     check_choice,
+    check_crop,
+    check_jitter,
     check_probability,
+    crop_columns,
+    default_kernel,
+    draw_jitter,
+    draw_sigma,
     from_columns,
     grey_rows,
+    invert_above,
+    jitter_rows,
+    pair,
     per_image,
+    statistics_of,
 )
-from sslax.augment._normalize import statistics_of
-from sslax.augment._resample import crop_columns, pair, whole_box
 from sslax.kinds import View
 
 

@@ -1,9 +1,9 @@
-"""Several random views of the same images, and builders in a row."""
+"""Several random views of the same images."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -200,27 +200,3 @@ def _placed(make: View) -> Callable[..., Any]:
             f"them; got {make}"
         )
     return make
-
-
-def chain(*, steps: Sequence[Builder]) -> Builder:
-    """Runs builders in order, each on the batch of the one before.
-
-    Args:
-      steps: `(key, batch) -> batch` functions.
-
-    Returns:
-      `(key, batch) -> batch`; each step has a key of its own.
-
-    Example:
-      >>> import jax
-      >>> double = lambda key, batch: {"x": 2 * batch["x"]}
-      >>> chain(steps=[double, double])(jax.random.key(0), {"x": 1})
-      {'x': 4}
-    """
-
-    def views(key, batch):
-        for i, step in enumerate(steps):
-            batch = step(jax.random.fold_in(key, i), batch)
-        return batch
-
-    return views

@@ -5,8 +5,8 @@ from __future__ import annotations
 import jax
 
 from sslax import augment
-from sslax.augment._layout import check_probability
-from sslax.augment._normalize import to_float
+from sslax.augment import to_float
+from sslax.augment.parts import check_probability
 from sslax.kinds import Builder, View
 
 

@@ -59,14 +59,16 @@ def test_sizes_that_round_to_nothing():
 def test_mask_and_position_follow_the_image():
     source = data.source("synthetic", "train", size=64)
     small = source.load(4, canvas=32)
-    assert small["mask"].shape == (32, 32)
+    assert small["foreground"].shape == (32, 32)
     np.testing.assert_allclose(small["position"], source[4]["position"] / 2)
     np.testing.assert_allclose(
-        small["mask"].mean(), source[4]["mask"].mean(), atol=0.02
+        small["foreground"].mean(), source[4]["foreground"].mean(), atol=0.02
     )
     large = source.load(4, canvas=100)
     np.testing.assert_array_equal(large["box"], [0, 0, 64, 64])
-    np.testing.assert_array_equal(large["mask"][:64, :64], source[4]["mask"])
+    np.testing.assert_array_equal(
+        large["foreground"][:64, :64], source[4]["foreground"]
+    )
 
 
 def test_pixels_without_a_known_range_are_refused(folder):

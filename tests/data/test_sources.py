@@ -110,7 +110,7 @@ def test_synthetic_mask_is_exact(label):
     size, index = 48, label + 8
     source = data.source("synthetic", "train", size=size)
     example = source[index]
-    mask = example["mask"]
+    mask = example["foreground"]
     assert mask.shape == (size, size)
     assert mask.dtype == np.uint8
     assert 0.02 < mask.mean() < 0.4

@@ -115,7 +115,7 @@ def test_reconstructions_show_image_visible_part_and_painting():
     """For MAE: what is visible is the image, the rest is painted; units undone."""
     config = tiny(steps=2, **{"evaluate.every": 0})
     view = {"name": "view", "size": 16, "normalize": "half"}
-    mask = {"name": "random_mask", "patch_size": 4}
+    mask = {"name": "hide_patches", "patch_size": 4}
     config["views"] = {"name": "masked", "view": view, "mask": mask}
     small = {"width": 8, "depth": 1, "heads": 2, "patch_size": 4}
     config["method"] = {
