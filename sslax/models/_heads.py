@@ -6,11 +6,10 @@ from functools import partial
 from typing import Any
 
 import flax.linen as nn
-import jax.numpy as jnp
 
 from sslax.core import Net
 from sslax.models._batch_norm import BatchNorm
-from sslax.models._layers import Dense
+from sslax.models._layers import Dense, at_least_float32
 from sslax.models._nets import compute_dtype, from_linen
 
 __all__ = ["linear", "mlp"]
@@ -34,19 +33,25 @@ class MLP(nn.Module):
     last_norm: Any
     last_bias: bool
     dense: Any
+    input_norm: Any = None
+    output: str = "last"
 
     @nn.compact
     def __call__(self, x, *, train=False):
+        if self.input_norm is not None:
+            x = self.input_norm(name="bn0")(x, train=train)
         for i in range(1, self.depth):
             x = self.dense(self.hidden, use_bias=self.bias, name=f"linear{i}")(x)
             if self.norm is not None:
                 x = self.norm(name=f"bn{i}")(x, train=train)
             x = nn.relu(x)
+            if self.output == f"hidden{i}":
+                return at_least_float32(x)
         last = self.dense(self.dim, use_bias=self.last_bias, name=f"linear{self.depth}")
         x = last(x)
         if self.last_norm is not None:
             x = self.last_norm(name=f"bn{self.depth}")(x, train=train)
-        return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+        return at_least_float32(x)
 
 
 def mlp(
@@ -58,7 +63,9 @@ def mlp(
     bias: bool = False,
     last_norm: str | None = None,
     last_bias: bool = True,
-    init: str = "uniform",
+    input_norm: bool = False,
+    output: str = "last",
+    init: str | float | int = "uniform",
     bn_groups: int = 1,
     bn_momentum: float | int = 0.9,
     bn_eps: float | int = 1e-5,
@@ -86,9 +93,12 @@ def mlp(
       last_norm: None, "batch", "scale" (batch norm without offset) or "plain" (batch
         norm without scale and offset), after the last layer.
       last_bias: a bias in the last layer.
+      input_norm: batch norm without scale and offset before the first layer.
+      output: "last", or "hidden1", ...: that hidden layer behind its norm and ReLU,
+        where the net then ends (SimCLR v2 is fine-tuned from the first).
       init: "uniform" (kernels and biases within 1/sqrt(fan in), torch's default),
-        "normal" (deviation 0.01), "lecun", "xavier", "truncated" or "zeros"; biases
-        are zero except with "uniform".
+        "normal" (deviation 0.01), "lecun", "xavier", "truncated" or "zeros", or the
+        deviation of a normal as a number; biases are zero except with "uniform".
       bn_groups: batch norm over so many contiguous groups of the batch.
       bn_momentum: weight of the old running statistics.
       bn_eps: epsilon of batch norm.
@@ -99,7 +109,7 @@ def mlp(
       A net of features `[... d]` with output `[... dim]`, at least float32.
 
     Raises:
-      ValueError: an unknown norm, init or dtype, or a depth below 1.
+      ValueError: an unknown norm, output, init or dtype, or a depth below 1.
 
     Example:
       >>> import jax
@@ -122,6 +132,9 @@ def mlp(
         raise ValueError(
             f"last_norm is {last_norm!r}; expected one of {list(_LAST_NORMS)}"
         )
+    outputs = [*(f"hidden{i}" for i in range(1, depth)), "last"]
+    if output not in outputs:
+        raise ValueError(f"output is {output!r}; expected one of {outputs}")
     compute = compute_dtype(dtype)
     batch_norm = partial(
         BatchNorm,
@@ -143,16 +156,24 @@ def mlp(
         norm=None if norm is None else batch_norm,
         last_norm=last,
         last_bias=last_bias,
+        input_norm=_plain_norm(batch_norm) if input_norm else None,
+        output=output,
         dense=partial(Dense, kernel_init=init, dtype=compute),
     )
     return from_linen(module)
+
+
+def _plain_norm(batch_norm):
+    """The norm in front of a probe, with MAE's epsilon."""
+    return partial(batch_norm, use_scale=False, use_bias=False, epsilon=1e-6)
 
 
 def linear(
     *,
     dim: int,
     bias: bool = True,
-    init: str = "uniform",
+    init: str | float | int = "uniform",
+    input_norm: bool = False,
     dtype: str | None = None,
 ) -> Net:
     """One linear layer: the head of MoCo v1, a classifier, a probe.
@@ -161,6 +182,8 @@ def linear(
       dim: width of the output.
       bias: whether there is a bias.
       init: as in `mlp`.
+      input_norm: batch norm without scale and offset before it (epsilon 1e-6), as MAE
+        probes its features.
       dtype: dtype of computation; None follows inputs and parameters.
 
     Returns:
@@ -178,4 +201,12 @@ def linear(
       He et al., "Momentum Contrast for Unsupervised Visual Representation Learning",
       2020, arXiv:1911.05722, section 3.3.
     """
-    return mlp(dim=dim, depth=1, norm=None, last_bias=bias, init=init, dtype=dtype)
+    return mlp(
+        dim=dim,
+        depth=1,
+        norm=None,
+        last_bias=bias,
+        input_norm=input_norm,
+        init=init,
+        dtype=dtype,
+    )

@@ -60,9 +60,14 @@ _INITS = {
 
 
 def dense_init(name: Any) -> Callable[..., Any]:
-    """The initialiser of a kernel by its name; a function is one itself."""
+    """The initialiser of a kernel by its name, or a normal one by its deviation.
+
+    A function is an initialiser itself.
+    """
     if callable(name):
         return name
+    if isinstance(name, float | int):
+        return nn.initializers.normal(name)
     if name not in _INITS:
         raise ValueError(f"init is {name!r}; expected one of {', '.join(_INITS)}")
     return _INITS[name]

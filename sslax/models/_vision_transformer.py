@@ -15,7 +15,9 @@ from sslax.models._nets import select
 from sslax.models._positions import resize_positions, sincos_table
 from sslax.models._transformer import INITS, RelativePositions, run_blocks
 
-__all__ = ["ViT", "patch_grid"]
+__all__ = ["POSITIONS", "ViT", "patch_grid"]
+
+POSITIONS = ("learned", "sincos", "sincos_row", "sincos_learned", "none")
 
 
 def patch_grid(images, patch):
@@ -34,6 +36,13 @@ def patch_grid(images, patch):
         f"patch_size {patch} does not divide the image of {height} x {width} pixels; "
         f"the nearest sizes are {', '.join(map(str, nearest))}"
     )
+
+
+def _fixed(grid, width, first, prefix):
+    """The table of sin-cos positions, zeros for the class token."""
+    table = sincos_table(*grid, width, first)
+    table = np.concatenate([np.zeros((prefix, width)), table])
+    return jnp.asarray(table[None], jnp.float32)
 
 
 class ViT(nn.Module):
@@ -136,9 +145,7 @@ class ViT(nn.Module):
         prefix = int(self.class_token)
         if self.positions in ("sincos", "sincos_row"):
             first = "column" if self.positions == "sincos" else "row"
-            table = sincos_table(*grid, self.width, first)
-            table = np.concatenate([np.zeros((prefix, self.width)), table])
-            return jnp.asarray(table[None], jnp.float32)
+            return _fixed(grid, self.width, first, prefix)
         if self.has_variable("params", "pos_embed"):
             table = self.get_variable("params", "pos_embed")
             same = table.shape[1] == prefix + grid[0] * grid[1] and grid[0] == grid[1]
@@ -154,7 +161,10 @@ class ViT(nn.Module):
                 )
             )
         shape = (1, prefix + grid[0] * grid[1], self.width)
-        return self.param("pos_embed", nn.initializers.normal(0.02), shape, jnp.float32)
+        start = nn.initializers.normal(0.02)
+        if self.positions == "sincos_learned":
+            start = lambda *_: _fixed(grid, self.width, "column", prefix)  # noqa: E731
+        return self.param("pos_embed", start, shape, jnp.float32)
 
     def _block(self, train, relative):
         def make(kind, **options):

@@ -8,7 +8,7 @@ from typing import Any
 from sslax.core import Net
 from sslax.models._nets import compute_dtype, from_linen, named
 from sslax.models._transformer import INITS
-from sslax.models._vision_transformer import ViT
+from sslax.models._vision_transformer import POSITIONS, ViT
 
 __all__ = [
     "vit",
@@ -95,7 +95,8 @@ def vit(
       class_token: prepend a learned token.
       pool: "cls" (final norm, then the class token) or "mean" (mean of the patch
         tokens, then a norm of its own).
-      positions: "learned", "sincos" (fixed, MAE's order), "sincos_row" (MoCo v3's) or
+      positions: "learned", "sincos" (fixed, MAE's order), "sincos_row" (MoCo v3's),
+        "sincos_learned" (learned, and "sincos" at the start: MAE's fine-tuning) or
         "none".
       resize: how learned positions are resized for another image size; see
         `resize_positions`.
@@ -148,7 +149,7 @@ def vit(
     """
     for name, value, known in (
         ("pool", pool, ("cls", "mean")),
-        ("positions", positions, ("learned", "sincos", "sincos_row", "none")),
+        ("positions", positions, POSITIONS),
         ("relative", relative, (None, "block", "shared")),
         ("qkv_bias", qkv_bias, (True, False, "qv")),
         ("resize", resize, ("size", "factor")),

@@ -135,3 +135,32 @@ def test_mistakes_that_show_at_the_call_are_named():
     decoder = models.mae_decoder(width=16, heads=2, depth=1)
     with pytest.raises(ValueError, match="6 patches are not a grid"):
         init(decoder, jnp.zeros((1, 3, 8)), jnp.zeros((1, 6), jnp.int32))
+
+
+def test_a_head_may_end_behind_a_hidden_layer():
+    """What SimCLR v2 is fine-tuned from: the first layer with its norm and ReLU."""
+    x = jax.random.normal(KEY, (6, 5))
+    whole = models.mlp(hidden=4, dim=3, depth=3)
+    params, stats = whole.init(KEY, x)
+    cut = models.mlp(hidden=4, dim=3, depth=3, output="hidden1")
+    found, _ = cut.init(KEY, x)
+    assert sorted(found) == ["bn1", "linear1"]
+    out, new = cut.apply(params, stats, x, train=True)
+    y = x @ params["linear1"]["kernel"]
+    y = (y - y.mean(0, keepdims=True)) / jnp.sqrt(y.var(0, keepdims=True) + 1e-5)
+    np.testing.assert_allclose(out, jnp.maximum(y, 0), rtol=0, atol=1e-5)
+    assert "bn1" in new["batch_stats"]
+    with pytest.raises(ValueError, match=r"output is 'hidden3'; expected one of"):
+        models.mlp(depth=3, output="hidden3")
+
+
+def test_a_linear_layer_with_a_norm_in_front_and_a_deviation():
+    x = 3 + 2 * jax.random.normal(KEY, (8, 500))
+    net = models.linear(dim=400, init=2e-5, input_norm=True)
+    params, stats = net.init(KEY, x)
+    assert sorted(params) == ["linear1"]  # neither scale nor offset
+    assert 1.9e-5 < params["linear1"]["kernel"].std() < 2.1e-5
+    out, _ = net.apply(params, stats, x, train=True)
+    normed = (x - x.mean(0, keepdims=True)) / jnp.sqrt(x.var(0, keepdims=True) + 1e-6)
+    wanted = normed @ params["linear1"]["kernel"]
+    np.testing.assert_allclose(out, wanted, rtol=0, atol=1e-7)
