@@ -349,3 +349,13 @@ def test_configs_may_wrap_optimizers():
     assert not np.any(updates["w"])
     updates, _ = tx.update(params, state, params)
     np.testing.assert_allclose(updates["w"], -0.5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("value", [-1.0, 0.0, float("nan"), float("inf")])
+def test_a_rate_that_trains_nothing_or_away_is_refused(value):
+    makers = (optim.adam, optim.adamw, optim.lamb, optim.larc, optim.lars, optim.sgd)
+    for make in (*makers, optim.lars_byol, optim.lars_popular):
+        with pytest.raises(
+            ValueError, match="learning_rate must be above 0 and finite"
+        ):
+            make(learning_rate=value)

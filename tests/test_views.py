@@ -211,3 +211,15 @@ def test_altered_patches_change_each_patch_on_its_own_and_stay_in_range():
     )(jax.random.key(2), patches)
     share = np.mean(np.ptp(grey, axis=-1).max(axis=(1, 2)) < 1e-5)
     assert abs(share - 0.5) < 4 * 0.5 / 8
+
+
+@pytest.mark.parametrize(
+    ("mask", "parts"),
+    [
+        (views.random_mask(patch_size=4, ratio=0.95), "patches"),
+        (views.unit_mask(patch_size=4, unit=4, ratio=0.95), "units"),
+    ],
+)
+def test_a_mask_that_leaves_nothing_is_refused(mask, parts):
+    with pytest.raises(ValueError, match=rf"ratio=0.95 leaves none of 16 {parts}"):
+        mask(jax.random.key(0), jnp.zeros((2, 16, 16, 3)))

@@ -10,7 +10,7 @@ import flax.linen as nn
 from sslax.core import Net
 from sslax.models._batch_norm import BatchNorm
 from sslax.models._layers import Dense, at_least_float32
-from sslax.models._nets import compute_dtype, from_linen
+from sslax.models._nets import check_widths, compute_dtype, from_linen
 
 __all__ = ["linear", "mlp"]
 
@@ -109,7 +109,7 @@ def mlp(
       A net of features `[... d]` with output `[... dim]`, at least float32.
 
     Raises:
-      ValueError: an unknown norm, output, init or dtype, or a depth below 1.
+      ValueError: an unknown norm, output, init or dtype; a depth or width below 1.
 
     Example:
       >>> import jax
@@ -126,6 +126,7 @@ def mlp(
     """
     if depth < 1:
         raise ValueError(f"depth is {depth}; a head has at least 1 layer")
+    check_widths(dim=dim, **({"hidden": hidden} if depth > 1 else {}))
     if norm not in (None, "batch"):
         raise ValueError(f"norm is {norm!r}; expected None or 'batch'")
     if last_norm not in _LAST_NORMS:

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from sslax.core import Net
 
-__all__ = ["compute_dtype", "from_linen", "named", "select"]
+__all__ = ["check_widths", "compute_dtype", "from_linen", "named", "select"]
 
 _Factory = TypeVar("_Factory", bound=Callable[..., Net])
 
@@ -67,6 +67,13 @@ def from_linen(module: nn.Module) -> Net:
         return out, dict(new)
 
     return Net(init, apply)
+
+
+def check_widths(**widths: int) -> None:
+    """Raises if a width that a network is to have is not a positive whole number."""
+    for name, width in widths.items():
+        if not isinstance(width, int) or width < 1:
+            raise ValueError(f"{name} is {width}; expected at least 1")
 
 
 def compute_dtype(name: Any) -> Any:

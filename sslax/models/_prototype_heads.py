@@ -13,7 +13,7 @@ from jax import lax
 from sslax.core import Net
 from sslax.models._batch_norm import BatchNorm
 from sslax.models._layers import Dense, at_least_float32, dense_init
-from sslax.models._nets import compute_dtype, from_linen
+from sslax.models._nets import check_widths, compute_dtype, from_linen
 
 __all__ = ["dino_head"]
 
@@ -105,7 +105,7 @@ def dino_head(
       A net with output `[... dim]`, or `([b dim], [b n patch_dim])` for tokens.
 
     Raises:
-      ValueError: an unknown norm or dtype, or a depth below 1.
+      ValueError: an unknown norm or dtype, or a depth or width below 1.
 
     Example:
       >>> import jax
@@ -124,6 +124,7 @@ def dino_head(
         raise ValueError(f"norm is {norm!r}; expected None or 'batch'")
     if depth < 1:
         raise ValueError(f"depth is {depth}; a head has at least 1 layer")
+    check_widths(dim=dim, hidden=hidden, bottleneck=bottleneck)
     compute = compute_dtype(dtype)
     module = DinoHead(
         dim=dim,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -117,5 +118,10 @@ def per_layer(
 
 def rate(learning_rate: float, schedule: Schedule | None) -> Callable[..., Any]:
     """The learning rate by step."""
+    if isinstance(learning_rate, (int, float)) and not 0 < learning_rate < math.inf:
+        raise ValueError(
+            f"learning_rate must be above 0 and finite; got {learning_rate} (frozen "
+            "holds parameters still)"
+        )
     multiplier = constant() if schedule is None else schedule
     return lambda step: learning_rate * multiplier(step)

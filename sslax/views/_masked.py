@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import jax
 import jax.numpy as jnp
 
@@ -54,7 +56,7 @@ def hide_patches(*, patch_size, ratio: float = 0.75) -> Mask:
 
     Raises:
       ValueError: for a ratio outside [0, 1); when called, for a patch size that does
-        not divide the view.
+        not divide the view, or a ratio that leaves no patch of it.
 
     Example:
       >>> import jax, jax.numpy as jnp
@@ -70,6 +72,8 @@ def hide_patches(*, patch_size, ratio: float = 0.75) -> Mask:
 
     def mask(key, image):
         rows, columns = grid_of(*image.shape[1:3], patch_size)
+        if int(rows * columns * (1 - ratio)) < 1:
+            raise ValueError(f"ratio={ratio} leaves none of {rows * columns} patches")
         drawn = augment.random_mask(
             key, batch=image.shape[0], patches=rows * columns, ratio=ratio
         )
@@ -149,7 +153,7 @@ def hide_units(*, patch_size, unit: int = 32, ratio: float = 0.6) -> Mask:
 
     Raises:
       ValueError: for a wrong ratio or a unit that is no multiple of the patch; when
-        called, for a unit that does not divide the view.
+        called, for a unit that does not divide the view, or a ratio that leaves none.
 
     Example:
       >>> import jax, jax.numpy as jnp
@@ -167,6 +171,8 @@ def hide_units(*, patch_size, unit: int = 32, ratio: float = 0.6) -> Mask:
 
     def mask(key, image):
         grid = grid_of(*image.shape[1:3], unit)
+        if math.ceil(ratio * grid[0] * grid[1]) == grid[0] * grid[1]:
+            raise ValueError(f"ratio={ratio} leaves none of {grid[0] * grid[1]} units")
         made = augment.unit_mask(
             key,
             batch=image.shape[0],

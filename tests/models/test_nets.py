@@ -164,3 +164,17 @@ def test_a_linear_layer_with_a_norm_in_front_and_a_deviation():
     normed = (x - x.mean(0, keepdims=True)) / jnp.sqrt(x.var(0, keepdims=True) + 1e-6)
     wanted = normed @ params["linear1"]["kernel"]
     np.testing.assert_allclose(out, wanted, rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: models.mlp(dim=0), "dim is 0; expected at least 1"),
+        (lambda: models.mlp(hidden=-3), "hidden is -3; expected at least 1"),
+        (lambda: models.linear(dim=-1), "dim is -1"),
+        (lambda: models.dino_head(bottleneck=0), "bottleneck is 0"),
+    ],
+)
+def test_heads_have_a_width(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
