@@ -97,15 +97,12 @@ def select(outputs: Mapping[str, Any], names: str | Sequence[str]) -> Any:
     return {name: outputs[name] for name in names}
 
 
-def named(
-    build: Callable[..., Net], name: str, factory: _Factory, **given: Any
-) -> _Factory:
+def named(build: Callable[..., Net], factory: _Factory, **given: Any) -> _Factory:
     """A factory with some arguments given shows the others, as if written out.
 
     Args:
       build: calls `factory` with what is given and its own `**options`; its docstring
         has no section "Args", which comes from the factory's.
-      name: what it is called.
       factory: the function that it calls.
       **given: the arguments that are no longer open.
 
@@ -124,7 +121,6 @@ def named(
     for left_out in given:
         section = re.sub(rf"  {left_out}:.*\n(    .*\n)*", "", section)
     dressed: Any = build
-    dressed.__name__ = dressed.__qualname__ = name
     dressed.__signature__ = inspect.Signature(open_, return_annotation=Net)
     dressed.__annotations__ = {p.name: p.annotation for p in open_} | {"return": Net}
     dressed.__doc__ = inspect.getdoc(build).replace("Returns:", section + "Returns:")

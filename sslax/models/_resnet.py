@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -209,10 +209,11 @@ def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
         raise ValueError(f"{name} is {value!r}; expected one of {listed}")
 
 
-def _named(depth: int):
+def _sized(depth: int) -> Callable[..., Net]:
     def build(**options: Any) -> Net:
         return resnet(depth=depth, **options)
 
+    build.__name__ = build.__qualname__ = f"resnet{depth}"
     build.__doc__ = f"""ResNet-{depth}: `resnet(depth={depth}, ...)`.
 
     Returns:
@@ -225,12 +226,12 @@ def _named(depth: int):
       He et al., "Deep Residual Learning for Image Recognition", 2016,
       arXiv:1512.03385, table 1.
     """
-    return named(build, f"resnet{depth}", resnet, depth=depth)
+    return build
 
 
-resnet18 = _named(18)
-resnet34 = _named(34)
-resnet50 = _named(50)
-resnet101 = _named(101)
-resnet152 = _named(152)
-resnet200 = _named(200)
+resnet18 = named(_sized(18), resnet, depth=18)
+resnet34 = named(_sized(34), resnet, depth=34)
+resnet50 = named(_sized(50), resnet, depth=50)
+resnet101 = named(_sized(101), resnet, depth=101)
+resnet152 = named(_sized(152), resnet, depth=152)
+resnet200 = named(_sized(200), resnet, depth=200)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -268,10 +268,11 @@ def swin(
     return from_linen(module)
 
 
-def _named(size: str):
+def _sized(size: str) -> Callable[..., Net]:
     def build(**options: Any) -> Net:
         return swin(size=size, **options)
 
+    build.__name__ = build.__qualname__ = f"swin_{size}"
     build.__doc__ = f"""Swin of size {size!r}: `swin(size={size!r}, ...)`.
 
     Returns:
@@ -288,10 +289,10 @@ def _named(size: str):
       Liu et al., "Swin Transformer: Hierarchical Vision Transformer using Shifted
       Windows", 2021, arXiv:2103.14030, section 3.3.
     """
-    return named(build, f"swin_{size}", swin, size=size)
+    return build
 
 
-swin_tiny = _named("tiny")
-swin_small = _named("small")
-swin_base = _named("base")
-swin_large = _named("large")
+swin_tiny = named(_sized("tiny"), swin, size="tiny")
+swin_small = named(_sized("small"), swin, size="small")
+swin_base = named(_sized("base"), swin, size="base")
+swin_large = named(_sized("large"), swin, size="large")

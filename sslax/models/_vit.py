@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sslax.core import Net
@@ -182,10 +182,11 @@ def vit(
     return from_linen(module)
 
 
-def _named(size: str):
+def _sized(size: str) -> Callable[..., Net]:
     def build(**options: Any) -> Net:
         return vit(size=size, **options)
 
+    build.__name__ = build.__qualname__ = f"vit_{size}"
     build.__doc__ = f"""ViT of size {size!r}: `vit(size={size!r}, ...)`.
 
     Returns:
@@ -203,12 +204,12 @@ def _named(size: str):
       arXiv:2012.12877 (tiny, small). Zhai et al., "Scaling Vision Transformers", 2022,
       arXiv:2106.04560 (giant).
     """
-    return named(build, f"vit_{size}", vit, size=size)
+    return build
 
 
-vit_tiny = _named("tiny")
-vit_small = _named("small")
-vit_base = _named("base")
-vit_large = _named("large")
-vit_huge = _named("huge")
-vit_giant = _named("giant")
+vit_tiny = named(_sized("tiny"), vit, size="tiny")
+vit_small = named(_sized("small"), vit, size="small")
+vit_base = named(_sized("base"), vit, size="base")
+vit_large = named(_sized("large"), vit, size="large")
+vit_huge = named(_sized("huge"), vit, size="huge")
+vit_giant = named(_sized("giant"), vit, size="giant")
