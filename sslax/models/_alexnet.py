@@ -123,7 +123,6 @@ def alexnet(
     norm: str | None = "batch",
     dropout: float | int = 0.0,
     output: str | Sequence[str] = "pooled",
-    bn_momentum: float | int = 0.9,
     conv_impl: str = "auto",
     dtype: str | None = None,
 ) -> Net:
@@ -137,7 +136,6 @@ def alexnet(
       dropout: rate before each linear layer (torchvision: 0.5); no key, no drops.
       output: "pooled" [b hidden] (the last linear layer), "map" [b 6 6 c], "conv1" to
         "conv5" (before the pool), "fc6", "fc7"; several names give a dict.
-      bn_momentum: weight of the old running statistics.
       conv_impl: "lax", "matmul" or "auto" (matmul on CPU).
       dtype: dtype of computation; None follows inputs and parameters.
 
@@ -174,6 +172,6 @@ def alexnet(
         output=output if isinstance(output, str) else tuple(output),
         conv=conv,
         dense=partial(Dense, use_bias=bias, kernel_init="uniform", dtype=compute),
-        norm=partial(BatchNorm, momentum=bn_momentum, dtype=compute) if norm else None,
+        norm=partial(BatchNorm, dtype=compute) if norm else None,
     )
     return from_linen(module)

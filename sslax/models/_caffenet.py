@@ -94,7 +94,6 @@ def caffenet(
     dropout: float | int = 0.0,
     init: str = "xavier",
     output: str | Sequence[str] = "pooled",
-    bn_momentum: float | int = 0.9,
     dtype: str | None = None,
 ) -> Net:
     """The tower of context prediction and of jigsaw puzzles, shared by their patches.
@@ -121,7 +120,6 @@ def caffenet(
         biases 1).
       output: "pooled" [b hidden], "map" (after the last pool), "conv1" to "conv5"
         (before the pool); several names give a dict.
-      bn_momentum: weight of the old running statistics.
       dtype: dtype of computation; None follows inputs and parameters.
 
     Returns:
@@ -163,7 +161,7 @@ def caffenet(
         dropout=dropout,
         start=init,
         output=output,
-        norm=_plain_norm(bn_momentum, compute) if norm else None,
+        norm=_plain_norm(compute) if norm else None,
         dtype=compute,
     )
     return from_linen(module)
@@ -174,10 +172,8 @@ def _check_norm(norm):
         raise ValueError(f"norm is {norm!r}; expected None or 'plain'")
 
 
-def _plain_norm(momentum, dtype):
-    return partial(
-        BatchNorm, momentum=momentum, use_scale=False, use_bias=False, dtype=dtype
-    )
+def _plain_norm(dtype):
+    return partial(BatchNorm, use_scale=False, use_bias=False, dtype=dtype)
 
 
 class CaffeNetHead(nn.Module):
@@ -211,7 +207,6 @@ def caffenet_head(
     norm: str | None = "plain",
     dropout: float | int = 0.0,
     init: str = "xavier",
-    bn_momentum: float | int = 0.9,
     dtype: str | None = None,
 ) -> Net:
     """The head on the codes of several patches, one after the other in one vector.
@@ -227,7 +222,6 @@ def caffenet_head(
         None.
       dropout: rate after each hidden layer; no key, no drops.
       init: as in `caffenet`.
-      bn_momentum: weight of the old running statistics.
       dtype: dtype of computation; None follows inputs and parameters.
 
     Returns:
@@ -257,7 +251,7 @@ def caffenet_head(
         dim=dim,
         dropout=dropout,
         start=init,
-        norm=_plain_norm(bn_momentum, compute) if norm else None,
+        norm=_plain_norm(compute) if norm else None,
         dtype=compute,
     )
     return from_linen(module)

@@ -34,7 +34,6 @@ class Colorizer(nn.Module):
     width: int
     bins: int
     output: Any
-    momentum: float | int
     dtype: Any
 
     @nn.compact
@@ -53,7 +52,6 @@ class Colorizer(nn.Module):
                 )(x)
                 x = nn.relu(x)
             norm = BatchNorm(
-                momentum=self.momentum,
                 use_scale=False,
                 use_bias=False,
                 dtype=self.dtype,
@@ -77,7 +75,6 @@ def colorizer(
     bins: int = 313,
     width: int = 64,
     output: str | Sequence[str] = "logits",
-    bn_momentum: float | int = 0.9,
     dtype: str | None = None,
 ) -> Net:
     """The ten-layer network of image colorization: lightness in, logits of colours out.
@@ -90,7 +87,6 @@ def colorizer(
       width: channels of the first block; the widest have 8 times as many.
       output: "logits" [b h/4 w/4 bins], "conv1" to "conv8" (with their norm), "pooled"
         (the mean of "conv7", for probes); several names give a dict.
-      bn_momentum: weight of the old running statistics.
       dtype: dtype of computation; None follows inputs and parameters.
 
     Returns:
@@ -120,7 +116,6 @@ def colorizer(
         width=width,
         bins=bins,
         output=output,
-        momentum=bn_momentum,
         dtype=compute_dtype(dtype),
     )
     return from_linen(module)

@@ -26,13 +26,13 @@ class ConvNet(nn.Module):
     norm: Any
 
     @nn.compact
-    def __call__(self, x, *, train=False):
+    def __call__(self, x, *, train=False, order=None):
         outputs = {}
         for i, (width, stride) in enumerate(
             zip(self.widths, self.strides, strict=True), start=1
         ):
             x = self.conv(width, 3, stride, name=f"conv{i}")(x)
-            x = nn.relu(self.norm(name=f"bn{i}")(x, train=train))
+            x = nn.relu(self.norm(name=f"bn{i}")(x, train=train, order=order))
             outputs[f"layer{i}"] = x
         outputs["map"] = x
         outputs["flat"] = at_least_float32(x).reshape(x.shape[0], -1)
@@ -46,7 +46,6 @@ def convnet(
     strides: Sequence[int] | None = None,
     output: str | Sequence[str] = "pooled",
     bn_groups: int = 1,
-    bn_momentum: float | int = 0.9,
     bn_unbiased: bool = True,
     conv_impl: str = "auto",
     dtype: str | None = None,
@@ -59,7 +58,6 @@ def convnet(
       output: "pooled" [b d], "map" [b h w d], "flat" [b h*w*d] (keeps where things
         are, for images that are centred), "layer1", ...; several names give a dict.
       bn_groups: batch norm over so many contiguous groups of the batch.
-      bn_momentum: weight of the old running statistics.
       bn_unbiased: which variance the running statistics keep, see `resnet`.
       conv_impl: "lax", "matmul" or "auto" (matmul on CPU).
       dtype: dtype of computation; None follows inputs and parameters.
@@ -96,7 +94,6 @@ def convnet(
         norm=partial(
             BatchNorm,
             groups=bn_groups,
-            momentum=bn_momentum,
             unbiased=bn_unbiased,
             dtype=compute,
         ),
@@ -135,8 +132,6 @@ def nin(
     *,
     blocks: int = 4,
     output: str | Sequence[str] = "pooled",
-    bn_groups: int = 1,
-    bn_momentum: float | int = 0.9,
     conv_impl: str = "auto",
     dtype: str | None = None,
 ) -> Net:
@@ -146,8 +141,6 @@ def nin(
       blocks: 3, 4 or 5 blocks of three convolutions; the first two end in a pool.
       output: "pooled" [b 192], "map", or "conv1", "conv2", ... (after the pool of the
         block); several names give a dict. RotNet's probes read "conv2".
-      bn_groups: batch norm over so many contiguous groups of the batch.
-      bn_momentum: weight of the old running statistics.
       conv_impl: "lax", "matmul" or "auto" (matmul on CPU).
       dtype: dtype of computation; None follows inputs and parameters.
 
@@ -178,6 +171,6 @@ def nin(
         blocks=blocks,
         output=output,
         conv=partial(Conv, impl=conv_impl, dtype=compute),
-        norm=partial(BatchNorm, groups=bn_groups, momentum=bn_momentum, dtype=compute),
+        norm=partial(BatchNorm, dtype=compute),
     )
     return from_linen(module)

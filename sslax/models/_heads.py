@@ -37,20 +37,20 @@ class MLP(nn.Module):
     output: str = "last"
 
     @nn.compact
-    def __call__(self, x, *, train=False):
+    def __call__(self, x, *, train=False, order=None):
         if self.input_norm is not None:
-            x = self.input_norm(name="bn0")(x, train=train)
+            x = self.input_norm(name="bn0")(x, train=train, order=order)
         for i in range(1, self.depth):
             x = self.dense(self.hidden, use_bias=self.bias, name=f"linear{i}")(x)
             if self.norm is not None:
-                x = self.norm(name=f"bn{i}")(x, train=train)
+                x = self.norm(name=f"bn{i}")(x, train=train, order=order)
             x = nn.relu(x)
             if self.output == f"hidden{i}":
                 return at_least_float32(x)
         last = self.dense(self.dim, use_bias=self.last_bias, name=f"linear{self.depth}")
         x = last(x)
         if self.last_norm is not None:
-            x = self.last_norm(name=f"bn{self.depth}")(x, train=train)
+            x = self.last_norm(name=f"bn{self.depth}")(x, train=train, order=order)
         return at_least_float32(x)
 
 

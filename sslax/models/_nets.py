@@ -23,10 +23,13 @@ _DTYPES = ("float32", "bfloat16", "float16", "float64")
 def from_linen(module: nn.Module) -> Net:
     """Turns a Flax Linen module into a `Net`.
 
-    The module's `__call__` must take `train` by keyword. Parameters are the collection
-    "params"; every other collection (running statistics) is in `stats`, which changes
-    only under `train=True`. `key` feeds the random stream "dropout"; without a key the
-    layers of sslax drop nothing, in training too.
+    The module's `__call__` must take `train` by keyword; one whose output depends on
+    the order of the batch (batch norm in groups) takes `order` too. Parameters are the
+    collection "params"; every other collection (running statistics) is in `stats`,
+    which changes only under `train=True`. `key` feeds the random stream "dropout";
+    without a key the layers of sslax drop nothing, in training too. With `order`, a
+    permutation `[n]`, the output is that of the batch in this order, put back in its
+    own: only batch norm in groups sees a difference.
 
     Args:
       module: an unbound Linen module; it may take any number of inputs.
@@ -56,13 +59,16 @@ def from_linen(module: nn.Module) -> Net:
         params = variables.pop("params", {})
         return params, variables
 
-    def apply(params, stats, *inputs, train=False, key=None):
+    ordered = "order" in inspect.signature(type(module).__call__).parameters
+
+    def apply(params, stats, *inputs, train=False, key=None, order=None):
         rngs = None if key is None else {"dropout": key}
-        variables = {"params": params, **stats}
+        variables, options = {"params": params, **stats}, {"train": train}
+        options |= {"order": order} if ordered else {}
         if not train:
-            return module.apply(variables, *inputs, train=False, rngs=rngs), stats
+            return module.apply(variables, *inputs, **options, rngs=rngs), stats
         out, new = module.apply(
-            variables, *inputs, train=True, rngs=rngs, mutable=list(stats)
+            variables, *inputs, **options, rngs=rngs, mutable=list(stats)
         )
         return out, dict(new)
 

@@ -50,10 +50,10 @@ class ResNet(nn.Module):
     norm: Any
 
     @nn.compact
-    def __call__(self, x, *, train=False):
+    def __call__(self, x, *, train=False, order=None):
         for i, (width, size, stride) in enumerate(self._stem(), start=1):
             x = self.conv(width, size, stride, name=f"conv{i}")(x)
-            x = nn.relu(self.norm(name=f"bn{i}")(x, train=train))
+            x = nn.relu(self.norm(name=f"bn{i}")(x, train=train, order=order))
         if self.stem != "cifar":
             x = max_pool(x, size=3, stride=2, padding=1)
         outputs = {"stem": x}
@@ -70,7 +70,7 @@ class ResNet(nn.Module):
                     conv=self.conv,
                     norm=self.norm,
                     name=f"layer{i + 1}_{j}",
-                )(x, train=train)
+                )(x, train=train, order=order)
             outputs[f"layer{i + 1}"] = x
         outputs["map"] = x
         outputs["pooled"] = at_least_float32(x).mean(axis=(1, 2))

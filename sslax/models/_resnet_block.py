@@ -22,14 +22,14 @@ class SelectiveKernels(nn.Module):
     norm: Any
 
     @nn.compact
-    def __call__(self, x, *, train=False):
+    def __call__(self, x, *, train=False, order=None):
         x = self.conv(2 * self.width, 3, self.stride, name="conv")(x)
-        x = nn.relu(self.norm(name="bn")(x, train=train))
+        x = nn.relu(self.norm(name="bn")(x, train=train, order=order))
         streams = x.reshape(*x.shape[:-1], 2, self.width)
         pooled = at_least_float32(streams.sum(axis=-2)).mean(axis=(1, 2), keepdims=True)
         narrow = max(int(self.width * self.ratio), 32)
         y = self.conv(narrow, 1, 1, name="squeeze")(pooled.astype(x.dtype))
-        y = nn.relu(self.norm(name="squeeze_bn")(y, train=train))
+        y = nn.relu(self.norm(name="squeeze_bn")(y, train=train, order=order))
         y = self.conv(2 * self.width, 1, 1, name="mix")(y)
         y = at_least_float32(y).reshape(*y.shape[:-1], 2, self.width)
         weights = jax.nn.softmax(y, axis=-2).astype(x.dtype)
@@ -51,7 +51,7 @@ class Block(nn.Module):
     selective: float | int | None = None
 
     @nn.compact
-    def __call__(self, x, *, train=False):
+    def __call__(self, x, *, train=False, order=None):
         shapes = self._shapes()
         y = x
         for i, (width, size, stride) in enumerate(shapes, start=1):
@@ -64,14 +64,14 @@ class Block(nn.Module):
                     self.norm,
                     name="selective",
                 )
-                y = kernels(y, train=train)
+                y = kernels(y, train=train, order=order)
                 continue
             zero = self.zero_init and i == len(shapes)
             scale = nn.initializers.zeros if zero else nn.initializers.ones
             y = self.conv(width, size, stride, name=f"conv{i}")(y)
-            y = self.norm(scale_init=scale, name=f"bn{i}")(y, train=train)
+            y = self.norm(scale_init=scale, name=f"bn{i}")(y, train=train, order=order)
             y = nn.relu(y) if i < len(shapes) else y
-        return nn.relu(self._shortcut(x, y.shape[-1], train) + y)
+        return nn.relu(self._shortcut(x, y.shape[-1], train, order) + y)
 
     def _shapes(self):
         """Width, size and stride of each convolution."""
@@ -83,7 +83,7 @@ class Block(nn.Module):
         last = self.width * self.expansion
         return [(self.width, 1, first), (self.width, 3, second), (last, 1, 1)]
 
-    def _shortcut(self, x, width, train):
+    def _shortcut(self, x, width, train, order):
         if self.stride == 1 and x.shape[-1] == width:
             return x
         stride = self.stride
@@ -92,4 +92,4 @@ class Block(nn.Module):
             x = nn.avg_pool(x, window, strides, "SAME", count_include_pad=False)
             stride = 1
         x = self.conv(width, 1, stride, name="shortcut_conv")(x)
-        return self.norm(name="shortcut_bn")(x, train=train)
+        return self.norm(name="shortcut_bn")(x, train=train, order=order)

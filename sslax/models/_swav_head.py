@@ -35,8 +35,9 @@ class SwavHead(nn.Module):
     prototypes: int
 
     @nn.compact
-    def __call__(self, x, *, train=False):
-        z = at_least_float32(self.projector(name="projector")(x, train=train))
+    def __call__(self, x, *, train=False, order=None):
+        z = self.projector(name="projector")(x, train=train, order=order)
+        z = at_least_float32(z)
         z = z * lax.rsqrt(jnp.maximum(jnp.square(z).sum(-1, keepdims=True), 1e-24))
         scores = Dense(
             self.prototypes, use_bias=False, kernel_init=_unit_init, name="prototypes"
@@ -51,7 +52,6 @@ def swav_head(
     prototypes: int = 3000,
     depth: int = 2,
     bn_groups: int = 1,
-    bn_momentum: float | int = 0.9,
     dtype: str | None = None,
 ) -> Net:
     """SwAV's head: linear, batch norm, ReLU, linear, the unit sphere, prototypes.
@@ -66,7 +66,6 @@ def swav_head(
       prototypes: their number.
       depth: linear layers before the sphere; 1 is a linear projection.
       bn_groups: batch norm over so many contiguous groups of the batch.
-      bn_momentum: weight of the old running statistics.
       dtype: dtype of the projection; sphere and scores are at least float32.
 
     Returns:
@@ -92,9 +91,7 @@ def swav_head(
     if depth < 1:
         raise ValueError(f"depth is {depth}; a head has at least 1 layer")
     compute = compute_dtype(dtype)
-    norm = partial(
-        BatchNorm, groups=bn_groups, momentum=bn_momentum, epsilon=1e-5, dtype=compute
-    )
+    norm = partial(BatchNorm, groups=bn_groups, dtype=compute)
     projector = partial(
         MLP,
         hidden=hidden,

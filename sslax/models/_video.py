@@ -176,9 +176,6 @@ def video_resnet(
     width: float | int = 1,
     output: str | Sequence[str] = "pooled",
     zero_init: bool = True,
-    conv_init: str = "he_fan_out",
-    bn_groups: int = 1,
-    bn_momentum: float | int = 0.9,
     conv_impl: str = "auto",
     dtype: str | None = None,
 ) -> Net:
@@ -195,9 +192,6 @@ def video_resnet(
       output: "pooled" [b d], "map" [b t h w d], "stem", "layer1" to "layer4"; a
         sequence of names gives a dict.
       zero_init: the last batch-norm scale of each residual branch starts at zero.
-      conv_init: as in `resnet`.
-      bn_groups: batch norm over so many contiguous groups of the batch.
-      bn_momentum: weight of the old running statistics.
       conv_impl: "lax", "matmul" or "auto" (matmul on CPU); same parameters.
       dtype: dtype of computation; None follows inputs and parameters.
 
@@ -235,8 +229,8 @@ def video_resnet(
         base_width=round(64 * width),
         zero_init=zero_init,
         output=output,
-        conv=partial(Conv, kernel_init=conv_init, impl=conv_impl, dtype=compute),
-        temporal=partial(TemporalConv, kernel_init=conv_init, dtype=compute),
-        norm=partial(BatchNorm, groups=bn_groups, momentum=bn_momentum, dtype=compute),
+        conv=partial(Conv, impl=conv_impl, dtype=compute),
+        temporal=partial(TemporalConv, dtype=compute),
+        norm=partial(BatchNorm, dtype=compute),
     )
     return from_linen(module)

@@ -1,5 +1,9 @@
 """Convolution, batch norm, drop path, against plain references."""
 
+import inspect
+
+import chex
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +13,7 @@ from jax import lax
 from sslax import models
 from sslax.models._batch_norm import BatchNorm
 from sslax.models._layers import Conv, DropPath, max_pool
+from tests.models.drawn import drawn
 
 KEY = jax.random.key(0)
 
@@ -102,34 +107,82 @@ def test_nets_pass_on_which_variance_runs(make, shape):
         assert (f"{np.float32(n / (n - 1)).item()}:f32[]" in program) == unbiased
 
 
-def test_shuffled_groups_are_the_groups_of_the_shuffled_batch():
+ORDERED = {
+    "convnet": (models.convnet, {"widths": (4, 8)}, (12, 8, 8, 3)),
+    "resnet": (models.resnet, {"shortcut": "pool"}, (12, 32, 32, 3)),
+    "selective": (models.resnet, {"selective": 0.0625}, (12, 32, 32, 3)),
+    "mlp": (models.mlp, {"last_norm": "batch"}, (12, 5)),
+    "swav_head": (models.swav_head, {}, (12, 5)),
+}
+
+
+@pytest.mark.parametrize("name", ["convnet", "swav_head"])
+def test_an_order_gives_the_groups_of_the_batch_in_that_order(name):
+    make, options, shape = ORDERED[name]
+    net = make(**options, bn_groups=3)
+    order = jnp.asarray(np.random.default_rng(3).permutation(12))
     with jax.enable_x64(True):
-        net = models.convnet(widths=(4, 8), bn_groups=3)
-        x = jax.random.normal(KEY, (12, 8, 8, 3), jnp.float64)
-        x = x + jnp.arange(12.0).reshape(12, 1, 1, 1)
-        to64 = lambda x: x.astype(jnp.float64)  # noqa: E731
-        params, stats = jax.tree.map(to64, net.init(KEY, x))
-        order = jax.random.permutation(jax.random.key(3), 12)
-        want, want_stats = net.apply(params, stats, x[order], train=True)
-        with models.shuffled_groups(order):
-            got, new_stats = net.apply(params, stats, x, train=True)
-        plain, _ = net.apply(params, stats, x, train=True)
-        got, plain, order = (np.asarray(v) for v in (got, plain, order))
-    np.testing.assert_allclose(got[order], want, rtol=1e-12, atol=1e-13)
-    assert np.abs(plain - got).max() > 0.01, "the order matters"
-    jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, 1e-12), new_stats, want_stats
-    )
+        x = np.random.default_rng(0).normal(size=shape)
+        x = jnp.asarray(x + np.arange(12.0).reshape(12, *(1,) * (len(shape) - 1)))
+        params, stats = jax.tree.map(lambda x: x.astype(jnp.float64), drawn(net, x))
+
+        @jax.jit
+        def outputs(params, stats, x):
+            moved = net.apply(params, stats, x[order], train=True)
+            still = net.apply(params, stats, x, train=True, order=order)
+            return moved, still, net.apply(params, stats, x, train=True)[0]
+
+        (want, want_stats), (got, new_stats), plain = outputs(params, stats, x)
+        got_moved = jax.tree.map(lambda leaf: leaf[order], got)
+        chex.assert_trees_all_close(got_moved, want, rtol=1e-9, atol=1e-10)
+        chex.assert_trees_all_close(new_stats, want_stats, rtol=1e-9)
+        differences = jax.tree.map(lambda a, b: jnp.abs(a - b).max(), plain, got)
+        assert max(jax.tree.leaves(differences)) > 1e-3, "the order matters"
+
+
+@pytest.mark.parametrize("name", ORDERED)
+def test_every_batch_norm_of_a_net_is_given_the_order(name):
+    make, options, shape = ORDERED[name]
+    net, x = make(**options, bn_groups=3), jnp.zeros(shape)
+    params, stats = jax.eval_shape(net.init, KEY, x)
+    given = []
+
+    def record(call, args, kwargs, context):
+        if isinstance(context.module, BatchNorm) and context.method_name == "__call__":
+            given.append(kwargs.get("order") is not None)
+        return call(*args, **kwargs)
+
+    with nn.intercept_methods(record):
+        jax.eval_shape(
+            lambda *a: net.apply(*a, train=True, order=jnp.arange(12)), params, stats, x
+        )
+    assert given
+    assert all(given)
+
+
+@pytest.mark.parametrize("name", sorted(models.__all__))
+def test_every_net_with_groups_is_tried(name):
+    parameters = inspect.signature(getattr(models, name)).parameters
+    family = getattr(getattr(models, name), "func", getattr(models, name))
+    tried = {make for make, *_ in ORDERED.values()}
+    tried |= {getattr(make, "func", make) for make in tried}
+    assert ("bn_groups" in parameters) == (family in tried)
+
+
+def test_an_order_means_nothing_to_a_net_that_sees_examples_alone():
+    net = models.linear(dim=2)
+    x = jnp.arange(12.0).reshape(4, 3)
+    params, stats = net.init(KEY, x)
+    got, _ = net.apply(params, stats, x, train=True, order=jnp.array([1, 0, 3, 2]))
+    np.testing.assert_array_equal(got, net.apply(params, stats, x, train=True)[0])
 
 
 def test_an_order_of_another_batch_is_refused():
     x = jnp.ones((12, 4))
-    variables = BatchNorm(groups=3).init(KEY, x)
-    with (
-        models.shuffled_groups(jnp.arange(11)),
-        pytest.raises(ValueError, match=r"shape \(11,\); expected \(12,\)"),
-    ):
-        BatchNorm(groups=3).apply(variables, x, train=True, mutable=["batch_stats"])
+    net = models.mlp(hidden=3, dim=2, bn_groups=3)
+    params, stats = net.init(KEY, x)
+    with pytest.raises(ValueError, match=r"shape \(11,\); expected \(12,\)"):
+        net.apply(params, stats, x, train=True, order=jnp.arange(11))
 
 
 def test_batch_norm_is_exact_for_a_mean_far_from_zero():
