@@ -230,7 +230,7 @@ def video_resnet(
         zero_init=zero_init,
         output=output,
         conv=partial(Conv, impl=conv_impl, dtype=compute),
-        temporal=partial(TemporalConv, dtype=compute),
+        temporal=partial(TemporalConv, kernel_init="he_fan_out", dtype=compute),
         norm=partial(BatchNorm, dtype=compute),
     )
     return from_linen(module)
