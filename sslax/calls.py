@@ -63,13 +63,13 @@ def nearest(name: str, choices: Iterable[str]) -> str:
     return f"{start} choices are: {', '.join(choices)}"
 
 
-def build(spec: Mapping[str, Any], kind: Any) -> Any:
+def build(spec: Mapping[str, Any] | str, kind: Any) -> Any:
     """Makes the call that a config describes.
 
     Args:
       spec: a mapping with "name" and keyword arguments; nested calls are made first. A
         name is that of a public function of sslax, or `package.module:function` for any
-        other that can be imported.
+        other that can be imported. For a source, its short form will do, as a string.
       kind: the type of what is wanted: `core.Method`, `core.Net`, `kinds.Builder`,
         `kinds.View`, `kinds.Mask`, `schedules.Schedule`, `sharding.Rule`,
         `optax.GradientTransformation`, `data.Source` or `evaluate.Task`.
@@ -115,8 +115,10 @@ def _is(hint: Any, kind: Any) -> bool:
     return hint == kind
 
 
-def _call(spec: Mapping[str, Any], kinds: Sequence[_Kind], place: str) -> Any:
+def _call(spec: Mapping[str, Any] | str, kinds: Sequence[_Kind], place: str) -> Any:
     wants = f"{place or 'the call'} wants a {_or(kinds)}"
+    if isinstance(spec, str):
+        spec = _parsed(spec, kinds, wants)
     name = spec.get("name")
     if "name" not in spec:
         raise ValueError(f"{wants}: it needs a 'name'; got the fields {list(spec)}")
@@ -131,6 +133,14 @@ def _call(spec: Mapping[str, Any], kinds: Sequence[_Kind], place: str) -> Any:
         if key != "name"
     }
     return _checked(function(**kwargs), kinds, f"{wants}; {name} gave")
+
+
+def _parsed(form: str, kinds: Sequence[_Kind], wants: str) -> Mapping[str, Any]:
+    """The call that a string stands for, where a kind has a short form: `parse`."""
+    for kind in kinds:
+        if parse := getattr(sys.modules.get(kind.home), "parse", None):
+            return parse(form)
+    raise ValueError(f"{wants}, dict(name=...); got {form!r}")
 
 
 def _or(kinds: Sequence[_Kind]) -> str:
@@ -220,7 +230,11 @@ def _value(value: Any, hint: Any, place: str) -> Any:
         )
     kinds = [kind for kind in map(_kind_of, hints) if kind]
     others = tuple(h for h in hints if isinstance(h, type)) + (int,) * (float in hints)
-    if kinds and isinstance(value, (str, int, float)) and not isinstance(value, others):
+    if not kinds or isinstance(value, others):
+        return value
+    if isinstance(value, str):
+        return _call(value, kinds, place)
+    if isinstance(value, (int, float)):
         raise ValueError(f"{place} wants a {_or(kinds)}, dict(name=...); got {value!r}")
     return value
 

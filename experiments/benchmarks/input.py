@@ -48,7 +48,7 @@ def photos() -> tuple[str, list[np.ndarray]]:
 
 
 def drawn() -> list[np.ndarray]:
-    shapes = data.source("synthetic", "train", size=WIDTH, length=8)
+    shapes = data.synthetic(size=WIDTH, length=8)
     noise = np.random.default_rng(0).normal(0, 8, (WIDTH, WIDTH, 3))
     return [np.clip(e["image"] + noise, 0, 255).astype(np.uint8) for e in shapes]
 
@@ -104,7 +104,7 @@ def memory_batches() -> Callable[[], int]:
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (50_000, 32, 32, 3), dtype=np.uint8)
     loader = data.loader(
-        data.ArraySource({"image": images}, name="random"),
+        data.arrays(images),
         batch_size=512,
         process_index=0,
         process_count=1,

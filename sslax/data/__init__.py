@@ -1,24 +1,52 @@
-"""Images for training and evaluation: sources by name, batches by step.
+"""Images for training and evaluation: sources are calls, batches come by step.
 
 Nothing heavy is imported here: TFDS, Grain and JAX load with what uses them.
 """
 
+from sslax.data._arrays import arrays
 from sslax.data._device import to_device
+from sslax.data._fashion_mnist import fashion_mnist, fashion_mnist_sample
+from sslax.data._fields import Field
+from sslax.data._folder import folder
 from sslax.data._loader import Loader, loader
 from sslax.data._memory import batches, in_memory
-from sslax.data._open import prepare, source
-from sslax.data._sources import ArraySource, BadExample, Source, require_labels
+from sslax.data._open import described, parse, prepare, source, test_of
+from sslax.data._pairs import unpaired
+from sslax.data._shapes import check_classes, check_examples, shapes
+from sslax.data._sources import BadExample, Source, read_labels, require_labels
+from sslax.data._subsets import part, subset
+from sslax.data._synthetic import synthetic
+from sslax.data._tables import captioned, listed
+from sslax.data._tfds import tfds
 
 __all__ = [
-    "ArraySource",
     "BadExample",
+    "Field",
     "Loader",
     "Source",
+    "arrays",
     "batches",
+    "captioned",
+    "check_classes",
+    "check_examples",
+    "described",
+    "fashion_mnist",
+    "fashion_mnist_sample",
+    "folder",
     "in_memory",
+    "listed",
     "loader",
+    "parse",
+    "part",
     "prepare",
+    "read_labels",
     "require_labels",
+    "shapes",
     "source",
+    "subset",
+    "synthetic",
+    "test_of",
+    "tfds",
     "to_device",
+    "unpaired",
 ]

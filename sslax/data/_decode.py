@@ -9,7 +9,7 @@ from functools import cache
 from types import ModuleType
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 BAD_IMAGE = (
     OSError,
@@ -24,8 +24,13 @@ BAD_IMAGE = (
 )
 """What the decoders raise at a file that is no complete image."""
 
-_MODES = {1: "L", 3: "RGB"}
+MAX_PIXELS = 2**26
+"""The largest picture that is decoded whole, 8192 by 8192: about 700 MB on the way."""
+
+_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _JPEG = b"\xff\xd8\xff"
+_NPY = b"\x93NUMPY"
+_ORIENTATION = 0x0112
 
 
 @cache
@@ -48,29 +53,72 @@ def fitted(height: int, width: int, canvas: int | None) -> tuple[int, int]:
 
 
 def decode(
-    content: bytes, *, channels: int, canvas: int | None = None, fast: bool = True
+    content: bytes,
+    *,
+    channels: int,
+    canvas: int | None = None,
+    dtype: str = "uint8",
+    upright: bool = False,
+    fast: bool = True,
 ) -> np.ndarray:
-    """Decode an image file to uint8 [h w c], its longer side at most `canvas`.
+    """Decodes an image file to [h w c], its longer side at most `canvas`.
 
     JPEGs that are much larger than the canvas are scaled while they are decoded, which
     costs a fraction; the rest of the way is an antialiased resize with Hamming's
     window, about as sharp as the bicubic one when shrinking, in half the time.
 
     Args:
-        content: the bytes of an image file of any format that Pillow reads.
-        channels: 1 (grey) or 3 (RGB) of the result, whatever the file has.
-        canvas: the longest side allowed, in pixels; None keeps the size.
-        fast: decode JPEGs by simplejpeg where it is installed.
+      content: the bytes of an image file of any format that Pillow reads, or of an
+        array [h w] or [h w c] in a .npy file.
+      channels: of the result: 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGBA), whatever
+        the file has; others are those of a .npy file.
+      canvas: the longest side allowed, in pixels; None keeps the size.
+      dtype: "uint8" or "uint16"; bytes of 8 bits fill the range of 16.
+      upright: turn the image as its EXIF orientation says.
+      fast: decode JPEGs by simplejpeg where it is installed.
+
+    Returns:
+      The pixels, in `dtype`.
 
     Raises:
-        One of `BAD_IMAGE`: when the content is no complete image.
+      One of `BAD_IMAGE`: if the content is no complete image, or one of more than
+        `MAX_PIXELS` that cannot be scaled while it is decoded.
     """
     image = None
-    if fast and content[:3] == _JPEG and simplejpeg() is not None:
-        image = _decode_fast(content, channels, canvas)
+    if content[: len(_NPY)] == _NPY:
+        image = _array(content, channels, dtype)
+    elif fast and content[:3] == _JPEG and simplejpeg() is not None:
+        plain = dtype == "uint8" and channels in (1, 3) and not upright
+        image = _decode_fast(content, channels, canvas) if plain else None
     if image is None:
-        image = _decode_pillow(content, channels, canvas)
+        image = _decode_pillow(content, channels, canvas, dtype, upright)
     return resize(image, fitted(*image.shape[:2], canvas))
+
+
+def size_of(file: str, *, upright: bool = False) -> tuple[int, int]:
+    """Height and width of an image file, from its first bytes.
+
+    Raises:
+      One of `BAD_IMAGE`: if it is none.
+    """
+    if file.endswith(".npy"):
+        height, width = np.load(file, mmap_mode="r", allow_pickle=False).shape[:2]
+        return height, width
+    with Image.open(file) as image:
+        width, height = image.size
+        turned = upright and image.getexif().get(_ORIENTATION, 1) >= 5  # by a quarter
+    return (width, height) if turned else (height, width)
+
+
+def _array(content: bytes, channels: int, dtype: str) -> np.ndarray:
+    array = np.load(io.BytesIO(content), allow_pickle=False)
+    array = array[..., None] if array.ndim == 2 else array
+    if array.ndim != 3 or array.shape[-1] != channels or array.dtype != dtype:
+        raise ValueError(
+            f"it holds {array.dtype} {list(array.shape)}; expected {dtype}"
+            f" [h w {channels}]"
+        )
+    return array
 
 
 def _decode_fast(content: bytes, channels: int, canvas: int | None):
@@ -78,7 +126,8 @@ def _decode_fast(content: bytes, channels: int, canvas: int | None):
     decoder = simplejpeg()
     try:
         height, width, space, _ = decoder.decode_jpeg_header(content)
-        if space not in ("YCbCr", "Gray", "RGB"):
+        large = canvas is None and height * width > MAX_PIXELS
+        if large or space not in ("YCbCr", "Gray", "RGB"):
             return None
         least = fitted(height, width, canvas)
         return decoder.decode_jpeg(
@@ -94,47 +143,69 @@ def _decode_fast(content: bytes, channels: int, canvas: int | None):
         return None
 
 
-def _decode_pillow(content: bytes, channels: int, canvas: int | None) -> np.ndarray:
-    mode = _MODES[channels]
+def _decode_pillow(
+    content: bytes, channels: int, canvas: int | None, dtype: str, upright: bool
+) -> np.ndarray:
+    if channels not in _MODES:
+        raise ValueError(f"only a .npy file can have {channels} channels")
     with Image.open(io.BytesIO(content)) as image:
         if image.format == "JPEG" and canvas is not None:
             height, width = fitted(image.height, image.width, canvas)
-            image.draft(mode, (width, height))
+            image.draft(_MODES[channels], (width, height))
+        if image.width * image.height > MAX_PIXELS:
+            raise ValueError(
+                f"it has {image.width} x {image.height} pixels, more than the"
+                f" {MAX_PIXELS:,} that are decoded whole; shrink it or cut it up"
+            )
         image.load()
-        if image.mode.startswith("I;16"):
-            grey = (np.asarray(image) >> 8).astype(np.uint8)
-            return np.repeat(grey[..., None], channels, axis=-1)
-        if image.mode in ("I", "F"):
-            raise ValueError(f"pixels of mode {image.mode} have no known range")
-        if image.mode == "P" and "transparency" in image.info:
-            image = image.convert("RGBA")
-        pixels = np.asarray(image.convert(mode))
-    return pixels[..., None] if channels == 1 else pixels
+        turned = ImageOps.exif_transpose(image) if upright else image
+    return _pixels(turned, channels, dtype)
+
+
+def _pixels(image: Image.Image, channels: int, dtype: str) -> np.ndarray:
+    """The pixels of a loaded image with these channels, in 8 or 16 bits."""
+    if image.mode in ("I", "F"):
+        raise ValueError(f"pixels of mode {image.mode} have no known range")
+    if image.mode.startswith("I;16"):
+        deep = np.asarray(image)[..., None]
+        grey = deep.astype(np.uint16) if dtype == "uint16" else deep >> 8
+        return np.repeat(grey, channels, axis=-1).astype(dtype)
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")
+    pixels = np.asarray(image.convert(_MODES[channels]))
+    pixels = pixels[..., None] if channels == 1 else pixels
+    return pixels if dtype == "uint8" else pixels.astype(np.uint16) * 257
 
 
 def resize(image: np.ndarray, size: tuple[int, int], *, nearest: bool = False):
-    """Resize uint8 [h w c] to (height, width), antialiased unless `nearest`."""
+    """Resizes [h w c] to (height, width), antialiased unless `nearest`."""
     if image.shape[:2] == tuple(size):
         return image
     method = Image.Resampling.NEAREST if nearest else Image.Resampling.HAMMING
-    grey = image.shape[-1] == 1
-    pixels = Image.fromarray(image[..., 0] if grey else image)
-    resized = np.asarray(pixels.resize((size[1], size[0]), method))
-    return resized[..., None] if grey else resized
+    if image.shape[-1] == 3 and image.dtype == np.uint8:
+        return np.asarray(Image.fromarray(image).resize((size[1], size[0]), method))
+    # Plane by plane: of four channels Pillow would take the last for transparency.
+    exact = image.dtype == np.uint8
+    planes = []
+    for plane in np.moveaxis(image, -1, 0):
+        pixels = Image.fromarray(plane if exact else plane.astype(np.float32))
+        resized = np.asarray(pixels.resize((size[1], size[0]), method))
+        planes.append(resized if exact else np.rint(resized).astype(image.dtype))
+    return np.stack(planes, axis=-1)
 
 
 def place(image: np.ndarray, canvas: int) -> tuple[np.ndarray, np.ndarray]:
-    """Put an image at the top left of a black square.
+    """Puts an image at the top left of a black square.
 
     Args:
-        image: uint8 [h w c], each side at most `canvas`.
-        canvas: the side of the square, in pixels.
+      image: [h w c], each side at most `canvas`.
+      canvas: the side of the square, in pixels.
 
     Returns:
-        The canvas, uint8 [canvas canvas c], and the box of valid pixels, float32 [4]:
-        top, left, height, width.
+      The canvas, [canvas canvas c], and the box of valid pixels, float32 [4]: top,
+      left, height, width.
     """
     height, width, channels = image.shape
-    square = np.zeros((canvas, canvas, channels), np.uint8)
+    square = np.zeros((canvas, canvas, channels), image.dtype)
     square[:height, :width] = image
     return square, np.array([0, 0, height, width], np.float32)

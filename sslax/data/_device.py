@@ -12,28 +12,27 @@ import numpy as np
 def to_device(
     iterator: Iterable[dict[str, np.ndarray]], sharding: Any, *, size: int = 2
 ) -> Iterator[dict[str, Any]]:
-    """Put batches on the devices while earlier ones are still in use.
+    """Puts batches on the devices while earlier ones are still in use.
 
     Args:
-        iterator: of host batches, each with this process's share of the rows.
-        sharding: a `jax.sharding.Sharding` of the leading axis, for every array.
-        size: how many batches are on the devices, with the one in use.
+      iterator: of host batches, each with this process's share of the rows.
+      sharding: a `jax.sharding.Sharding` of the leading axis, for every array.
+      size: how many batches are on the devices, with the one in use.
 
     Returns:
-        An iterator of global batches: dicts of `jax.Array` with the rows of all
-        processes, in the order of the processes.
+      An iterator of global batches: dicts of `jax.Array` with the rows of all
+      processes, in the order of the processes.
 
     Raises:
-        ValueError: when the size is below 1.
+      ValueError: if the size is below 1.
 
     Example:
-        >>> import jax
-        >>> from sslax import data
-        >>> shapes = data.source("synthetic", "train", size=16, length=8)
-        >>> one = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-        >>> batch = next(data.to_device(data.batches(shapes, 4), one))
-        >>> batch["image"].shape
-        (4, 16, 16, 3)
+      >>> import jax
+      >>> from sslax import data
+      >>> one = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+      >>> shapes = data.batches(data.synthetic(size=16, length=8), 4)
+      >>> next(data.to_device(shapes, one))["image"].shape
+      (4, 16, 16, 3)
     """
     if size < 1:
         raise ValueError(f"size is {size}; it must be at least 1")

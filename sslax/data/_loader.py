@@ -11,9 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from sslax.data._memory import check_shape, in_memory, load_many, stack, warn_of_bad
-from sslax.data._order import batch_indices
-from sslax.data._sources import ArraySource, Source, check_on_error
+from sslax.data._arrays import row_of
+from sslax.data._fields import batch_fields
+from sslax.data._memory import (
+    check_shapes,
+    check_share,
+    in_memory,
+    load_many,
+    stack,
+    warn_of_bad,
+)
+from sslax.data._order import batch_draws, batch_indices
+from sslax.data._shapes import shapes
+from sslax.data._sources import Source, check_on_error, still_draws
 
 MEMORY_LIMIT = 2**30
 """Bytes up to which memory="auto" keeps a decoded set in memory."""
@@ -33,40 +43,48 @@ class Reader:
 
     def indices(self, step: int) -> np.ndarray:
         """Which examples this process loads for batch `step`."""
-        return batch_indices(
-            step,
-            seed=self.seed,
-            length=len(self.source),
-            batch_size=self.batch_size,
-            process_index=self.process_index,
-            process_count=self.process_count,
-        )
+        return batch_indices(step, length=len(self.source), **self._share())
+
+    def draws(self, step: int, indices: list[int]) -> list[int]:
+        """A random number for each of these examples, if the source asks for them."""
+        if not self.source.draws:
+            return still_draws(indices)
+        return batch_draws(step, **self._share()).tolist()
+
+    def _share(self) -> dict[str, int]:
+        return {
+            "seed": self.seed,
+            "batch_size": self.batch_size,
+            "process_index": self.process_index,
+            "process_count": self.process_count,
+        }
 
     def __call__(self, step: int) -> tuple[dict[str, np.ndarray], list[int]]:
         """The batch, and the examples that were skipped for it."""
-        indices = self.indices(int(step))
-        if isinstance(self.source, ArraySource) and self.canvas is None:
-            arrays = self.source.arrays
-            return {key: array[indices] for key, array in arrays.items()}, []
+        places = self.indices(int(step))
+        if self.source.arrays is not None and self.canvas is None:
+            return row_of(self.source.arrays, places), []
+        indices = places.tolist()
         examples, bad = load_many(
             self.source,
-            indices.tolist(),
+            indices,
+            self.draws(int(step), indices),
             self.canvas,
             on_error=self.on_error,
             replace=True,
         )
-        return stack(examples), bad
+        return stack(examples, batch_fields(self.source.fields, self.canvas)), bad
 
 
 class Loader:
     """Batches by step number. Made by `loader`.
 
     Attributes:
-        source: what is read; an `ArraySource` when `memory`.
-        memory: whether the whole set is in memory.
-        batch_size: examples a batch, of all processes together.
-        local_batch_size: examples a batch that this process loads.
-        steps_per_epoch: whole batches in an epoch, at least 1.
+      source: what is read, with `arrays` where `memory`.
+      memory: whether the whole set is in memory.
+      batch_size: examples a batch, of all processes together.
+      shapes: shapes of a batch, of all processes together, by name.
+      steps_per_epoch: whole batches in an epoch.
     """
 
     def __init__(
@@ -75,19 +93,17 @@ class Loader:
         self.source = reader.source
         self.memory = memory
         self.batch_size = reader.batch_size
-        self.local_batch_size = reader.batch_size // reader.process_count
-        self.steps_per_epoch = max(1, len(self.source) // reader.batch_size)
+        self.shapes = shapes(
+            reader.source, batch_size=reader.batch_size, canvas=reader.canvas
+        )
+        self.steps_per_epoch = len(self.source) // reader.batch_size
         self._reader, self._workers, self._prefetch = reader, workers, prefetch
-        self._bad = set(self.source.bad if memory else ())
+        self._bad = set(self.source.bad)
 
     @property
     def skipped(self) -> int:
         """How many different examples were skipped so far because they are bad."""
         return len(self._bad)
-
-    def steps(self, epochs: int | float) -> int:
-        """How many batches cover so many epochs: the last one is begun, not dropped."""
-        return max(1, math.ceil(epochs * len(self.source) / self.batch_size))
 
     def batch(self, step: int) -> dict[str, np.ndarray]:
         """This process's share of batch `step`: a function of the seed and the step."""
@@ -117,6 +133,7 @@ class Loader:
         fresh = sorted(set(map(int, bad)) - self._bad)
         warn_of_bad(self.source, fresh)
         self._bad.update(fresh)
+        check_share(self.source, len(self._bad))
         return batch
 
 
@@ -133,7 +150,7 @@ def loader(
     process_count: int | None = None,
     on_error: str | None = None,
 ) -> Loader:
-    """Training batches in a seeded random order, indexed by step.
+    """Makes training batches in a seeded random order, indexed by step.
 
     Batch k depends on the seed and on k alone: not on the number of processes, of
     workers or on `memory`. To resume after step k is therefore `iterate(k + 1)`. The
@@ -141,53 +158,53 @@ def loader(
     batch.
 
     Args:
-        source: what to read.
-        batch_size: examples a batch, of all processes together.
-        seed: of the order.
-        memory: True decodes the whole set at the start, False reads it again and again
-            through Grain, "auto" takes memory for up to 1 GiB of pixels.
-        canvas: the side in pixels of a square that images are put on, shrunk if they
-            are larger; needed when they differ in size. Batches then have a `box`.
-        workers: processes that read ahead (0: threads of this process). They start this
-            program anew, so a script must be guarded by `if __name__ == "__main__"`.
-        prefetch: batches to read ahead, by each worker.
-        process_index: which process this is; by default as `jax.process_index()`.
-        process_count: how many load a part of each batch; `jax.process_count()`.
-        on_error: "stop" or "skip" at an example that cannot be read; None is what the
-            source says. A skipped one is replaced by the next good one, and counted.
+      source: what to read.
+      batch_size: examples a batch, of all processes together.
+      seed: of the order.
+      memory: True decodes the whole set at the start, False reads it again and again
+        through Grain, "auto" takes memory for up to 1 GiB of pixels.
+      canvas: the side in pixels of a square that images are put on, shrunk if they are
+        larger; needed where they differ in size. Batches then have a `box`.
+      workers: processes that read ahead (0: threads of this process). They start this
+        program anew, so a script must be guarded by `if __name__ == "__main__"`.
+      prefetch: batches to read ahead, by each worker.
+      process_index: which process this is; by default as `jax.process_index()`.
+      process_count: how many load a part of each batch; `jax.process_count()`.
+      on_error: "stop" or "skip" at an example that cannot be decoded; None is what the
+        source says. A skipped one is replaced by the next good one, and counted.
 
     Returns:
-        A `Loader`: `batch(k)`, `iterate(start_step)`, `steps_per_epoch`,
-        `steps(epochs)`, `memory`, `skipped`. A batch is a dict of `image` uint8
-        [b h w c], `label` int32 [b], `index` int32 [b], with a canvas `box` float32
-        [b 4] (top, left, height, width), and the source's other keys; b is
-        batch_size / process_count.
+      A `Loader`: `batch(k)`, `iterate(start_step)`, `steps_per_epoch`, `shapes`,
+      `memory`, `skipped`. A batch is a dict of `image` uint8 [b h w c], `index` int32
+      [b], with a canvas `box` float32 [b 4] (top, left, height, width), and the
+      source's other fields, as `label` int32 [b]; b is batch_size / process_count.
 
     Raises:
-        ValueError: when the batch does not divide by the processes, or images differ in
-            size and there is no canvas.
-        BadExample: at an example that cannot be read, unless it is skipped.
+      ValueError: if the batch is larger than the set or does not divide by the
+        processes, or images differ in size and there is no canvas.
+      BadExample: at an example that cannot be decoded, unless it is skipped.
 
     Example:
-        >>> from sslax import data
-        >>> shapes = data.source("synthetic", "train", size=16, length=10)
-        >>> batches = data.loader(shapes, batch_size=4, seed=1)
-        >>> batches.batch(0)["image"].shape, batches.steps_per_epoch
-        ((4, 16, 16, 3), 2)
+      >>> from sslax import data
+      >>> shapes = data.synthetic(size=16, length=10)
+      >>> batches = data.loader(shapes, batch_size=4, seed=1)
+      >>> batches.batch(0)["image"].shape, batches.steps_per_epoch
+      ((4, 16, 16, 3), 2)
     """
     if process_index is None or process_count is None:
         import jax
 
         process_index, process_count = jax.process_index(), jax.process_count()
     _check(batch_size, seed, workers, prefetch, process_index, process_count)
+    if batch_size > len(source):
+        raise ValueError(
+            f"batch_size is {batch_size}, and {source.name} has only {len(source)}"
+            " examples: a batch would hold some of them twice"
+        )
     on_error = check_on_error(on_error or source.on_error)
-    shape = check_shape(source, canvas)
-    if memory == "auto":
-        memory = len(source) * math.prod(shape) <= MEMORY_LIMIT
-    elif not isinstance(memory, bool):
-        raise ValueError(f"memory is {memory!r}; it must be True, False or 'auto'")
-    if memory:
+    if _held(source, memory, canvas):
         source, canvas = in_memory(source, canvas=canvas, on_error=on_error), None
+        memory = True
     reader = Reader(
         source=source,
         batch_size=batch_size,
@@ -197,7 +214,22 @@ def loader(
         process_count=process_count,
         on_error=on_error,
     )
-    return Loader(reader, memory=memory, workers=workers, prefetch=prefetch)
+    return Loader(reader, memory=memory is True, workers=workers, prefetch=prefetch)
+
+
+def _held(source: Source, memory: bool | str, canvas: int | None) -> bool:
+    """Whether to decode the whole set; what is drawn afresh each time cannot be."""
+    fields = check_shapes(source, canvas)
+    if memory not in (True, False, "auto"):
+        raise ValueError(f"memory is {memory!r}; it must be True, False or 'auto'")
+    if memory is True and source.draws:
+        raise ValueError(
+            f"memory is True, but {source.name} draws afresh each time: leave it out"
+        )
+    if memory == "auto":
+        sizes = [math.prod(fields[name].shape) for name in source.pictures]
+        return not source.draws and len(source) * sum(sizes) <= MEMORY_LIMIT
+    return memory is True
 
 
 def _check(

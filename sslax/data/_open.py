@@ -1,159 +1,230 @@
-"""Sources by name."""
+"""Sources by their short form, one string; and what belongs to it."""
 
 from __future__ import annotations
 
-import difflib
-import inspect
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sslax.data import _tfds
-from sslax.data._fashion_mnist import DEBIAN_FOLDER, find_idx_folder, from_idx
-from sslax.data._folder import open_folder
-from sslax.data._sources import (
-    Source,
-    check_on_error,
-    parse_split,
-    sliced,
-)
-from sslax.data._synthetic import SyntheticSource
+import numpy as np
 
-OWN = (_tfds.SAMPLE, "fashion_mnist", "folder", "synthetic")
+from sslax.data import _folder, _tfds
+from sslax.data._arrays import arrays
+from sslax.data._fashion_mnist import fashion_mnist, fashion_mnist_sample
+from sslax.data._sources import Source
+from sslax.data._subsets import part
+from sslax.data._synthetic import synthetic
+from sslax.data._tables import captioned, listed, splits_of
+
+_FORM = re.compile(r"(.+?)(?:\[(-?\d+%?)?:(-?\d+%?)?\])?")
+_PATHS = ("folder", "listed", "captioned")
+_SETS = ("fashion_mnist", "fashion_mnist_sample", "synthetic")
+_CALLS: Mapping[str, Callable[..., Source]] = {
+    "captioned": captioned,
+    "fashion_mnist": fashion_mnist,
+    "fashion_mnist_sample": fashion_mnist_sample,
+    "folder": _folder.folder,
+    "listed": listed,
+    "synthetic": synthetic,
+    "tfds": _tfds.tfds,
+}
 
 
-def source(
-    name: str,
-    split: str,
-    *,
-    data_dir: str | os.PathLike | None = None,
-    on_error: str = "stop",
-    **options: Any,
-) -> Source:
-    """Open a set of images by name, for reading in any order.
+def parse(form: str) -> dict[str, Any]:
+    """Reads the short form of a source: the call that it stands for.
 
     Args:
-        name: one of
-            "fashion_mnist_sample", 10,000 and 5,000 bundled images of 28 by 28;
-            "fashion_mnist", all 60,000 and 10,000, where they are on the machine;
-            "synthetic", drawn shapes on textures, with `size=`, `length=`, `seed=`;
-            "folder:/path" (or "folder" with `path=`), images in a folder, with
-            `classes=` ("auto", "folders", "none") and `channels=` (3, 1);
-            or any set of tensorflow-datasets that is prepared, as "cifar10".
-        split: "train", "test" or what else the set has; "train[:1000]" and
-            "train[10%:20%]" are parts of it.
-        data_dir: the folder of prepared sets; by default $SSLAX_DATA_DIR, or sslax in
-            the user's cache folder, or the default folder of TFDS.
-        on_error: what a loader does at an example that cannot be read: "stop" raises
-            `BadExample`, "skip" takes the next good one and counts.
-        **options: of the set, as above.
+      form: `SET/SPLIT` of a set of ours or of TFDS, `folder:PATH`, `listed:TABLE` or
+        `captioned:PATH`, the last three with `/SPLIT` where wanted (for folders one of
+        train, test, val and the like); then for a part of it `[:90%]`, `[10%:20%]` or
+        `[:1000]`.
 
     Returns:
-        A `Source`: `len(source)`; `source[i]` is a dict of `image` uint8 [h w c],
-        `label` (-1 when unknown) and `index`; attributes `name`, `num_classes`,
-        `class_names` and `image_shape` (each None when there is none).
+      The call, as a config may write it.
 
     Raises:
-        ValueError: when there is no such set, split or option, or it is not on the
-            machine; the message says how to get it.
+      ValueError: if it cannot be read.
 
     Example:
-        >>> from sslax import data
-        >>> shapes = data.source("synthetic", "train[:10]", size=32)
-        >>> len(shapes), shapes.num_classes, shapes[3]["image"].shape
-        (10, 8, (32, 32, 3))
+      >>> from sslax import data
+      >>> data.parse("cifar10/train")
+      {'name': 'tfds', 'set': 'cifar10', 'split': 'train'}
+      >>> data.parse("folder:/pets/train[:80%]")["of"]
+      {'name': 'folder', 'path': '/pets', 'split': 'train'}
     """
-    check_on_error(on_error)
-    folder = None if data_dir is None else Path(data_dir).expanduser()
-    base, start, stop = parse_split(split)
-    if name.startswith("folder:"):
-        name, options = "folder", {"path": name.removeprefix("folder:"), **options}
-    if name == "synthetic":
-        opened = _call(SyntheticSource, name, base, on_error=on_error, **options)
-    elif name == "folder":
-        opened = _call(open_folder, name, base, on_error=on_error, **options)
-    elif options:
-        _check_name(name, folder)
-        raise ValueError(f"{name} has no option {', '.join(map(repr, options))}")
-    elif name == "fashion_mnist":
-        opened = _fashion_mnist(base, folder, on_error)
+    match = _FORM.fullmatch(form)
+    if match is None or (form.endswith("]") and match[0] == match[1]):
+        raise ValueError(
+            f"the data {form!r} are not understood; write 'cifar10/train',"
+            " 'cifar10/train[:90%]', 'folder:/path' or 'folder:/path/train[10%:20%]'"
+        )
+    call = _call(match[1])
+    borders = {"start": match[2], "stop": match[3]}
+    given = {key: _border(value) for key, value in borders.items() if value}
+    return {"name": "part", "of": call, **given} if given else call
+
+
+def _border(text: str) -> int | str:
+    return text if text.endswith("%") else int(text)
+
+
+def _call(form: str) -> dict[str, Any]:
+    kind, colon, path = form.partition(":")
+    if colon and kind in _PATHS:
+        return {"name": kind, **_path(path, by_name=kind == "folder")}
+    name, slash, split = form.rpartition("/")
+    call = {"name": "tfds", "set": name or form}
+    if call["set"] in _SETS:
+        call = {"name": call["set"]}
+    return {**call, "split": split} if slash else call
+
+
+def _path(path: str, *, by_name: bool) -> dict[str, str]:
+    """A path, and the split after it; for a table it is what follows the file."""
+    folder, slash, last = path.rstrip("/").rpartition("/")
+    if by_name:
+        is_split = last in _folder.SPLITS or last == "all"
     else:
-        _check_name(name, folder)
-        opened = _tfds.open_tfds(name, base, data_dir=folder, on_error=on_error)
-    return sliced(opened, start, stop)
+        is_split = Path(folder).suffix in (".csv", ".tsv", ".txt", ".jsonl")
+    if slash and folder and is_split:
+        return {"path": folder, "split": last}
+    return {"path": path}
+
+
+def source(data: Any) -> Source:
+    """Opens data by their short form, for reading in any order.
+
+    Every source is a function of this module too (`folder`, `tfds`, `synthetic`, ...),
+    with options that the short form does not have.
+
+    Args:
+      data: the short form, see `parse`; or images in memory, see `arrays`.
+
+    Returns:
+      A `Source`: `len(source)`; `source[i]` is a dict of `image` uint8 [h w c],
+      `index`, and what else the set has, as `label`.
+
+    Raises:
+      ValueError: if there is no such set or split, or it is not on the machine; the
+        message says how to get it.
+
+    Example:
+      >>> from sslax import data
+      >>> shapes = data.source("synthetic/train[:10]")
+      >>> len(shapes), shapes.num_classes, shapes[3]["image"].shape
+      (10, 8, (64, 64, 3))
+    """
+    if isinstance(data, Source):
+        return data
+    if isinstance(data, np.ndarray):
+        return arrays(data)
+    if not isinstance(data, str):
+        raise ValueError(
+            f"data are of type {type(data).__name__}; expected the short form of a set,"
+            " as 'cifar10/train', an array of images, or a Source (data.arrays(images,"
+            " labels=...) makes one)"
+        )
+    return _open(parse(data))
+
+
+def _open(call: Mapping[str, Any]) -> Source:
+    options = {key: value for key, value in call.items() if key != "name"}
+    if call["name"] == "part":
+        return part(**{**options, "of": _open(call["of"])})
+    return _CALLS[call["name"]](**options)
+
+
+def described(data: str | Mapping[str, Any]) -> Source | None:
+    """What is known of data from their description alone, without any file of theirs.
+
+    Args:
+      data: a short form or a call.
+
+    Returns:
+      A source without examples, for `shapes`; None where only the files tell more.
+
+    Raises:
+      ValueError: if the short form cannot be read.
+
+    Example:
+      >>> from sslax import data
+      >>> known = data.described("cifar10/train")
+      >>> data.shapes(known, batch_size=8)["image"].shape
+      (8, 32, 32, 3)
+    """
+    call = _innermost(data)
+    if call.get("name") == "tfds":
+        return _tfds.described(call["set"])
+    if call.get("name") in ("fashion_mnist", "fashion_mnist_sample"):
+        return _tfds.described(call["name"])
+    return None
+
+
+def _innermost(data: str | Mapping[str, Any]) -> dict[str, Any]:
+    """The call of the set that a call of parts of it is about."""
+    call = parse(data) if isinstance(data, str) else dict(data)
+    return _innermost(call["of"]) if "of" in call else call
+
+
+def test_of(train: str | Mapping[str, Any]) -> dict[str, Any] | None:
+    """The call of the labelled part that belongs to training data, if there is one.
+
+    Args:
+      train: the training data, as a short form or a call.
+
+    Returns:
+      The call of the set's split to evaluate on; None where it has no other split.
+
+    Raises:
+      ValueError: if the short form cannot be read, or the set is not on the machine.
+
+    Example:
+      >>> from sslax import data
+      >>> data.test_of("synthetic/train[:10]")
+      {'name': 'synthetic', 'split': 'test'}
+    """
+    call = _innermost(train)
+    name = call.get("name")
+    split = None
+    if name == "folder" and call.get("split") != "all":
+        split = _folder.other_split(call["path"])
+    elif name == "tfds":
+        folder = _tfds.folder_of(call.get("data_dir"))
+        split = _tfds.other_split(call["set"], folder)
+    elif name == "listed":
+        there = splits_of(Path(call["path"]).expanduser())
+        split = next((s for s in _folder.TESTING if s in there), None)
+    elif name in _SETS:
+        split = "test"
+    return None if split in (None, call.get("split")) else {**call, "split": split}
 
 
 def prepare(name: str, data_dir: str | os.PathLike | None = None) -> Path:
-    """Download or write a set once, so that `source` can read it.
+    """Downloads or writes a set once, so that it can be read.
 
     Args:
-        name: the bundled sample, or a set of tensorflow-datasets, as "cifar10"; the
-            latter needs TensorFlow (`pip install 'sslax[tf]'`).
-        data_dir: the folder of prepared sets; the default is that of `source`.
+      name: the bundled sample, or a set of tensorflow-datasets, as "cifar10"; the
+        latter needs TensorFlow (`pip install 'sslax[tf]'`).
+      data_dir: the folder of prepared sets; the default is that of `tfds`.
 
     Returns:
-        The folder of the set.
+      The folder of the set.
 
     Raises:
-        ValueError: when there is no such set, or TensorFlow is missing.
+      ValueError: if there is no such set, or TensorFlow is missing.
 
     Example:
-        >>> from sslax import data
-        >>> data.prepare("synthetic")
-        Traceback (most recent call last):
-        ValueError: 'synthetic' needs no preparing
+      >>> from sslax import data
+      >>> data.prepare("synthetic")
+      Traceback (most recent call last):
+      ValueError: 'synthetic' needs no preparing
     """
-    folder = None if data_dir is None else Path(data_dir).expanduser()
+    folder = _tfds.folder_of(data_dir)
     if name in ("folder", "synthetic") or name.startswith("folder:"):
         raise ValueError(f"{name!r} needs no preparing")
     if name == _tfds.SAMPLE:
         return _tfds.prepare_sample(folder)
-    _check_name(name, folder)
+    _tfds.check_name(name, folder)
     return _tfds.prepare_stock(name, folder)
-
-
-def _call(factory: Callable, name: str, split: str, **options: Any) -> Source:
-    known = [
-        key
-        for key, parameter in inspect.signature(factory).parameters.items()
-        if parameter.kind is parameter.KEYWORD_ONLY
-    ]
-    if unknown := [key for key in options if key not in known]:
-        raise ValueError(
-            f"{name} has no option {', '.join(map(repr, unknown))}; it has"
-            f" {', '.join(known)}"
-        )
-    if name == "folder" and "path" not in options:
-        raise ValueError("folder needs path=, or the name 'folder:/path'")
-    return factory(split, **options)
-
-
-def _fashion_mnist(split: str, data_dir: Path | None, on_error: str) -> Source:
-    if folder := find_idx_folder(data_dir or _tfds.default_data_dir()):
-        return from_idx(folder, split)
-    if _tfds.find_prepared("fashion_mnist", data_dir) is None:
-        raise ValueError(
-            f"'fashion_mnist' is not on this machine: neither in {DEBIAN_FOLDER}, where"
-            " apt install dataset-fashion-mnist puts it on Debian and Ubuntu, nor"
-            f" prepared in {data_dir or _tfds.default_data_dir()}, where sslax prepare"
-            " fashion_mnist puts it (after pip install 'sslax[tf]'). A part of it comes"
-            " with sslax: 'fashion_mnist_sample'"
-        )
-    return _tfds.open_tfds("fashion_mnist", split, data_dir=data_dir, on_error=on_error)
-
-
-def _check_name(name: str, data_dir: Path | None) -> None:
-    """Raise with the nearest names when neither we nor TFDS know the name."""
-    bare = name.split(":")[0].split("/")[0]
-    known = {*OWN, *_tfds.stock_names()}
-    if name in OWN or bare in known.difference(OWN):
-        return
-    if _tfds.find_prepared(name, data_dir) is not None:  # one of the user's own
-        return
-    near = difflib.get_close_matches(bare, known, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
-    raise ValueError(
-        f"no set is called {name!r}; {hint}There are {', '.join(OWN)}, and the sets of"
-        " tensorflow-datasets"
-    )

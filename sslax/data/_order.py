@@ -31,15 +31,15 @@ def batch_indices(
     is lost. Process p of P takes the p-th of P equal parts of it.
 
     Args:
-        step: the number of the batch, from 0.
-        seed: of the permutations.
-        length: how many examples there are.
-        batch_size: of all processes together.
-        process_index: which process asks.
-        process_count: how many there are.
+      step: the number of the batch, from 0.
+      seed: of the permutations.
+      length: how many examples there are.
+      batch_size: of all processes together.
+      process_index: which process asks.
+      process_count: how many there are.
 
     Returns:
-        Positions in the source, int64 [batch_size / process_count].
+      Positions in the source, int64 [batch_size / process_count].
     """
     share = batch_size // process_count
     start = step * batch_size + process_index * share
@@ -50,3 +50,30 @@ def batch_indices(
         here = epochs == epoch
         out[here] = permutation(seed, epoch, length)[places[here] - epoch * length]
     return out
+
+
+def batch_draws(
+    step: int,
+    *,
+    seed: int,
+    batch_size: int,
+    process_index: int = 0,
+    process_count: int = 1,
+) -> np.ndarray:
+    """A random number for each example of batch `step` that one process loads.
+
+    They are those of the whole batch, whatever the number of processes.
+
+    Args:
+      step: the number of the batch, from 0.
+      seed: of the numbers.
+      batch_size: of all processes together.
+      process_index: which process asks.
+      process_count: how many there are.
+
+    Returns:
+      int64 [batch_size / process_count], in 0..2^31-1.
+    """
+    share = batch_size // process_count
+    drawn = np.random.default_rng((seed, step, 1)).integers(2**31, size=batch_size)
+    return drawn[process_index * share : (process_index + 1) * share]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
+from sslax.data._fields import LABEL, Example, Field, picture
 from sslax.data._sources import Source
 
 
@@ -69,41 +70,61 @@ def _texture(rng: np.random.Generator, at: np.ndarray) -> np.ndarray:
     return colours[0] * blend + colours[1] * (1 - blend)
 
 
-class SyntheticSource(Source):
-    """Shapes on textures; example i depends on the seed, the split and i alone."""
+def synthetic(
+    *, split: str = "train", size: int = 64, length: int = 1024, seed: int = 0
+) -> Source:
+    """Draws shapes on textures; example i depends on the seed, the split and i alone.
 
-    def __init__(
-        self,
-        split: str,
-        *,
-        size: int = 64,
-        length: int = 1024,
-        seed: int = 0,
-        on_error: str = "stop",
-    ) -> None:
-        for what, value, least in (("size", size, 4), ("length", length, 1)):
-            if value < least:
-                raise ValueError(f"synthetic: {what} is {value}, at least {least}")
-        super().__init__(
-            name="synthetic",
-            class_names=tuple(SHAPES),
-            image_shape=(size, size, 3),
-            on_error=on_error,
-        )
-        self.size, self.length = size, length
-        # A seed sequence takes numbers: splits are told apart by a sum of their name.
-        self.seeds = (seed, zlib.crc32(split.encode()))
+    Each has its class as `label`, the exact pixels of the shape as `foreground` uint8
+    [h w] and its centre as `position` float32 [2] (row, column).
 
-    def __len__(self) -> int:
-        return self.length
+    Args:
+      split: any name; each has examples of its own.
+      size: side of the images in pixels.
+      length: how many there are.
+      seed: of all that is drawn.
 
-    def read(self, index: int) -> dict[str, Any]:
-        label = index % len(SHAPES)
-        rng = np.random.default_rng((*self.seeds, index))
-        image, mask, position = draw(rng, label, self.size)
-        return {
-            "image": image,
-            "label": label,
-            "foreground": mask,
-            "position": position,
-        }
+    Returns:
+      The source.
+
+    Raises:
+      ValueError: if the size or the length is too small.
+
+    Example:
+      >>> from sslax import data
+      >>> example = data.synthetic(size=32)[3]
+      >>> example["image"].shape, example["foreground"].shape, example["label"]
+      ((32, 32, 3), (32, 32), 3)
+    """
+    for what, value, least in (("size", size, 4), ("length", length, 1)):
+        if value < least:
+            raise ValueError(f"synthetic: {what} is {value}, at least {least}")
+    # A seed sequence takes numbers: splits are told apart by a sum of their name.
+    seeds = (seed, zlib.crc32(split.encode()))
+    return Source(
+        name=f"synthetic/{split}",
+        length=length,
+        read=partial(_read, seeds, size),
+        fields={
+            "image": picture(size, size, 3),
+            "label": LABEL,
+            "foreground": Field((size, size), "uint8", "mask"),
+            "position": Field((2,), "float32", "point"),
+        },
+        class_names=tuple(SHAPES),
+        labels=np.arange(length, dtype=np.int32) % len(SHAPES),
+    )
+
+
+def _read(
+    seeds: tuple[int, int], size: int, indices: Sequence[int], draws: Sequence[int]
+) -> list[Example]:
+    del draws
+    return [_example(seeds, size, int(index)) for index in indices]
+
+
+def _example(seeds: tuple[int, int], size: int, index: int) -> Example:
+    label = index % len(SHAPES)
+    rng = np.random.default_rng((*seeds, index))
+    image, mask, position = draw(rng, label, size)
+    return {"image": image, "label": label, "foreground": mask, "position": position}

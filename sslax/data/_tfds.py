@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
+import importlib
 import importlib.util
-import logging
 import os
 import shutil
 import tempfile
 import threading
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from absl import logging
+
+from sslax.data._fields import LABEL, Example, Field, picture
 from sslax.data._sources import Source
 
-log = logging.getLogger(__name__)
-
 SAMPLE = "fashion_mnist_sample"
+OWN = (SAMPLE, "fashion_mnist", "synthetic", "folder:/path")
 _PREPARING = threading.Lock()
+
+
+def folder_of(data_dir: str | os.PathLike | None) -> Path | None:
+    """The folder of prepared sets that was asked for, if one was."""
+    return None if data_dir is None else Path(data_dir).expanduser()
 
 
 def default_data_dir() -> Path:
@@ -29,45 +39,139 @@ def default_data_dir() -> Path:
     return Path(cache).expanduser() / "sslax"
 
 
-class TfdsSource(Source):
-    """One split of a prepared set; images are decoded here, not by TFDS."""
+def tfds(
+    *, set: str, split: str = "train", data_dir: str | os.PathLike | None = None
+) -> Source:
+    """Opens a prepared set of tensorflow-datasets; TensorFlow is not needed.
 
-    def __init__(self, builder: Any, split: str, **about: Any) -> None:
-        import tensorflow_datasets as tfds
+    Args:
+      set: its name, as "cifar10" or "imagenet2012_subset/1pct".
+      split: one of its splits.
+      data_dir: the folder of prepared sets; by default $SSLAX_DATA_DIR, or sslax in the
+        user's cache folder, or the default folder of TFDS.
 
-        image_key, label_key = _keys(builder.info)
-        features = builder.info.features
-        shape = features[image_key].shape
-        names = None if label_key is None else tuple(features[label_key].names)
-        super().__init__(
-            class_names=names,
-            channels=1 if shape[-1] == 1 else 3,
-            image_shape=shape if _is_fixed(shape) else None,
-            **about,
+    Returns:
+      The source, in the stored order.
+
+    Raises:
+      ValueError: if there is no such set or split, or it is not prepared; the message
+        says how to prepare it.
+
+    Example:
+      >>> from sslax import data
+      >>> data.tfds(set="cifra10")  # doctest: +ELLIPSIS
+      Traceback (most recent call last):
+      ValueError: no set is called 'cifra10'; did you mean 'cifar10' ...
+    """
+    folder = folder_of(data_dir)
+    builder = _prepared(set, folder)
+    splits = builder.info.splits
+    if split not in splits:
+        raise ValueError(f"{set!r} has no split {split!r}; it has {', '.join(splits)}")
+    try:
+        return _source(builder, split, f"{set}/{split}")
+    except NotImplementedError as error:
+        raise ValueError(
+            f"{set!r} in {builder.data_dir} is stored as {builder.info.file_format},"
+            " which has no random access. To store it as array_record: sslax prepare"
+            f" {set}"
+        ) from error
+
+
+def other_split(name: str, data_dir: Path | None = None) -> str | None:
+    """The split of a prepared set to evaluate on: one with labels, if there is one."""
+    splits = _prepared(name, data_dir).info.splits
+    for split in ("test", "validation"):
+        if split in splits:
+            source = tfds(set=name, split=split, data_dir=data_dir)
+            [example] = source.read([0], [0])
+            if example.get("label", 0) >= 0:  # ImageNet's test images have -1
+                return split
+    return None
+
+
+def described(name: str) -> Source | None:
+    """A set of which only the description is known: it is prepared or not.
+
+    Returns:
+      A source without examples, or None where TFDS does not know the set.
+    """
+    import tensorflow_datasets as tfds
+
+    if name == SAMPLE:
+        pass
+    try:
+        builder = find_prepared(name, None) or tfds.builder(name)
+    except tfds.core.DatasetNotFoundError:
+        return None
+    fields, names = _described(builder.info)
+    return Source(
+        name=name, length=0, read=_no_examples, fields=fields, class_names=names
+    )
+
+
+def _no_examples(indices: Sequence[int], draws: Sequence[int]) -> list[Example]:
+    del draws
+    raise IndexError(f"only the description of the set is known, not {indices}")
+
+
+def _described(info: Any) -> tuple[dict[str, Field], tuple[str, ...] | None]:
+    image_key, label_key = _keys(info)
+    fields = {"image": _field(info.features[image_key])}
+    if label_key is None:
+        return fields, None
+    return {**fields, "label": LABEL}, tuple(info.features[label_key].names)
+
+
+def _prepared(name: str, folder: Path | None) -> Any:
+    """The builder of a set; the bundled sample is prepared on first use."""
+    builder = find_prepared(name, folder)
+    if builder is None and name == SAMPLE:
+        prepare_sample(folder)
+        builder = find_prepared(name, folder)
+    if builder is None:
+        check_name(name, folder)
+        raise ValueError(
+            f"{name!r} is not prepared on this machine (looked in"
+            f" {folder or default_data_dir()}). To prepare it once: pip install"
+            f" 'sslax[tf]', then sslax prepare {name}. Reading it needs no TensorFlow"
         )
-        self.keys = (image_key, label_key)
-        self.records = builder.as_data_source(
-            split, decoders={image_key: tfds.decode.SkipDecoding()}
-        )
-
-    def __len__(self) -> int:
-        return len(self.records)
-
-    def read(self, index: int) -> dict[str, Any]:
-        return self._example(self.records[index])
-
-    def read_many(self, indices: Sequence[int]) -> list[dict[str, Any]]:
-        records = self.records.__getitems__(list(indices))
-        return [self._example(record) for record in records]
-
-    def _example(self, record: dict[str, Any]) -> dict[str, Any]:
-        image_key, label_key = self.keys
-        label = -1 if label_key is None else int(record[label_key])
-        return {"image": record[image_key], "label": label}
+    return builder
 
 
-def _is_fixed(shape: tuple) -> bool:
-    return None not in shape and shape[-1] in (1, 3)
+def _source(builder: Any, split: str, name: str) -> Source:
+    import tensorflow_datasets as tfds
+
+    image_key, label_key = _keys(builder.info)
+    fields, names = _described(builder.info)
+    records = builder.as_data_source(
+        split, decoders={image_key: tfds.decode.SkipDecoding()}
+    )
+    return Source(
+        name=name,
+        length=len(records),
+        read=partial(_read, records, image_key, label_key),
+        fields=fields,
+        class_names=names,
+    )
+
+
+def _field(feature: Any) -> Field:
+    height, width, channels = feature.shape
+    dtype = "uint16" if feature.np_dtype == np.uint16 else "uint8"
+    return picture(height, width, channels or 3, dtype)
+
+
+def _read(
+    records: Any, image_key: str, label_key: str | None, indices: Sequence[int], draws
+) -> list[Example]:
+    del draws
+    read = records.__getitems__([int(i) for i in indices])
+    if label_key is None:
+        return [{"image": record[image_key]} for record in read]
+    return [
+        {"image": record[image_key], "label": int(record[label_key])} for record in read
+    ]
 
 
 def _keys(info: Any) -> tuple[str, str | None]:
@@ -103,39 +207,20 @@ def find_prepared(name: str, data_dir: Path | None) -> Any | None:
     return None
 
 
-def open_tfds(
-    name: str, split: str, *, data_dir: Path | None = None, on_error: str = "stop"
-) -> TfdsSource:
-    """One split of a prepared set; the bundled sample is prepared on first use."""
-    builder = find_prepared(name, data_dir)
-    if builder is None and name == SAMPLE:
-        prepare_sample(data_dir)
-        builder = find_prepared(name, data_dir)
-    if builder is None:
-        raise ValueError(
-            f"{name!r} is not prepared on this machine (looked in"
-            f" {data_dir or default_data_dir()}). To prepare it once: pip install"
-            f" 'sslax[tf]', then sslax prepare {name}. Reading it needs no TensorFlow"
-        )
-    if split not in builder.info.splits:
-        raise ValueError(
-            f"{name!r} has no split {split!r}; it has {', '.join(builder.info.splits)}"
-        )
-    try:
-        return TfdsSource(builder, split, name=name, on_error=on_error)
-    except NotImplementedError as error:
-        raise ValueError(
-            f"{name!r} in {builder.data_dir} is stored as {builder.info.file_format},"
-            " which has no random access. To store it as array_record: sslax prepare"
-            f" {name}"
-        ) from error
-
-
-def stock_names() -> list[str]:
-    """The names of all sets that TFDS has a builder for."""
+def check_name(name: str, data_dir: Path | None) -> None:
+    """Raises with the nearest names when neither we nor TFDS know the name."""
     import tensorflow_datasets as tfds
 
-    return tfds.list_builders(with_community_datasets=False)
+    bare = name.split(":")[0].split("/")[0]
+    stock = tfds.list_builders(with_community_datasets=False)
+    if name in OWN or bare in stock or find_prepared(name, data_dir) is not None:
+        return
+    near = difflib.get_close_matches(bare, [*OWN, *stock], n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
+    raise ValueError(
+        f"no set is called {name!r}; {hint}There are {', '.join(OWN)}, and the sets of"
+        " tensorflow-datasets"
+    )
 
 
 def prepare_sample(data_dir: Path | None) -> Path:
@@ -150,7 +235,7 @@ def prepare_sample(data_dir: Path | None) -> Path:
     target = folder / SAMPLE / str(FashionMnistSample.VERSION)
     with _PREPARING:
         if not target.is_dir():
-            log.info("preparing %s in %s", SAMPLE, folder)
+            logging.info("preparing %s in %s", SAMPLE, folder)
             _write_sample(FashionMnistSample, folder, target)
     return target
 
@@ -187,7 +272,7 @@ def prepare_stock(name: str, data_dir: Path | None) -> Path:
     """Download a stock set and write it as array_record. It needs TensorFlow.
 
     Raises:
-        ValueError: when TensorFlow is not installed.
+      ValueError: if TensorFlow is not installed.
     """
     if importlib.util.find_spec("tensorflow") is None:
         raise ValueError(

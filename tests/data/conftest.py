@@ -16,7 +16,7 @@ def data_dir(tmp_path_factory):
 @pytest.fixture(scope="session")
 def sample(data_dir):
     return {
-        split: data.source("fashion_mnist_sample", split, data_dir=data_dir)
+        split: data.fashion_mnist_sample(split=split, data_dir=data_dir)
         for split in ("train", "test")
     }
 

@@ -17,7 +17,7 @@ def test_the_canvas_keeps_the_aspect_and_never_enlarges(
     folder, picture, size, wanted, kind
 ):
     root = folder({f"1.{kind}": picture(*size, kind)})
-    example = data.source("folder", "train", path=root).load(0, canvas=256)
+    example = data.folder(path=root).load(0, canvas=256)
     image, box = example["image"], example["box"]
     assert image.shape == (256, 256, 3)
     assert image.dtype == np.uint8
@@ -57,7 +57,7 @@ def test_sizes_that_round_to_nothing():
 
 
 def test_mask_and_position_follow_the_image():
-    source = data.source("synthetic", "train", size=64)
+    source = data.synthetic(size=64)
     small = source.load(4, canvas=32)
     assert small["foreground"].shape == (32, 32)
     np.testing.assert_allclose(small["position"], source[4]["position"] / 2)
@@ -76,8 +76,8 @@ def test_pixels_without_a_known_range_are_refused(folder):
 
     root = folder({"0.png": None})
     Image.fromarray(np.ones((4, 4), np.float32)).save(root / "1.tiff")
-    source = data.source("folder", "train", path=root)
-    with pytest.raises(data.BadExample, match=r"1\.tiff cannot be read.*mode F"):
+    source = data.folder(path=root)
+    with pytest.raises(data.BadExample, match=r"1\.tiff cannot be decoded.*mode F"):
         source[1]
 
 
@@ -117,3 +117,80 @@ def test_what_the_fast_decoder_refuses_goes_to_pillow(picture, monkeypatch):
     np.testing.assert_array_equal(
         decode(content, channels=3, canvas=15).shape, (10, 15, 3)
     )
+
+
+def test_pictures_too_large_to_decode_whole_are_refused_by_name(
+    folder, picture, monkeypatch
+):
+    monkeypatch.setattr(_decode, "MAX_PIXELS", 100 * 100)
+    root = folder({"0.png": picture(101, 100, "png"), "1.jpg": picture(240, 240)})
+    source = data.folder(path=root)
+    with pytest.raises(data.BadExample, match=r"0\.png .*has 100 x 101 pixels, more"):
+        source[0]
+    # A JPEG is scaled while it is decoded, if the canvas lets it.
+    assert source.load(1, canvas=60)["image"].shape == (60, 60, 3)
+    with pytest.raises(data.BadExample, match=r"1\.jpg .*has 240 x 240 pixels"):
+        source[1]
+    with pytest.raises(ValueError, match="240 x 240"):
+        decode(picture(240, 240), channels=3, fast=True)
+
+
+def test_exif_orientation_is_followed_when_asked(folder, picture):
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter, clockwise
+    root = folder({"1.jpg": picture(20, 40, quality=95, exif=exif.tobytes())})
+    plain, turned = (data.folder(path=root, upright=x) for x in (False, True))
+    assert plain[0]["image"].shape == (20, 40, 3)
+    assert turned[0]["image"].shape == (40, 20, 3)
+    assert turned.fields["image"].shape == (40, 20, 3)
+    wanted = np.rot90(plain[0]["image"], -1)
+    np.testing.assert_allclose(turned[0]["image"].astype(int), wanted, atol=3)
+    np.testing.assert_array_equal(turned.load(0, canvas=20)["box"], [0, 0, 20, 10])
+
+
+def test_deep_pictures_keep_their_bits(folder, picture):
+    from PIL import Image
+
+    deep = np.linspace(0, 65535, 8 * 6).astype(np.uint16).reshape(8, 6)
+    root = folder({"1.png": picture(8, 6, "png")})
+    Image.fromarray(deep).save(root / "0.png")
+    source = data.folder(path=root, bits=16, channels=1)
+    assert source[0]["image"].dtype == np.uint16
+    np.testing.assert_array_equal(source[0]["image"][..., 0], deep)
+    plain = data.folder(path=root, channels=1)[1]["image"].astype(int)
+    np.testing.assert_array_equal(source[1]["image"], 257 * plain)
+    small = source.load(0, canvas=4)["image"]
+    assert small.dtype == np.uint16
+    np.testing.assert_allclose(small[:4, :3].mean(), deep.mean(), rtol=1e-3)
+
+
+def test_pictures_of_many_channels_are_arrays_in_files(tmp_path):
+    rng = np.random.default_rng(0)
+    bands = rng.integers(0, 256, (3, 12, 8, 6), dtype=np.uint8)
+    for i, image in enumerate(bands):
+        np.save(tmp_path / f"{i}.npy", image)
+    source = data.folder(path=tmp_path, channels=6)
+    assert source.fields["image"].shape == (12, 8, 6)
+    np.testing.assert_array_equal(source[1]["image"], bands[1])
+    small = source.load(1, canvas=6)["image"]
+    assert small.shape == (6, 6, 6)
+    each = [resize(bands[1][..., i : i + 1], (6, 4)) for i in range(6)]
+    np.testing.assert_array_equal(small[:, :4], np.concatenate(each, -1))
+    for channels, bits in ((3, 8), (6, 16)):
+        wrong = data.folder(path=tmp_path, channels=channels, bits=bits)
+        with pytest.raises(
+            data.BadExample, match=r"0\.npy .*it holds uint8 \[12, 8, 6"
+        ):
+            wrong[0]
+    (tmp_path / "0.npy").write_bytes((tmp_path / "0.npy").read_bytes()[:200])
+    with pytest.raises(data.BadExample, match=r"0\.npy cannot be decoded"):
+        source[0]
+
+
+def test_transparency_does_not_darken_a_fourth_band():
+    """Four bands are four pictures: none is taken for the transparency of the rest."""
+    bands = np.full((8, 8, 4), 200, np.uint8)
+    bands[..., 3] = 0
+    np.testing.assert_array_equal(resize(bands, (4, 4))[..., :3], 200)

@@ -13,14 +13,12 @@ ALONE = {"process_index": 0, "process_count": 1}
 
 @pytest.fixture(scope="module")
 def shapes():
-    return data.source("synthetic", "train", size=8, length=37)
+    return data.synthetic(size=8, length=37)
 
 
 def test_each_epoch_is_a_permutation_and_no_example_is_lost(shapes):
     loader = data.loader(shapes, batch_size=8, seed=5, **ALONE)
     assert loader.steps_per_epoch == 4
-    assert loader.steps(1) == 5
-    assert loader.steps(2) == 10
     stream = np.concatenate([loader.batch(k)["index"] for k in range(14)])
     epochs = [stream[e * 37 : (e + 1) * 37] for e in range(3)]
     for epoch in epochs:
@@ -31,12 +29,29 @@ def test_each_epoch_is_a_permutation_and_no_example_is_lost(shapes):
     assert not np.array_equal(other.batch(0)["index"], stream[:8])
 
 
-def test_a_batch_larger_than_the_set(shapes):
-    loader = data.loader(shapes, batch_size=100, seed=0, **ALONE)
-    assert loader.steps_per_epoch == 1
-    counts = np.bincount(loader.batch(0)["index"], minlength=37)
-    assert counts.min() == 2
-    assert counts.max() == 3
+def test_a_batch_larger_than_the_set_is_refused(shapes):
+    with pytest.raises(ValueError, match=r"batch_size is 38, and synthetic/train has"):
+        data.loader(shapes, batch_size=38, **ALONE)
+    whole = data.loader(shapes, batch_size=37, **ALONE)
+    assert whole.steps_per_epoch == 1
+    np.testing.assert_array_equal(np.sort(whole.batch(0)["index"]), np.arange(37))
+
+
+def test_the_shapes_of_a_batch_are_known_without_one(shapes, folder):
+    root = folder({f"{c}/{i}.jpg": None for c in "ab" for i in range(2)})
+    for source, canvas in ((shapes, None), (shapes, 12), (data.folder(path=root), 20)):
+        for memory in (True, False):
+            loader = data.loader(
+                source, batch_size=4, canvas=canvas, memory=memory, **ALONE
+            )
+            batch = loader.batch(0)
+            got = {k: (x.shape, x.dtype) for k, x in batch.items()}
+            assert {k: (x.shape, x.dtype) for k, x in loader.shapes.items()} == got
+            known = data.shapes(source, batch_size=4, canvas=canvas)
+            assert known == loader.shapes
+    shared = data.loader(shapes, batch_size=4, process_index=1, process_count=2)
+    assert shared.shapes["image"].shape == (4, 8, 8, 3)
+    assert shared.batch(0)["image"].shape == (2, 8, 8, 3)
 
 
 def test_batches_carry_their_own_examples(shapes):
@@ -102,7 +117,7 @@ def test_memory_is_chosen_by_size(shapes, monkeypatch):
 
 def test_sizes_that_differ_need_a_canvas(folder, picture):
     root = folder({"a.png": picture(6, 9, "png"), "b.png": picture(9, 30, "png")})
-    source = data.source("folder", "train", path=root)
+    source = data.folder(path=root)
     for call in (
         lambda: data.loader(source, batch_size=2, **ALONE),
         lambda: data.in_memory(source),
@@ -177,7 +192,7 @@ def test_batches_go_to_the_devices_they_belong_to(shapes):
     counted = map(lambda k: taken.append(k) or loader.batch(k), range(9))
     next(data.to_device(counted, sharding, size=3))
     assert taken == [0, 1, 2], "the batches ahead of the one in use"
-    part = data.source("synthetic", "train[:32]", size=8, length=37)
+    part = data.part(of=data.synthetic(size=8, length=37), stop=32)
     finite = data.to_device(data.batches(part, 8), sharding, size=3)
     assert [b["index"][0].item() for b in finite] == [0, 8, 16, 24]
     with pytest.raises(ValueError, match="size is 0"):

@@ -1,4 +1,4 @@
-"""Sources by name: folders, drawn shapes, parts of splits, and clear errors."""
+"""Sources: drawn shapes, own arrays, two side by side, and clear errors."""
 
 import numpy as np
 import pytest
@@ -6,176 +6,165 @@ import pytest
 from sslax import data
 from sslax.data._synthetic import SHAPES
 
-
-def test_class_folders_are_labels_in_sorted_order(folder):
-    root = folder({"dog/b.jpg": None, "cat/z.JPG": None, "dog/a.png": None})
-    source = data.source(f"folder:{root}", "train")
-    assert source.files == ("cat/z.JPG", "dog/a.png", "dog/b.jpg")
-    assert source.class_names == ("cat", "dog")
-    assert [source[i]["label"] for i in range(3)] == [0, 1, 1]
-    assert [source[i]["index"] for i in range(3)] == [0, 1, 2]
-    assert source[0]["image"].shape == (12, 16, 3)
-    assert source.image_shape is None
-    data.require_labels(source, "kNN")
-
-
-def test_nested_folders_take_the_first_as_class(folder):
-    root = folder({"cat/2020/1.jpg": None, "cat/1.jpg": None, "dog/x/y/1.jpg": None})
-    source = data.source("folder", "train", path=root)
-    assert source.files == ("cat/1.jpg", "cat/2020/1.jpg", "dog/x/y/1.jpg")
-    assert [source[i]["label"] for i in range(3)] == [0, 0, 1]
-
-
-@pytest.mark.parametrize(
-    "files", [["b.jpg", "a.jpg"], ["only/a.jpg", "only/b.jpg"], ["c.jpg", "x/a.jpg"]]
-)
-def test_folders_without_classes_have_no_labels(folder, files):
-    source = data.source("folder", "train", path=folder(dict.fromkeys(files)))
-    assert source.num_classes is None
-    assert [example["label"] for example in source] == [-1, -1]
-    with pytest.raises(ValueError, match=r"linear probe needs labels.*folder:"):
-        data.require_labels(source, "the linear probe")
-
-
-def test_classes_may_be_asked_for_or_refused(folder):
-    root = folder({"a/1.jpg": None, "b/1.jpg": None})
-    assert data.source("folder", "train", path=root, classes="none").num_classes is None
-    assert data.source("folder", "train", path=root / "a").num_classes is None
-    with pytest.raises(ValueError, match="in no class folder"):
-        data.source("folder", "train", path=root / "a", classes="folders")
-    with pytest.raises(ValueError, match="classes is 'yes'"):
-        data.source("folder", "train", path=root, classes="yes")
-
-
-def test_split_folders_share_their_class_ids(folder):
-    root = folder(
-        {
-            **{f"train/{c}/1.jpg": None for c in "abc"},
-            **{f"test/{c}/1.jpg": None for c in "bc"},
-            ".cache/d/1.jpg": None,
-        }
-    )
-    test = data.source(f"folder:{root}", "test")
-    assert test.class_names == ("a", "b", "c")
-    assert [example["label"] for example in test] == [1, 2]
-    with pytest.raises(ValueError, match=r"no folder for the split 'val'.*'test'"):
-        data.source(f"folder:{root}", "val")
-
-
-def test_empty_and_missing_folders(folder, tmp_path):
-    folder({"readme.txt": b"", ".hidden.jpg": None, ".git/1.jpg": None})
-    with pytest.raises(ValueError, match=r"no image below .*\.jpg"):
-        data.source("folder", "train", path=tmp_path)
-    with pytest.raises(ValueError, match="nowhere' does not exist"):
-        data.source(f"folder:{tmp_path}/nowhere", "train")
-    with pytest.raises(ValueError, match="needs path="):
-        data.source("folder", "train")
-
-
-def test_images_of_all_modes_become_rgb(folder, picture):
-    modes = {"L": "png", "RGBA": "png", "P": "png", "1": "png", "CMYK": "jpeg"}
-    root = folder({f"{m}.{k}": picture(6, 9, k, m) for m, k in modes.items()})
-    deep = np.full((6, 9), 0x80FF, np.uint16)
-    from PIL import Image
-
-    Image.fromarray(deep).save(root / "deep.png")
-    source = data.source("folder", "train", path=root)
-    shapes = {example["image"].shape for example in source}
-    assert shapes == {(6, 9, 3)}
-    assert source.files[-1] == "deep.png"
-    assert np.all(source[len(source) - 1]["image"] == 0x80)
-    grey = data.source("folder", "train", path=root, channels=1)
-    assert {example["image"].shape for example in grey} == {(6, 9, 1)}
+ALONE = {"process_index": 0, "process_count": 1}
 
 
 def test_synthetic_depends_on_seed_split_and_index_alone():
-    source = data.source("synthetic", "train", size=24, length=40)
-    again = data.source("synthetic", "train", size=24, length=16)
+    source = data.synthetic(size=24, length=40)
+    again = data.synthetic(size=24, length=16)
     for key, value in source[11].items():
         np.testing.assert_array_equal(value, again[11][key])
     others = (
         source[19],
-        data.source("synthetic", "test", size=24)[11],
-        data.source("synthetic", "train", size=24, seed=1)[11],
+        data.synthetic(split="test", size=24)[11],
+        data.synthetic(size=24, seed=1)[11],
     )
     for other in others:
         assert other["label"] == source[11]["label"]
         assert not np.array_equal(other["image"], source[11]["image"])
     np.testing.assert_array_equal(np.bincount([e["label"] for e in source]), [5] * 8)
+    np.testing.assert_array_equal(source.labels, [e["label"] for e in source])
 
 
 @pytest.mark.parametrize("label", range(len(SHAPES)))
-def test_synthetic_mask_is_exact(label):
-    """Inside the mask the front texture shows, outside the back one, and no mixture."""
-    size, index = 48, label + 8
-    source = data.source("synthetic", "train", size=size)
-    example = source[index]
-    mask = example["foreground"]
+def test_synthetic_foreground_is_exact(label):
+    """Its edge is where the picture changes, and its middle is the position."""
+    size = 64
+    example = data.synthetic(size=size)[label + 8]
+    mask, position = example["foreground"], example["position"]
     assert mask.shape == (size, size)
     assert mask.dtype == np.uint8
     assert 0.02 < mask.mean() < 0.4
-    # Replay the draw: five numbers for the scene, then the textures in order.
-    from sslax.data._synthetic import _texture
-
-    rng = np.random.default_rng((*source.seeds, index))
-    radius = rng.uniform(0.15, 0.3)
-    centre = rng.uniform(radius, 1 - radius, 2)
-    rng.uniform(0, 2 * np.pi)
-    at = (np.arange(size) + 0.5) / size
-    front, back = (np.rint(255 * _texture(rng, at)) for _ in range(2))
-    wanted = np.where(mask[..., None] == 1, front, back)
-    np.testing.assert_array_equal(example["image"], wanted)
+    # Waves are smooth: steps between neighbours on one side are small beside those
+    # over the edge.
+    pixels = example["image"].astype(int)
+    steps, edges = [], []
+    for axis in (0, 1):
+        steps.append(np.abs(np.diff(pixels, axis=axis)).max(-1).ravel())
+        edges.append(np.diff(mask.astype(int), axis=axis).ravel() != 0)
+    step, edge = np.concatenate(steps), np.concatenate(edges)
+    assert edge.sum() > 20
+    assert np.median(step[edge]) > 3 * np.median(step[~edge])
+    # A mask that is one pixel off loses most of that.
+    off = np.concatenate([np.roll(e.reshape(s), 2).ravel() for e, s in _grids(edges)])
+    assert np.median(step[edge]) > 1.5 * np.median(step[off])
     # The whole shape lies in a disc about its position.
-    np.testing.assert_allclose(example["position"], centre * size, rtol=1e-6)
     rows, columns = np.nonzero(mask)
-    away = np.hypot(rows + 0.5 - centre[0] * size, columns + 0.5 - centre[1] * size)
-    assert away.max() <= 1.45 * radius * size
-    assert away.max() >= 0.8 * radius * size
+    away = np.hypot(rows + 0.5 - position[0], columns + 0.5 - position[1])
+    assert away.max() <= 1.45 * 0.3 * size
+    assert away.max() >= 0.8 * 0.15 * size
 
 
-def test_parts_of_splits():
-    whole = data.source("synthetic", "train", size=8, length=10)
-    part = data.source("synthetic", "train[20%:-1]", size=8, length=10)
-    assert len(part) == 7
-    assert part[0]["index"] == 0
-    np.testing.assert_array_equal(part[0]["image"], whole[2]["image"])
-    assert part.num_classes == 8
-    arrays = data.in_memory(whole).slice(2, 9)
-    np.testing.assert_array_equal(arrays[6]["image"], part[6]["image"])
-    assert arrays[6]["index"] == 6
-    with pytest.raises(ValueError, match="nothing is left"):
-        data.source("synthetic", "train[5:5]", size=8)
-    with pytest.raises(ValueError, match=r"split 'train\[a:\]' is not understood"):
-        data.source("synthetic", "train[a:]")
-    with pytest.raises(IndexError, match="10 examples, not 10"):
-        whole[10]
+def _grids(edges, size=64):
+    return zip(edges, ((size - 1, size), (size, size - 1)), strict=True)
+
+
+def test_arrays_are_a_source():
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (6, 8, 8, 3), dtype=np.uint8)
+    depth = rng.normal(size=(6, 2)).astype(np.float32)
+    mine = data.arrays(images, labels=[0, 1, 2] * 2, fields={"depth": depth})
+    batch = data.loader(mine, batch_size=4, **ALONE).batch(2)
+    for key, all_of_it in {"image": images, "depth": depth}.items():
+        np.testing.assert_array_equal(batch[key], all_of_it[batch["index"]])
+    assert mine.num_classes == 3
+    grey = data.source(images[..., 0])
+    assert grey.num_classes is None
+    assert "label" not in grey[0]
+    assert grey[5]["image"].shape == (8, 8, 1)
+    assert data.source(grey) is grey
+    floats = data.arrays(images / 255.0)
+    assert floats[0]["image"].dtype == np.float32
+    assert data.shapes(floats, batch_size=2)["image"].dtype == np.float32
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "message"),
+    ("options", "message"),
     [
-        ("fashion_mnist_smaple", {}, "did you mean 'fashion_mnist_sample'"),
-        ("cifra10", {}, "did you mean 'cifar10'"),
-        ("zzz", {}, "no set is called 'zzz'; There are fashion_mnist_sample"),
-        ("synthetic:x", {}, "did you mean 'synthetic'"),
-        ("cifar10", {}, r"pip install 'sslax\[tf\]', then sslax prepare cifar10"),
-        ("cifar10", {"size": 3}, "cifar10 has no option 'size'"),
-        ("synthetic", {"sise": 3}, "no option 'sise'; it has size, length"),
-        ("synthetic", {"size": 0}, "size is 0"),
-        ("synthetic", {"on_error": "ignore"}, "'ignore'; it must be 'stop' or 'skip'"),
+        ({"images": np.zeros((2, 8))}, r"images are float64 \[2, 8\]; expected"),
+        ({"images": np.zeros((2, 8, 8), np.int64)}, "images are int64"),
+        ({"labels": [0, 1, 2]}, r"has 2 images, and label of shape \(3,\)"),
+        ({"labels": [0.5, 1.0]}, "labels are float64"),
+        ({"labels": [0, 3], "class_names": "ab"}, "a label is 3, but there are 2"),
     ],
 )
-def test_mistakes_in_names_and_options(name, options, message, data_dir):
+def test_arrays_that_do_not_fit(options, message):
+    call = {"images": np.zeros((2, 8, 8), np.uint8), **options}
     with pytest.raises(ValueError, match=message):
-        data.source(name, "train", data_dir=data_dir, **options)
+        data.arrays(**call)
 
 
-def test_a_missing_split_names_the_others(sample, data_dir):
-    with pytest.raises(ValueError, match="no split 'val'; it has train, test"):
-        data.source("fashion_mnist_sample", "val", data_dir=data_dir)
-    part = data.source("fashion_mnist_sample", "train[:10]", data_dir=data_dir)
-    assert len(part) == 10
-    np.testing.assert_array_equal(part[9]["image"], sample["train"][9]["image"])
+def test_an_unlabelled_set_has_batches_without_label(folder):
+    source = data.folder(path=folder({"a.jpg": None, "b.jpg": None}))
+    loader = data.loader(source, batch_size=2, **ALONE)
+    assert sorted(loader.batch(0)) == ["image", "index"] == sorted(loader.shapes)
+
+
+def test_unpaired_draws_the_partner_anew_by_seed_and_step():
+    pairs = data.unpaired(
+        first=data.synthetic(size=8, length=4), second=data.synthetic(size=8, length=9)
+    )
+    assert len(pairs) == 9
+    assert pairs.pictures == ("image", "other")
+    options = {"batch_size": 6, "seed": 3, "canvas": 12}
+    loader = data.loader(pairs, **options, **ALONE)
+    assert not loader.memory, "in memory the partners would stay together"
+    batches = [loader.batch(k) for k in range(6)]
+    first, second = (data.synthetic(size=8, length=n) for n in (4, 9))
+    others = [tuple(e["image"].ravel()) for e in second]
+    partners: dict[int, set] = {}
+    for batch in batches:
+        assert batch["image"].shape == batch["other"].shape == (6, 12, 12, 3)
+        assert batch["box"].shape == batch["other_box"].shape == (6, 4)
+        for row, index in enumerate(batch["index"]):
+            image = batch["image"][row, :8, :8]
+            np.testing.assert_array_equal(image, first[int(index) % 4]["image"])
+            place = others.index(tuple(batch["other"][row, :8, :8].ravel()))
+            partners.setdefault(int(index), set()).add(place)
+    assert max(map(len, partners.values())) > 2
+    # The shares of two processes make up the batch, and so does reading ahead.
+    shares = [
+        data.loader(pairs, **options, process_index=p, process_count=2).batch(4)
+        for p in (0, 1)
+    ]
+    stream = loader.iterate(4)
+    ahead = next(stream)
+    stream.close()
+    for key, value in batches[4].items():
+        np.testing.assert_array_equal(
+            np.concatenate([share[key] for share in shares]), value
+        )
+        np.testing.assert_array_equal(ahead[key], value)
+    with pytest.raises(ValueError, match="memory is True, but unpaired"):
+        data.loader(pairs, batch_size=6, memory=True, **ALONE)
+    held = data.in_memory(pairs)
+    np.testing.assert_array_equal(held[7]["other"], pairs[7]["other"])
+
+
+def test_labels_are_asked_for(folder):
+    source = data.folder(path=folder({"b.jpg": None, "a.jpg": None}))
+    with pytest.raises(ValueError, match=r"linear probe needs labels.*folder:"):
+        data.require_labels(source, "the linear probe")
+    with pytest.raises(ValueError, match="needs labels"):
+        data.read_labels(source)
+
+
+def test_the_schedule_is_held_to_the_data():
+    source = data.synthetic(length=64)
+    data.check_examples(source, 64, batch_size=64)
+    with pytest.raises(ValueError, match=r"1281167 examples.*--config\.examples=64"):
+        data.check_examples(source, 1281167, batch_size=16)
+    with pytest.raises(ValueError, match=r"only 64 examples; .*batch_size=64 or less"):
+        data.check_examples(source, 64, batch_size=96)
+
+
+def test_classes_of_training_and_test_must_agree(folder):
+    files = ["one/ant/1.jpg", "one/bee/1.jpg", "two/bee/1.jpg", "two/cat/1.jpg"]
+    root = folder(dict.fromkeys(files))
+    one, two = (data.folder(path=root / name) for name in ("one", "two"))
+    with pytest.raises(ValueError, match=r"different classes.*\['ant', 'cat'\]"):
+        data.check_classes(one, two)
+    data.check_classes(one, data.folder(path=root / "two/bee"))
 
 
 def test_preparing(data_dir, sample, monkeypatch):
