@@ -1,6 +1,7 @@
 """What every config starts from. A config names calls; defaults stand in signatures."""
 
 import ml_collections
+from ml_collections import config_dict
 
 IMAGENET_EXAMPLES = 1_281_167
 CIFAR_EXAMPLES = 50_000
@@ -22,13 +23,13 @@ def base(*, examples: int, epochs: int, batch_size: int) -> ml_collections.Confi
     config.mesh = dict(data=-1, fsdp=1)
     config.layout = dict(name="replicated")
     config.data = dict(
-        name="",
-        train="train",
-        test="test",
+        train="",  # a call of sslax.data, or its short form: "folder:/path"
+        test="",  # likewise; empty: the test split that belongs to `train`
         on_error="stop",  # or "skip": what to do with a broken image
-        canvas=None,  # side of the square that images of other sizes are put on
+        canvas=config_dict.placeholder(
+            int
+        ),  # side of the square that images are put on
         workers=0,  # processes that decode
-        options={},
     )
     config.checkpoint = dict(every=ref("steps_per_epoch"), keep=3)
     config.evaluate = dict(
@@ -57,7 +58,7 @@ def base(*, examples: int, epochs: int, batch_size: int) -> ml_collections.Confi
 def imagenet(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     """ImageNet from TFDS, decoded once to canvases; crops happen on the device."""
     config.data.update(
-        name="imagenet2012", test="validation", canvas=384, workers=16, on_error="stop"
+        train="imagenet2012/train", canvas=384, workers=16, on_error="stop"
     )
     config.evaluate.probe.batch_size = 4096
     config.evaluate.view = dict(
@@ -68,7 +69,7 @@ def imagenet(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
 
 def cifar10(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     """CIFAR-10 from TFDS, in memory."""
-    config.data.update(name="cifar10")
+    config.data.train = "cifar10/train"
     config.evaluate.view = dict(name="center", size=32)
     config.evaluate.every = 10 * config.get_oneway_ref("steps_per_epoch")
     config.evaluate.online_examples = 50_000

@@ -15,7 +15,7 @@ from configs import common
 def get_config():
     """Three convolutions, batch 128, AdamW."""
     config = common.base(examples=10_000, epochs=20, batch_size=128)
-    config.data.name = "fashion_mnist_sample"
+    config.data.train = "fashion_mnist_sample/train"
     config.log_every = 50
     config.checkpoint.every = 500
     config.evaluate.update(

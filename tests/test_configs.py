@@ -85,7 +85,7 @@ def test_a_config_takes_a_step(name, variant):
         calls.build(config["optimizer"], optax.GradientTransformation),
     )
     mesh = sharding.make_mesh(devices=jax.devices()[:1])
-    channels = 1 if config["data"]["name"].startswith("fashion") else 3
+    channels = 1 if config["data"]["train"].startswith("fashion") else 3
     pixels = np.random.default_rng(0).integers(
         0, 256, (BATCH, size, size, channels), np.uint8
     )
@@ -127,7 +127,7 @@ def test_a_config_initialises_at_full_size(name, variant):
     method = calls.build(config["method"], Method)
     views = calls.build(config["views"], Builder)
     tx = calls.build(config["optimizer"], optax.GradientTransformation)
-    channels = 1 if config["data"]["name"].startswith("fashion") else 3
+    channels = 1 if config["data"]["train"].startswith("fashion") else 3
     size = config["evaluate"]["view"]["size"]
     batch = {"image": jax.ShapeDtypeStruct((16, size, size, channels), np.uint8)}
     state = jax.eval_shape(

@@ -177,10 +177,21 @@ def require_labels(source: Source, purpose: str) -> None:
 
 
 def read_labels(source: Source) -> np.ndarray:
-    """The label of every example, int32 [n], read where they are not known.
+    """Gives the label of every example, read where they are not known.
+
+    Args:
+      source: the data.
+
+    Returns:
+      Class numbers, int32 [n].
 
     Raises:
       ValueError: if the source has no labels.
+
+    Example:
+      >>> from sslax import data
+      >>> data.read_labels(data.synthetic(length=10)).tolist()
+      [0, 1, 2, 3, 4, 5, 6, 7, 0, 1]
     """
     require_labels(source, "this")
     if source.labels is not None:

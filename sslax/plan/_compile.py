@@ -106,10 +106,7 @@ def compile_for(config: Mapping[str, Any], target: Topology, *, effort: str) -> 
 def _program(config: Mapping[str, Any], devices: Any) -> tuple[Program, tuple]:
     """The program of training, and shapes of the arguments of its step."""
     mesh = sharding.make_mesh(**config["mesh"], devices=devices)
-    batch = {
-        name: jax.ShapeDtypeStruct(shape, np.dtype(dtype))
-        for name, (shape, dtype) in batch_shapes(config).items()
-    }
+    batch = batch_shapes(config)
     program = build_program(config, mesh, batch)
     where = sharding.batch_sharding(mesh)
     batch = {

@@ -7,19 +7,11 @@ import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sslax import models
+import jax
+
+from sslax import calls, data, models
 
 __all__ = ["batch_shapes", "has_option", "takes", "with_layout", "with_option"]
-
-# Sides and channels of sets whose images have one size.
-_IMAGES = {
-    "cifar10": (32, 32, 3),
-    "cifar100": (32, 32, 3),
-    "fashion_mnist": (28, 28, 1),
-    "fashion_mnist_sample": (28, 28, 1),
-    "mnist": (28, 28, 1),
-    "stl10": (96, 96, 3),
-}
 
 
 def with_layout(config: Mapping[str, Any], layout: str | None) -> dict[str, Any]:
@@ -89,8 +81,8 @@ def with_option(config: Mapping[str, Any], option: str, value: bool) -> dict[str
     return config
 
 
-def batch_shapes(config: Mapping[str, Any]) -> dict[str, tuple[tuple[int, ...], str]]:
-    """Shapes and dtypes of a batch, without its data.
+def batch_shapes(config: Mapping[str, Any]) -> dict[str, jax.ShapeDtypeStruct]:
+    """Shapes and dtypes of a batch, before the data are there where that can be.
 
     Args:
       config: the resolved config.
@@ -99,22 +91,8 @@ def batch_shapes(config: Mapping[str, Any]) -> dict[str, tuple[tuple[int, ...], 
       By name, as `sslax.data.loader` gives them.
 
     Raises:
-      ValueError: if the config does not say how large an image is.
+      ValueError: if neither the config nor the data say how large an image is.
     """
-    d, b = config["data"], config["batch_size"]
-    canvas, name = d["canvas"], d["name"]
-    if canvas:
-        size = (canvas, canvas, 3)
-    elif name == "synthetic":
-        side = d["options"].get("size", 32)
-        size = (side, side, 3)
-    elif name in _IMAGES:
-        size = _IMAGES[name]
-    else:
-        raise ValueError(
-            f"the size of the images of {name!r} is not known before they are there; "
-            "give --config.data.canvas=SIDE"
-        )
-    shapes = {"image": ((b, *size), "uint8")}
-    shapes |= {"label": ((b,), "int32"), "index": ((b,), "int32")}
-    return shapes | ({"box": ((b, 4), "float32")} if canvas else {})
+    d = config["data"]
+    known = data.described(d["train"]) or calls.build(d["train"], data.Source)
+    return data.shapes(known, batch_size=config["batch_size"], canvas=d["canvas"])

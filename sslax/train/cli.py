@@ -115,8 +115,8 @@ def _define_flags(command: str) -> None:
     if command == "pretrain":
         flags.DEFINE_bool("allow_config_change", False, "go on under a new config")
     if command == "embed":
-        string("data", None, "a data set's name; the run's own by default")
-        string("split", "test", "train or test, or a split of --data")
+        string("data", None, "folder:/path, cifar10/test, ...; the run's own if none")
+        string("split", "test", "train or test: which part of the run's own data")
     if command in ("embed", "show-views", "convert"):
         string("out", None, "the file or folder to write", required=True)
     if command == "convert":

@@ -66,17 +66,17 @@ def embed_source(
       canvas: side of the canvas that images of other sizes are put on.
 
     Returns:
-      Features `[n d]` and labels `[n]`, float32 and int32.
+      Features `[n d]` and labels `[n]`, float32 and int32; -1 where there are none.
     """
     size = -(-batch_size // mesh.size) * mesh.size
     sharding = batch_sharding(mesh)
     features, labels = [], []
     for batch in data.batches(source, size, canvas=canvas):
-        count = len(batch["label"])
+        count = len(batch["index"])
         placed = {k: _place(_pad(x, size), sharding) for k, x in batch.items()}
         rows = embed(state.params, state.extra, placed)
         features.append(np.asarray(rows, np.float32)[:count])
-        labels.append(batch["label"])
+        labels.append(batch.get("label", np.full(count, -1, np.int32)))
     return np.concatenate(features), np.concatenate(labels)
 
 
@@ -98,7 +98,7 @@ def eval_images(
     parts = []
     for batch in data.batches(source, batch_size, canvas=canvas):
         padded = {k: _pad(x, batch_size) for k, x in batch.items()}
-        parts.append(np.asarray(run(padded))[: len(batch["label"])])
+        parts.append(np.asarray(run(padded))[: len(batch["index"])])
     return np.concatenate(parts)
 
 

@@ -116,8 +116,8 @@ def embed_run(
       workdir: the folder of a run.
       out: the file.
       step: which checkpoint; the newest by default.
-      name: a data set, see `sslax.data.source`; the run's own by default.
-      split: "train" or "test" of the run's data, or a split of `name`.
+      name: data by their short form, see `sslax.data.parse`; the run's own by default.
+      split: "train" or "test" of the run's own data.
 
     Raises:
       ValueError: if there is no such run, checkpoint, data set or split.
@@ -131,7 +131,7 @@ def embed_run(
             )
         source = open_source(experiment.config, split)
     else:
-        source = data.source(name, split)
+        source = data.source(name)
     (features, labels), *_ = _features(experiment, state, [source])
     if jax.process_index() == 0:
         with epath.Path(out).open("wb") as file:

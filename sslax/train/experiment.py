@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -72,18 +73,35 @@ class Experiment(NamedTuple):
     train_step: Callable[..., Any]
 
 
-def open_source(config: Mapping[str, Any], split: str) -> Any:
+def open_source(config: Mapping[str, Any], split: str) -> data.Source:
     """The data of a run.
 
     Args:
       config: the resolved config.
-      split: "train" or "test": which of `data.train` and `data.test` to open.
+      split: "train" or "test": which of `data.train` and `data.test` to open; where the
+        latter is empty, it is what belongs to the training data (`data.test_of`).
 
     Returns:
-      A source, see `sslax.data.source`.
+      A source.
+
+    Raises:
+      ValueError: if the data are not there, or there is nothing to test on.
     """
     d = config["data"]
-    return data.source(d["name"], d[split], on_error=d["on_error"], **d["options"])
+    spec = d[split] or (data.test_of(d["train"]) if split == "test" else "")
+    if not spec:
+        raise ValueError(
+            "there is nothing to evaluate on: no other split belongs to"
+            f" {_brief(d['train'])}; give --config.data.test="
+            if split == "test"
+            else "there are no data: give --config.data.train=, as folder:/path"
+        )
+    source = calls.build(spec, data.Source)
+    return dataclasses.replace(source, on_error=d["on_error"])
+
+
+def _brief(spec: Any) -> str:
+    return repr(spec if isinstance(spec, str) else spec.get("name"))
 
 
 def build_program(
@@ -151,14 +169,16 @@ def build_experiment(config: Mapping[str, Any]) -> Experiment:
     mesh = sharding.make_mesh(**config["mesh"])
     _check_batch(config["batch_size"], mesh)
     d = config["data"]
+    source = open_source(config, "train")
+    data.check_examples(source, config["examples"], batch_size=config["batch_size"])
     loader = data.loader(
-        open_source(config, "train"),
+        source,
         batch_size=config["batch_size"],
         seed=config["seed"],
         canvas=d["canvas"],
         workers=d["workers"],
     )
-    program = build_program(config, mesh, _global_shapes(loader.batch(0)))
+    program = build_program(config, mesh, loader.shapes)
     return Experiment(config=config, loader=loader, **program._asdict())
 
 
@@ -208,14 +228,6 @@ def _rate(spec: Mapping[str, Any]) -> Callable[[int], Any]:
     schedule = spec.get("schedule")
     multiplier = calls.build(schedule, Schedule) if schedule else lambda step: 1.0
     return lambda step: spec["learning_rate"] * multiplier(step)
-
-
-def _global_shapes(batch: Mapping[str, Any]) -> dict[str, jax.ShapeDtypeStruct]:
-    n = jax.process_count()
-    return {
-        k: jax.ShapeDtypeStruct((n * x.shape[0], *x.shape[1:]), x.dtype)
-        for k, x in batch.items()
-    }
 
 
 def _with_shardings(method, txs, views, batch, layout):

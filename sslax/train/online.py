@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from sslax import calls, data, evaluate
 from sslax.core import State
 from sslax.kinds import Builder
@@ -68,23 +66,9 @@ def online_evaluation(experiment: Experiment) -> Callable[[State], dict[str, flo
     return run
 
 
-def _sample(config: Any, split: str) -> data.ArraySource:
+def _sample(config: Any, split: str) -> data.Source:
     source = open_source(config, split)
     data.require_labels(source, "an evaluation during training")
-    count = min(len(source), config["evaluate"]["online_examples"])
-    drawn = data.loader(
-        source,
-        batch_size=count,
-        seed=config["seed"],
-        memory=False,
-        canvas=config["data"]["canvas"],
-        process_index=0,
-        process_count=1,
-    ).batch(0)
-    arrays = {k: np.asarray(v) for k, v in drawn.items()}
-    return data.ArraySource(
-        arrays,
-        name=source.name,
-        class_names=source.class_names,
-        on_error=source.on_error,
-    )
+    share = min(1.0, config["evaluate"]["online_examples"] / len(source))
+    drawn = data.subset(of=source, fraction=share, seed=config["seed"])
+    return data.in_memory(drawn, canvas=config["data"]["canvas"])

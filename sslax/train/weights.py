@@ -99,7 +99,7 @@ def _encoder(workdir: str, image_size: int | None):
             f"{sorted(state.params)}"
         )
     side = image_size or config["evaluate"]["view"]["size"]
-    images = experiment.loader.batch(0)["image"]
+    images = experiment.loader.shapes["image"]
     inputs = [jax.ShapeDtypeStruct((1, side, side, images.shape[-1]), "float32")]
     stats = state.extra.get("stats", state.extra).get("encoder", {})
     return call, inputs, *jax.device_get((state.params["encoder"], stats))

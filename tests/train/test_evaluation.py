@@ -23,7 +23,7 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     config = tiny(steps=4, **{"evaluate.every": 0})
     config["evaluate"]["view"]["normalize"] = "half"
-    config["data"]["options"] = {"size": 16, "length": 96}
+    config["data"]["train"]["length"] = config["examples"] = 96
     experiment, state = pretrain(config, str(folder))
     return folder, experiment, state
 
@@ -81,13 +81,13 @@ def test_the_last_batch_is_kept(run):
         experiment.method, experiment.views, experiment.mesh, experiment.layout
     )
     features, labels = embed_source(
-        embed, state, source.slice(0, 21), experiment.mesh, batch_size=16
+        embed, state, data.part(of=source, stop=21), experiment.mesh, batch_size=16
     )
     assert features.shape[0] == labels.shape[0] == 21
 
 
 def test_large_images_are_shrunk_for_raw_pixels():
-    source = data.source("synthetic", "train", size=48, length=5)
+    source = data.synthetic(size=48, length=5)
 
     def view(key, batch):
         return {"views": (augment.to_float(batch["image"]),)}

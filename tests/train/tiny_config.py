@@ -5,7 +5,8 @@ from configs import common
 
 def get_config():
     config = common.base(examples=64, epochs=3, batch_size=16)
-    config.data.update(name="synthetic", options=dict(size=16, length=64))
+    with config.ignore_type():  # a call instead of its short form, one string
+        config.data.train = dict(name="synthetic", size=16, length=64)
     config.log_every = 2
     config.checkpoint.every = 2
     config.evaluate.update(
