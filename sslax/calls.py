@@ -31,7 +31,7 @@ _HOMES = {
     "sslax.schedules:Schedule": "sslax.schedules",
     "sslax.sharding:Rule": "sslax.sharding",
     "sslax.data:Source": "sslax.data",
-    "sslax.evaluate:Task": "sslax.evaluate",
+    "sslax.evaluate.tasks:Task": "sslax.evaluate.tasks",
 }
 
 
@@ -72,7 +72,7 @@ def build(spec: Mapping[str, Any] | str, kind: Any) -> Any:
         other that can be imported. For a source, its short form will do, as a string.
       kind: the type of what is wanted: `core.Method`, `core.Net`, `kinds.Builder`,
         `kinds.View`, `kinds.Mask`, `schedules.Schedule`, `sharding.Rule`,
-        `optax.GradientTransformation`, `data.Source` or `evaluate.Task`.
+        `optax.GradientTransformation`, `data.Source` or `evaluate.tasks.Task`.
 
     Returns:
       What the called function returns.

@@ -16,6 +16,7 @@ MODULES = [
     "core",
     "data",
     "evaluate",
+    "evaluate.tasks",
     "kinds",
     "losses",
     "memory",

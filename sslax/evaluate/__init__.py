@@ -21,6 +21,8 @@ from sslax.evaluate._knn import accuracy, knn, neighbours
 from sslax.evaluate._linear_probe import linear_probe
 from sslax.evaluate._logistic import choose_l2, logistic_regression
 from sslax.evaluate._protocol import evaluate_features, format_results, result_table
+from sslax.evaluate._retrieval import pair_recall, retrieval
+from sslax.evaluate._segmentation import iou, segment_maps
 
 __all__ = [
     "accuracy",
@@ -35,14 +37,18 @@ __all__ = [
     "format_results",
     "head_divergence",
     "health",
+    "iou",
     "knn",
     "labelled_rows",
     "linear_cka",
     "linear_probe",
     "logistic_regression",
     "neighbours",
+    "pair_recall",
     "patch_distances",
     "rankme",
     "rbf_cka",
     "result_table",
+    "retrieval",
+    "segment_maps",
 ]

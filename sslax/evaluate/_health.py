@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -139,11 +139,20 @@ def health(
     return numbers
 
 
-def collapse_warnings(numbers: Mapping[str, float]) -> list[str]:
+def collapse_warnings(
+    numbers: Mapping[str, float],
+    *,
+    untrained: Mapping[str, float] | None = None,
+    parts: Collection[str] = (),
+) -> list[str]:
     """What is wrong with a representation, in words, and what to try.
 
     Args:
       numbers: from `health`.
+      untrained: the same of the network before training; what was as narrow then has
+        not collapsed, it has not been trained for long.
+      parts: what the method has, so that advice is about it: of "teacher", "predictor",
+        "projector", "queue", "mask" and "pairs" (several views of an image).
 
     Returns:
       One sentence or two per finding; empty for a healthy representation.
@@ -157,22 +166,11 @@ def collapse_warnings(numbers: Mapping[str, float]) -> list[str]:
     """
     found = []
     d, rank = int(numbers["dimensions"]), numbers["rankme"]
-    # Random networks have cosines of 0.9 and more between images and are not collapsed:
-    # only what is still much tighter is called so.
-    if numbers["std"] < 0.05:
-        found.append(
-            "complete collapse: all images have almost the same feature (mean cosine "
-            f"{numbers['cosine']:.4f}, deviation {numbers['std']:.4f}). Try a lower "
-            "learning rate or a longer warm-up; check that the teacher gets no "
-            "gradient, that the predictor or the negatives are there, and that the "
-            "head has batch norm where the method asks for it"
-        )
+    before = {} if untrained is None else untrained
+    if numbers["std"] < _NARROW:
+        found.append(_narrow(numbers, before, parts))
     elif d >= 16 and rank < max(2.0, 0.02 * d):
-        found.append(
-            f"dimensional collapse: the features use about {rank:.1f} of {d} "
-            "dimensions. Try stronger augmentation, a deeper projection head, a larger "
-            "batch or queue, or a lower temperature"
-        )
+        found.append(_low_rank(rank, d, before, parts))
     if numbers["dead"] > 0.5:
         found.append(
             f"dead dimensions: {100 * numbers['dead']:.0f} % of {d} dimensions are "
@@ -180,3 +178,44 @@ def collapse_warnings(numbers: Mapping[str, float]) -> list[str]:
             "units that died do not come back"
         )
     return found
+
+
+# Deviations of unit features, times the root of their width. Random networks have
+# cosines of 0.9 and more between images and are not collapsed.
+_NARROW, _CONSTANT = 0.05, 0.01
+_LONGER = "Try more steps, a longer warm-up or a higher learning rate"
+
+
+def _narrow(numbers, before, parts) -> str:
+    seen = f"(mean cosine {numbers['cosine']:.4f}, deviation {numbers['std']:.4f}" + (
+        f"; {before['std']:.4f} before training)" if "std" in before else ")"
+    )
+    if numbers["std"] > 0.5 * before.get("std", np.inf):
+        return f"narrow features, as they were before training {seen}. {_LONGER}"
+    if numbers["std"] > _CONSTANT:
+        return (
+            "narrow features: all images lie close to one direction "
+            f"{seen}. Read them standardised, as the linear probe does. {_LONGER}"
+        )
+    advice = ["Try a lower learning rate or a longer warm-up"]
+    advice += ["check that the teacher gets no gradient"] * ("teacher" in parts)
+    advice += ["that the predictor trains"] * ("predictor" in parts)
+    advice += ["that the head has its batch norm"] * ("projector" in parts)
+    return (
+        "complete collapse: all images have almost the same feature "
+        f"{seen}. {'; '.join(advice)}"
+    )
+
+
+def _low_rank(rank, d, before, parts) -> str:
+    seen = f"the features use about {rank:.1f} of {d} dimensions"
+    if "rankme" in before:
+        seen += f"; the untrained network {before['rankme']:.1f}"
+    if rank > 0.5 * before.get("rankme", np.inf):
+        return f"low rank, as before training: {seen}. {_LONGER}"
+    advice = ["stronger augmentation"] * ("pairs" in parts)
+    advice += ["a deeper projection head"] * ("projector" in parts)
+    advice += ["a larger queue"] * ("queue" in parts)
+    advice += ["a higher masking ratio"] * ("mask" in parts)
+    advice += ["more steps"]
+    return f"low rank: {seen}. Try {' or '.join(advice)}"

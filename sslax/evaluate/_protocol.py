@@ -116,6 +116,8 @@ _COLUMNS = (
     ("uniformity", "uniformity", 2),
     ("alignment", "alignment", 2),
 )
+# Reported, but no column: they belong to others or say little beside them.
+_HIDDEN = {"l2", "cosine", "dead"}
 
 
 def result_table(
@@ -124,7 +126,7 @@ def result_table(
     """The results of several sets of features as headings and rows of text.
 
     Args:
-      results: numbers from `evaluate_features` by name, in order.
+      results: numbers of tasks by name, in order.
 
     Returns:
       Headings, and one row of cells for each name. Columns that no result has are left
@@ -143,9 +145,17 @@ def result_table(
         }
     )
     few_columns = [(f"linear_{n}_per_class", f"{n}/class", 1) for n in few]
+    known = (*_COLUMNS[:3], *few_columns, *_COLUMNS[3:])
+    listed = {name for name, _, _ in known} | _HIDDEN
+    others = {
+        name: (name, name.replace("_", " "), 1 if "loss" not in name else 3)
+        for numbers in results.values()
+        for name in numbers
+        if name not in listed and not name.endswith("_deviation")
+    }
     columns = [
         column
-        for column in (*_COLUMNS[:3], *few_columns, *_COLUMNS[3:])
+        for column in (*known, *others.values())
         if any(column[0] in numbers for numbers in results.values())
     ]
     rows = [

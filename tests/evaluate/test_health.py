@@ -47,7 +47,7 @@ def test_health_of_spread_features():
     [
         (1.0 + 1e-3 * SPREAD, "complete collapse"),
         (np.zeros_like(SPREAD), "complete collapse"),
-        (np.outer(SPREAD[:, 0], SPREAD[0]), "dimensional collapse"),
+        (np.outer(SPREAD[:, 0], SPREAD[0]), "low rank"),
         (SPREAD * (np.arange(32) < 12), "dead dimensions: 62 % of 32"),
     ],
 )
@@ -55,6 +55,36 @@ def test_collapse_is_named_with_a_way_out(features, finding):
     found = evaluate.collapse_warnings(evaluate.health(features.astype(np.float32)))
     assert any(sentence.startswith(finding) for sentence in found)
     assert all("Try " in sentence for sentence in found)
+
+
+def test_advice_is_about_what_the_method_has():
+    dead = evaluate.health((1.0 + 1e-4 * SPREAD).astype(np.float32))
+    (said,) = evaluate.collapse_warnings(dead)
+    assert "teacher" not in said
+    assert "predictor" not in said
+    assert "negative" not in said
+    parts = ("teacher", "predictor")
+    (said,) = evaluate.collapse_warnings(dead, parts=parts)
+    assert "teacher gets no gradient; that the predictor trains" in said
+    line = evaluate.health(np.outer(SPREAD[:, 0], SPREAD[0]))
+    (said,) = evaluate.collapse_warnings(line, parts=("mask",))
+    assert said.endswith("Try a higher masking ratio or more steps")
+
+
+def test_what_was_so_before_training_is_no_collapse():
+    """MAE's features share a large mean after a few steps, and can still be read."""
+    narrow = evaluate.health((1.0 + 0.02 * SPREAD).astype(np.float32))
+    assert 0.01 < narrow["std"] < 0.05
+    (said,) = evaluate.collapse_warnings(narrow)
+    assert said.startswith("narrow features: all images lie close to one direction")
+    tighter = {**narrow, "std": 0.006}
+    (said,) = evaluate.collapse_warnings(tighter, untrained={**narrow, "std": 0.007})
+    assert said.startswith("narrow features, as they were before training")
+    (said,) = evaluate.collapse_warnings(tighter, untrained=narrow)
+    assert said.startswith("complete collapse")
+    line = evaluate.health(np.outer(SPREAD[:, 0], SPREAD[0]))
+    (said,) = evaluate.collapse_warnings(line, untrained=line)
+    assert said.startswith("low rank, as before training")
 
 
 def test_health_refuses_what_cannot_be_meant():

@@ -1,0 +1,30 @@
+"""Evaluations that a config names: functions that return a `Task`.
+
+A task says which outputs of a method it needs, gets them computed once for each split,
+and returns numbers, notes and pictures. Baselines are the same task on other outputs.
+"""
+
+from __future__ import annotations
+
+from sslax.evaluate.tasks._attend import attend
+from sslax.evaluate.tasks._classify import classify, knn, linear
+from sslax.evaluate.tasks._correspond import correspond
+from sslax.evaluate.tasks._held_out import held_out
+from sslax.evaluate.tasks._retrieve import retrieve
+from sslax.evaluate.tasks._segment import segment
+from sslax.evaluate.tasks._task import Pictures, Results, Split, Task
+
+__all__ = [
+    "Pictures",
+    "Results",
+    "Split",
+    "Task",
+    "attend",
+    "classify",
+    "correspond",
+    "held_out",
+    "knn",
+    "linear",
+    "retrieve",
+    "segment",
+]
