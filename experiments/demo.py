@@ -21,7 +21,8 @@ def main() -> None:
         [
             sys.executable,
             "-m",
-            "sslax.train",
+            "sslax",
+            "pretrain",
             "--config=configs/demo.py",
             f"--workdir={args.workdir}",
         ],

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from sslax import augment, views
-from sslax.train.show_views import grid
+from sslax.commands.show_views import grid
 
 SIDE = 96
 KEY = jax.random.key(3)

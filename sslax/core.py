@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -19,12 +19,55 @@ __all__ = [
     "Method",
     "Net",
     "Objective",
+    "Output",
     "State",
+    "by_size",
     "chain",
+    "each",
+    "features_of",
     "fold",
-    "output_of",
     "unfold",
 ]
+
+Params = Mapping[str, Any]
+Extra = Mapping[str, Any]
+Batch = Mapping[str, Any]
+
+
+@runtime_checkable
+class Init(Protocol):
+    """`(key, batch) -> (params, extra)`; the batch is one that views have made."""
+
+    def __call__(self, key: Array, batch: Batch, /) -> tuple[Params, Extra]: ...
+
+
+@runtime_checkable
+class Loss(Protocol):
+    """`(params, extra, batch, *, key, step) -> (scalar, Aux)`."""
+
+    def __call__(
+        self, params: Params, extra: Extra, batch: Batch, /, *, key: Array, step: Array
+    ) -> tuple[Array, Aux]: ...
+
+
+@runtime_checkable
+class Output(Protocol):
+    """`(params, extra, batch, *, key) -> array or dict of arrays`, deterministic."""
+
+    def __call__(
+        self, params: Params, extra: Extra, batch: Batch, /, *, key: Array
+    ) -> Array | Mapping[str, Array]:
+        """Reads one kind of output."""
+        ...
+
+
+@runtime_checkable
+class AfterUpdate(Protocol):
+    """`(params, extra, *, step) -> (params, extra)`."""
+
+    def __call__(
+        self, params: Params, extra: Extra, /, *, step: Array
+    ) -> tuple[Params, Extra]: ...
 
 
 class Net(NamedTuple):
@@ -33,10 +76,11 @@ class Net(NamedTuple):
     Attributes:
       init: `(key, *inputs) -> (params, stats)`.
       apply: `(params, stats, *inputs, train=False, key=None) -> (output, stats)`.
+        Without a key nothing is dropped: no dropout, no drop path.
     """
 
-    init: Callable[..., Any]
-    apply: Callable[..., Any]
+    init: Callable[..., tuple[Any, Any]]
+    apply: Callable[..., tuple[Any, Any]]
 
 
 class Aux(NamedTuple):
@@ -58,12 +102,13 @@ class Objective:
     Attributes:
       loss: `(params, extra, batch, *, key, step) -> (scalar, Aux)`.
       wrt: the top-level parameter groups that it trains; None is all of them.
-      every: update once in so many steps.
+      every: steps between updates; schedules of its optimizer follow the steps of the
+        run, not its updates.
       separable: the loss is a mean over examples that do not see each other (batch
         norm aside), so that gradients of micro-batches can be averaged.
     """
 
-    loss: Callable[..., Any]
+    loss: Loss
     wrt: tuple[str, ...] | None = None
     every: int = 1
     separable: bool = False
@@ -80,18 +125,20 @@ class Method:
 
     Attributes:
       init: `(key, batch) -> (params, extra)`; the batch is one that views have made.
+        Batch statistics stand at `extra["stats"][group]` for every group that has them.
       objectives: losses by name, updated in order, each with its own optimizer.
-      embed: `(params, extra, images) -> features [b d]`, deterministic.
+      outputs: what can be read from the networks, by kind, each a deterministic
+        `(params, extra, batch, *, key) -> array or dict of arrays` of a batch that
+        views made. Every method has "features" [b d], of the first view. By kind also
+        "logits" [b c], "map" [b h w d], "text" [b d], "attention" [b heads h w], and
+        "pictures", images in the range of the views by title, for the report.
       after_update: `(params, extra, *, step) -> (params, extra)`: EMA, renormalisation.
-      reconstruct: `(params, extra, batch, *, key) -> images [b h w c]` for methods that
-        paint pixels, for the report; None for others.
     """
 
-    init: Callable[..., Any]
+    init: Init
     objectives: Mapping[str, Objective]
-    embed: Callable[..., Any]
-    after_update: Callable[..., Any] = _keep
-    reconstruct: Callable[..., Any] | None = None
+    outputs: Mapping[str, Output]
+    after_update: AfterUpdate = _keep
 
 
 @jax.tree_util.register_dataclass
@@ -143,21 +190,79 @@ def chain(**nets: Net) -> Net:
     return Net(init, apply)
 
 
-def output_of(net: Net, name: str) -> Callable[..., Array]:
-    """The usual `embed`: the output called `name` of a chain, in inference mode.
+def features_of(net: Net, name: str) -> Output:
+    """The usual `outputs["features"]`: one output of a chain, in inference mode.
 
     Args:
       net: a net made by `chain`.
       name: the name of the output.
 
     Returns:
-      `(params, extra, images) -> features`, reading statistics in `extra["stats"]`.
+      `(params, extra, batch, *, key) -> features` of the first view, reading statistics
+      in `extra["stats"]`.
     """
 
-    def embed(params, extra, images):
-        return net.apply(params, extra["stats"], images)[0][name]
+    def features(params, extra, batch, *, key):
+        del key
+        return net.apply(params, extra["stats"], batch["views"][0])[0][name]
 
-    return embed
+    return features
+
+
+def each(
+    net: Net, params: Any, stats: Any, views: Sequence[Array], *, key: Array
+) -> tuple[list[Any], Any]:
+    """Trains on one view after the other, so that each has batch statistics of its own.
+
+    Args:
+      net: the net.
+      params: its parameters.
+      stats: its statistics, passed from view to view.
+      views: arrays `[b ...]`.
+      key: of dropout; every view draws its own.
+
+    Returns:
+      The output of each view, and the statistics after the last.
+    """
+    outputs = []
+    for i, view in enumerate(views):
+        out, stats = net.apply(
+            params, stats, view, train=True, key=jax.random.fold_in(key, i)
+        )
+        outputs.append(out)
+    return outputs, stats
+
+
+def by_size(
+    net: Net, params: Any, stats: Any, views: Sequence[Array], *, key: Array
+) -> tuple[list[Any], Any]:
+    """Trains on views of several sizes, those of one size in one pass (multi-crop).
+
+    Args:
+      net: the net.
+      params: its parameters.
+      stats: its statistics, passed from size to size.
+      views: arrays `[b h w c]`, those of one size beside each other.
+      key: of dropout; every pass draws its own.
+
+    Returns:
+      The output of each view, and the statistics after the last pass.
+    """
+    outputs, start = [], 0
+    while start < len(views):
+        stop = start
+        while stop < len(views) and views[stop].shape == views[start].shape:
+            stop += 1
+        group, count = views[start:stop], stop - start
+        out, stats = net.apply(
+            params, stats, fold(group), train=True, key=jax.random.fold_in(key, start)
+        )
+        parts = jax.tree.map(lambda x, n=count: unfold(x, n), out)
+        outputs += [
+            jax.tree.map(lambda _, part, i=i: part[i], out, parts) for i in range(count)
+        ]
+        start = stop
+    return outputs, stats
 
 
 def fold(views: Sequence[Array]) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -13,6 +14,7 @@ from jaxtyping import Array, Float, Int
 __all__ = [
     "ema",
     "enqueue",
+    "follows",
     "log_constant",
     "push",
     "update_bank",
@@ -58,6 +60,38 @@ def ema(old: Any, new: Any, *, momentum: ArrayLike) -> Any:
         return mixed.astype(before.dtype)
 
     return jax.tree.map(average, old, new)
+
+
+def follows(
+    groups: Sequence[str], *, momentum: Callable[..., ArrayLike] | ArrayLike
+) -> Callable[..., tuple[Any, Any]]:
+    """The usual `after_update`: a teacher follows the student by EMA.
+
+    Args:
+      groups: names of the parameter groups that `extra["teacher"]` holds.
+      momentum: a number, or a schedule of it by the step of the update.
+
+    Returns:
+      `(params, extra, *, step) -> (params, extra)`.
+
+    Example:
+      >>> after = follows(("encoder",), momentum=0.5)
+      >>> params = {"encoder": {"w": jnp.array(3.0)}, "predictor": {}}
+      >>> extra = {"teacher": {"encoder": {"w": jnp.array(1.0)}}}
+      >>> _, extra = after(params, extra, step=0)
+      >>> extra["teacher"]["encoder"]["w"].item()
+      2.0
+    """
+
+    def after_update(params, extra, *, step):
+        student = {name: params[name] for name in groups}
+        value = momentum(step) if callable(momentum) else momentum
+        return params, {
+            **extra,
+            "teacher": ema(extra["teacher"], student, momentum=value),
+        }
+
+    return after_update
 
 
 def enqueue(

@@ -8,6 +8,8 @@ layout may split it.
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -15,11 +17,16 @@ from typing import Any
 
 import jax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array
+
+from sslax.core import Method, Objective
 
 __all__ = [
     "batch_sharding",
     "by_rule",
+    "check_batch",
     "fsdp",
+    "gathered",
     "layout",
     "make_mesh",
     "replicated",
@@ -98,6 +105,26 @@ def batch_sharding(mesh: Mesh, *, stacked: bool = False) -> NamedSharding:
     """
     axes = ("data", "fsdp")
     return NamedSharding(mesh, PartitionSpec(*([None] * stacked), axes))
+
+
+def check_batch(batch_size: int, mesh: Mesh) -> None:
+    """Checks that a batch divides by the devices.
+
+    Args:
+      batch_size: the global batch.
+      mesh: the mesh.
+
+    Raises:
+      ValueError: if it does not; the message has the nearest sizes.
+    """
+    count = mesh.size
+    if batch_size % count:
+        lower = batch_size // count * count
+        sizes = [n for n in (lower, lower + count) if n > 0]
+        raise ValueError(
+            f"batch_size={batch_size} does not divide by {count} devices; "
+            f"the nearest sizes are {' and '.join(map(str, sizes))}"
+        )
 
 
 # State with an entry for every image or key: splitting its first axis is natural.
@@ -205,3 +232,60 @@ def _key(entry) -> str:
         if hasattr(entry, attribute):
             return str(getattr(entry, attribute))
     return str(entry)
+
+
+def gathered(method: Method, shapes: Any) -> Method:
+    """A method whose losses see whole arrays where a layout splits them over "fsdp".
+
+    Without this the partitioner may leave the weights split and gather activations over
+    the batch instead. Rows of queues and banks, which lie over all devices, stay where
+    they are.
+
+    Args:
+      method: the method.
+      shapes: shapes of the state, with shardings.
+
+    Returns:
+      The same method for one device; gradients come back split as their parameters.
+    """
+    layouts = (_shardings(shapes.params), _shardings(shapes.extra))
+
+    def whole(objective: Objective) -> Objective:
+        def loss(params, extra, batch, *, key, step):
+            params, extra = map(_gather, (params, extra), layouts)
+            return objective.loss(params, extra, batch, key=key, step=step)
+
+        return dataclasses.replace(objective, loss=loss)
+
+    objectives = {name: whole(one) for name, one in method.objectives.items()}
+    return dataclasses.replace(method, objectives=objectives)
+
+
+def _shardings(shapes):
+    return jax.tree.map(lambda leaf: leaf.sharding, shapes)
+
+
+def _gather(tree, layout):
+    def gather(leaf, sharding):
+        return _whole(leaf, sharding) if "fsdp" in sharding.spec else leaf
+
+    return jax.tree.map(gather, tree, layout)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
+def _whole(leaf: Array, sharding: NamedSharding) -> Array:
+    whole = NamedSharding(sharding.mesh, PartitionSpec())
+    return jax.lax.with_sharding_constraint(leaf, whole)
+
+
+def _whole_forward(leaf, sharding):
+    return _whole(leaf, sharding), None
+
+
+def _whole_backward(sharding, residual, gradient):
+    # The constraint's own transpose would ask for the whole gradient everywhere.
+    del residual
+    return (jax.lax.with_sharding_constraint(gradient, sharding),)
+
+
+_whole.defvjp(_whole_forward, _whole_backward)

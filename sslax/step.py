@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,7 +14,7 @@ from jaxtyping import Array
 
 from sslax import platforms
 from sslax.core import Method, Objective, State
-from sslax.sharding import Rule, batch_sharding, layout
+from sslax.sharding import Rule, batch_sharding, gathered, layout
 
 __all__ = ["compile_init", "compile_step", "init_state", "train_step"]
 
@@ -53,7 +52,6 @@ def train_step(
     key: Array,
     *,
     accumulate: int = 1,
-    whole: Callable[[State], State] = lambda state: state,
 ) -> tuple[State, dict[str, Array]]:
     """One step: a pure function of the state, the batch and the key of the run.
 
@@ -67,22 +65,19 @@ def train_step(
       batch: leaves with a leading batch axis.
       key: the key of the run, the same at every step.
       accumulate: micro-batches whose gradients are averaged, for separable objectives.
-      whole: makes the arrays whole that a layout splits, for their use in a loss.
 
     Returns:
       The state after, and scalars named `objective/metric`.
     """
     key = jax.random.fold_in(key, state.step)
     batch = views(jax.random.fold_in(key, 0), batch)
-    params, opt, metrics = state.params, dict(state.opt), {}
-    extra = whole(state).extra
+    params, extra, opt, metrics = state.params, state.extra, dict(state.opt), {}
     for i, (name, objective) in enumerate(method.objectives.items(), start=1):
         update = functools.partial(
             _update,
             objective,
             txs[name],
             accumulate,
-            lambda params: whole(dataclasses.replace(state, params=params)).params,
             batch,
             jax.random.fold_in(key, i),
         )
@@ -101,7 +96,7 @@ def compile_init(
     mesh: Mesh,
     rule: Rule,
     batch: Mapping[str, Any],
-) -> tuple[Callable[..., State], Any]:
+) -> tuple[Callable[..., State], State]:
     """Prepares an initialisation straight into the state's sharding.
 
     Args:
@@ -113,7 +108,7 @@ def compile_init(
       batch: a global batch, or its shapes.
 
     Returns:
-      A compiled `(batch, key) -> state`, and the state's layout, a tree of shardings.
+      A compiled `(batch, key) -> state`, and the shapes of the state, with shardings.
     """
     init = _for_mesh(mesh, functools.partial(init_state, method, txs, views))
     shapes = jax.eval_shape(init, batch, jax.random.key(0))
@@ -122,7 +117,11 @@ def compile_init(
     compiled = jax.jit(
         init, in_shardings=(batch_sharding(mesh), key), out_shardings=state_layout
     )
-    return compiled, state_layout
+    return compiled, jax.tree.map(_placed, shapes, state_layout)
+
+
+def _placed(shape, sharding):
+    return jax.ShapeDtypeStruct(shape.shape, shape.dtype, sharding=sharding)
 
 
 def compile_step(
@@ -130,7 +129,7 @@ def compile_step(
     txs: Optimizers,
     views: Views,
     mesh: Mesh,
-    state_layout: Any,
+    shapes: State,
     *,
     steps_per_call: int = 1,
     accumulate: int = 1,
@@ -142,7 +141,7 @@ def compile_step(
       txs: an optimizer for each objective, by name.
       views: `(key, batch) -> batch`.
       mesh: the mesh.
-      state_layout: the state's tree of shardings, from `compile_init`.
+      shapes: shapes of the state, with shardings, from `compile_init`.
       steps_per_call: with n > 1, n steps in one dispatch: batches and metrics have a
         leading axis of n. Worth it where a step is shorter than its dispatch.
       accumulate: micro-batches of a batch whose gradients are averaged.
@@ -163,13 +162,9 @@ def compile_step(
             "batch."
         )
     one = functools.partial(
-        train_step,
-        method,
-        txs,
-        views,
-        accumulate=accumulate,
-        whole=functools.partial(_gathered, state_layout),
+        train_step, gathered(method, shapes), txs, views, accumulate=accumulate
     )
+    state_layout = jax.tree.map(lambda leaf: leaf.sharding, shapes)
 
     def many(state, batches, key):
         return jax.lax.scan(lambda s, b: one(s, b, key), state, batches)
@@ -182,41 +177,6 @@ def compile_step(
         in_shardings=(state_layout, batch, whole),
         out_shardings=(state_layout, whole),
     )
-
-
-def _gathered(state_layout: Any, state: State) -> State:
-    """A state whose arrays are whole where the layout splits them over "fsdp".
-
-    Without this the partitioner may leave the weights split and gather activations over
-    the batch instead. Rows of queues and banks, which lie over all devices, stay where
-    they are.
-    """
-
-    def gather(leaf, sharding):
-        return _whole(leaf, sharding) if "fsdp" in sharding.spec else leaf
-
-    params = jax.tree.map(gather, state.params, state_layout.params)
-    extra = jax.tree.map(gather, state.extra, state_layout.extra)
-    return dataclasses.replace(state, params=params, extra=extra)
-
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
-def _whole(leaf: Array, sharding: NamedSharding) -> Array:
-    whole = NamedSharding(sharding.mesh, PartitionSpec())
-    return jax.lax.with_sharding_constraint(leaf, whole)
-
-
-def _whole_forward(leaf, sharding):
-    return _whole(leaf, sharding), None
-
-
-def _whole_backward(sharding, residual, gradient):
-    # The constraint's own transpose would ask for the whole gradient everywhere.
-    del residual
-    return (jax.lax.with_sharding_constraint(gradient, sharding),)
-
-
-_whole.defvjp(_whole_forward, _whole_backward)
 
 
 def _for_mesh(mesh: Mesh, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -233,22 +193,13 @@ def _group(params, wrt):
 
 
 def _update(
-    objective: Objective,
-    tx,
-    accumulate,
-    whole,
-    batch,
-    key,
-    step,
-    params,
-    extra,
-    opt_state,
+    objective: Objective, tx, accumulate, batch, key, step, params, extra, opt_state
 ):
     live = _group(params, objective.wrt)
 
     def loss(live, extra, batch, key):
-        every = whole({**params, **live})
-        return objective.loss(every, extra, batch, key=key, step=step)
+        params_now = {**params, **live}
+        return objective.loss(params_now, extra, batch, key=key, step=step)
 
     grad = jax.value_and_grad(loss, has_aux=True)
     if accumulate == 1:
@@ -288,9 +239,10 @@ def _accumulate(grad, count, live, extra, batch, key):
     return value, extra, metrics, jax.tree.map(lambda g: g / count, total)
 
 
-def _every(period, step, update, *state):
+def _every(period, step, update, params, extra, opt_state):
     if period == 1:
-        return update(step, *state)
+        return update(step, params, extra, opt_state)
+    state = (params, extra, _clocked(opt_state, step))
     logs = jax.eval_shape(update, step, *state)[-1]
 
     def skip(step, *state):
@@ -298,3 +250,15 @@ def _every(period, step, update, *state):
         return *state, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), logs)
 
     return jax.lax.cond(step % period == 0, update, skip, step, *state)
+
+
+def _clocked(opt_state, step):
+    """Schedules of an optimizer that rests follow the steps of the run."""
+
+    def is_clock(node):
+        return getattr(node, "_fields", None) == ("count",)
+
+    def clock(node):
+        return node._replace(count=step) if is_clock(node) else node
+
+    return jax.tree.map(clock, opt_state, is_leaf=is_clock)

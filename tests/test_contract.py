@@ -1,7 +1,8 @@
 """What every method promises, over all methods at toy size.
 
 It traces once; 1 device equals 2 and 8; `extra` keeps its structure; a restored run
-goes on as if never stopped; every group moves, no other does; `embed` is deterministic.
+goes on as if never stopped; every group moves, no other does; outputs are
+deterministic.
 """
 
 import functools
@@ -41,8 +42,9 @@ def compiled(name, devices):
     else:
         mesh = sharding.make_mesh(devices=jax.devices()[:devices])
         rule = sharding.replicated()
-    init, layout = step.compile_init(toy.method, txs, views, mesh, rule, toys.batch())
-    train = step.compile_step(toy.method, txs, views, mesh, layout)
+    init, shapes = step.compile_init(toy.method, txs, views, mesh, rule, toys.batch())
+    train = step.compile_step(toy.method, txs, views, mesh, shapes)
+    layout = jax.tree.map(lambda leaf: leaf.sharding, shapes)
     return toy.method, init, train, layout, traces
 
 
@@ -174,33 +176,66 @@ def test_every_group_moves(name):
         assert moved == (group in trained), group
 
 
+def seen(name, batch):
+    return jax.jit(toys.TOYS[name]().views)(KEY, batch)
+
+
 @pytest.mark.parametrize("name", toys.TOYS)
-def test_embed_sees_each_image_alone(name):
+def test_features_see_each_image_alone(name):
     method, *_ = compiled(name, 1)
     state, _, _ = reference(name)
-    images = toys.batch()["image"].astype(np.float32) / 255
-    embed = jax.jit(method.embed)
-    features = embed(state.params, state.extra, images)
-    assert features.shape[0] == len(images)
+    batch = seen(name, toys.batch())
+    turned = jax.tree.map(lambda x: x[::-1], batch)
+    read = jax.jit(functools.partial(method.outputs["features"], key=KEY))
+    features = read(state.params, state.extra, batch)
+    assert features.shape[0] == toys.BATCH
     assert features.ndim == 2
     assert features.std(axis=0).max() > 0
-    equal(features, embed(state.params, state.extra, images))
-    turned = embed(state.params, state.extra, images[::-1].copy())
-    close(features, turned[::-1], rtol=1e-5, atol=1e-6)
+    equal(features, read(state.params, state.extra, batch))
+    back = read(state.params, state.extra, turned)[::-1]
+    close(features, back, rtol=1e-5, atol=1e-6)
 
 
-def test_reconstructions_keep_what_was_seen():
+@pytest.mark.parametrize("name", toys.TOYS)
+def test_other_outputs_are_arrays_of_their_kind(name):
+    """Deterministic given the key; pictures are titled images, a map has two axes."""
+    method, *_ = compiled(name, 1)
+    state, _, _ = reference(name)
+    batch, ranks = seen(name, toys.batch()), {"logits": 2, "text": 2, "map": 4}
+    for kind in sorted(set(method.outputs) - {"features"}):
+        read = jax.jit(functools.partial(method.outputs[kind], key=KEY))
+        output = read(state.params, state.extra, batch)
+        equal(output, read(state.params, state.extra, batch))
+        for leaf in jax.tree.leaves(output):
+            assert leaf.shape[0] == toys.BATCH
+            assert np.isfinite(leaf).all()
+            assert leaf.ndim == ranks.get(kind, 4)
+        assert isinstance(output, dict) == (kind == "pictures")
+
+
+@pytest.mark.parametrize("name", toys.TOYS)
+def test_statistics_stand_by_group(name):
+    state = start(name)
+    assert set(state.extra.get("stats", {})) <= set(state.params)
+    strays = set(state.extra) & set(state.params)
+    assert not strays, f"{strays} are groups; their statistics belong in extra['stats']"
+
+
+def test_painted_pictures_keep_what_was_seen():
     """MAE paints the hidden patches and leaves the others as they are."""
     method, *_ = compiled("mae", 1)
     state, _, _ = reference("mae")
-    seen = jax.jit(toys.TOYS["mae"]().views)(KEY, toys.batch())
-    painted = method.reconstruct(state.params, state.extra, seen, key=KEY)
-    (image,) = seen["views"]
-    assert painted.shape == image.shape
-    hidden = np.repeat(np.asarray(seen["mask"]).reshape(-1, 4, 4), 4, axis=1)
+    batch = seen("mae", toys.batch())
+    pictures = method.outputs["pictures"](state.params, state.extra, batch, key=KEY)
+    assert list(pictures) == ["image", "visible", "painted"]
+    image, visible, painted = pictures.values()
+    np.testing.assert_array_equal(image, batch["views"][0])
+    hidden = np.repeat(np.asarray(batch["mask"]).reshape(-1, 4, 4), 4, axis=1)
     hidden = np.repeat(hidden, 4, axis=2).astype(bool)
     np.testing.assert_allclose(painted[~hidden], image[~hidden], rtol=1e-6)
+    np.testing.assert_allclose(visible[~hidden], image[~hidden], rtol=1e-6)
     assert np.abs(painted[hidden] - image[hidden]).mean() > 1e-3
+    assert not visible[hidden].any()
 
 
 @pytest.mark.parametrize("name", toys.TOYS)

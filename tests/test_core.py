@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sslax.core import Net, State, chain, fold, output_of, unfold
+from sslax.core import Net, State, by_size, chain, each, features_of, fold, unfold
 
 
 def scale_by(name_key):
@@ -38,10 +38,44 @@ def test_chain_names_every_output_and_gives_each_net_its_own_key():
     product = params["first"]["w"] * params["second"]["w"]
     np.testing.assert_allclose(out["second"], product * jnp.ones(2))
     assert (new["first"]["calls"], new["second"]["calls"]) == (1, 1)
-    embed = output_of(net, "first")
-    np.testing.assert_allclose(
-        embed(params, {"stats": stats}, jnp.ones(2)), out["first"]
+    features = features_of(net, "first")
+    seen = {"views": (jnp.ones(2), jnp.zeros(2))}
+    read = features(params, {"stats": stats}, seen, key=None)
+    np.testing.assert_allclose(read, out["first"])
+
+
+def sum_of_batch():
+    """A net whose output is centred on its batch, as batch norm would."""
+
+    def init(key, x):
+        return {}, {"passes": jnp.zeros([], jnp.int32)}
+
+    def apply(params, stats, x, *, train=False, key=None):
+        return {"out": x - x.mean(axis=0, keepdims=True)}, {
+            "passes": stats["passes"] + 1
+        }
+
+    return Net(init, apply)
+
+
+def test_each_passes_one_view_after_the_other():
+    views, net = (jnp.arange(4.0), 10 + jnp.arange(4.0) ** 2), sum_of_batch()
+    outs, stats = each(net, {}, {"passes": 0}, views, key=jax.random.key(0))
+    for out, view in zip(outs, views, strict=True):
+        np.testing.assert_allclose(out["out"], view - view.mean())
+    assert stats["passes"] == 2
+
+
+def test_by_size_passes_neighbours_of_one_size_together():
+    large = [jnp.full((2, 4), float(i)) for i in (0, 2)]
+    small = [jnp.full((2, 3), float(i)) for i in (1, 2, 6)]
+    outs, stats = by_size(
+        sum_of_batch(), {}, {"passes": 0}, large + small, key=jax.random.key(0)
     )
+    values = [float(out["out"][0, 0]) for out in outs]
+    assert values == [-1.0, 1.0, -2.0, -1.0, 3.0]
+    assert [out["out"].shape for out in outs] == [(2, 4)] * 2 + [(2, 3)] * 3
+    assert stats["passes"] == 2
 
 
 def test_state_is_a_pytree():

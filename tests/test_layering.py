@@ -9,11 +9,14 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "sslax"
 BOTTOM = {"jax", "optax", "numpy", "jaxtyping", "typing_extensions"}
 
-# Layer -> third-party packages and parts of sslax that it may import.
+RUN = BOTTOM | {"absl", "etils"}
+HOST = {"array_record", "etils", "grain", "sklearn", "tensorflow_datasets", "PIL"}
+
+# From the floor up: third-party packages and parts of sslax that each may import.
 LAYERS = {
     "core": (BOTTOM, set()),
     "kinds": (BOTTOM, set()),
-    "calls": (set(), set()),
+    "platforms": (BOTTOM, set()),
     "losses": (BOTTOM, {"losses"}),
     "augment": (BOTTOM, {"augment"}),
     "memory": (BOTTOM, {"losses"}),
@@ -21,20 +24,40 @@ LAYERS = {
     "optim": (BOTTOM, {"optim", "schedules"}),
     "models": (BOTTOM | {"flax"}, {"models", "core", "platforms"}),
     "views": (BOTTOM, {"augment", "kinds", "views"}),
+    "sharding": (BOTTOM, {"core"}),
+    "step": (BOTTOM, {"core", "platforms", "sharding"}),
     "methods": (
         BOTTOM,
         {"methods", "losses", "augment", "memory", "schedules", "models", "core"},
     ),
+    "evaluate": (
+        BOTTOM | {"scipy", "sklearn", "threadpoolctl"},
+        {"evaluate", "losses", "optim", "schedules"},
+    ),
+    "data": (BOTTOM | HOST | {"absl", "simplejpeg", "tensorflow"}, {"data"}),
+    "calls": (BOTTOM, set()),
     "convert": (
         BOTTOM | {"safetensors", "torch"},
         {"convert", "models", "calls", "core"},
     ),
-    "platforms": (BOTTOM, set()),
-    "rates": (set(), {"calls", "schedules"}),
-    "sharding": (BOTTOM, set()),
-    "step": (BOTTOM, {"core", "platforms", "sharding"}),
+    "rates": (BOTTOM, {"calls", "schedules"}),
+    "program": (BOTTOM, {"calls", "core", "sharding", "step"}),
+    "plan": (
+        BOTTOM,
+        {"plan", "program", "calls", "core", "models", "sharding", "step"},
+    ),
+    "train": (
+        RUN | {"PIL", "orbax", "tensorboardX"},
+        {"train", "program", "calls", "core", "data", "evaluate", "sharding", "step"}
+        | {"augment", "platforms"},
+    ),
+    "commands": (
+        RUN | {"ml_collections", "PIL"},
+        {"commands", "train", "plan", "program", "convert", "data", "sharding"}
+        | {"calls", "platforms"},
+    ),
+    "__main__": (set(), {"commands"}),
 }
-TOP = {"data", "evaluate", "plan", "train"}
 
 
 def imports(path: Path) -> set[str]:
@@ -61,9 +84,17 @@ def test_every_part_has_a_layer():
     parts = {
         p.stem
         for p in PACKAGE.iterdir()
-        if (p.suffix == ".py" or (p / "__init__.py").exists()) and p.stem[0] != "_"
+        if (p.suffix == ".py" or (p / "__init__.py").exists()) and p.stem != "__init__"
     }
-    assert parts == set(LAYERS) | TOP
+    assert parts == set(LAYERS)
+
+
+def test_no_layer_imports_one_above_it():
+    """No circle either: the table is in order from the floor up."""
+    order = list(LAYERS)
+    for layer, (_, parts) in LAYERS.items():
+        above = {p for p in parts if order.index(p) > order.index(layer)}
+        assert not above, f"{layer} may import {above}"
 
 
 @pytest.mark.parametrize("layer", LAYERS)

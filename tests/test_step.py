@@ -11,6 +11,7 @@ from sslax import sharding, step
 from sslax.core import Aux, Method, Objective
 
 TX = optax.sgd(0.1)
+KEY = jax.random.key(1)
 
 
 def two_players(*, every=1, separable=True):
@@ -38,7 +39,7 @@ def two_players(*, every=1, separable=True):
             "a": Objective(loss=loss_a, wrt=("a",), separable=separable),
             "b": Objective(loss=loss_b, wrt=("b",), every=every, separable=separable),
         },
-        embed=lambda params, extra, images: images,
+        outputs={"features": lambda params, extra, batch, *, key: batch["x"]},
         after_update=after_update,
     )
 
@@ -58,10 +59,10 @@ def batch_of(seed=0, size=16):
 def run(method, steps, *, views=noisy, devices=1, **options):
     mesh = sharding.make_mesh(devices=jax.devices()[:devices])
     txs = dict.fromkeys(method.objectives, TX)
-    init, layout = step.compile_init(
+    init, shapes = step.compile_init(
         method, txs, views, mesh, sharding.replicated(), batch_of()
     )
-    train = step.compile_step(method, txs, views, mesh, layout, **options)
+    train = step.compile_step(method, txs, views, mesh, shapes, **options)
     key, logs = jax.random.key(1), []
     state = init(batch_of(), jax.random.key(0))
     count = options.get("steps_per_call", 1)
@@ -95,6 +96,21 @@ def test_every_skips_updates():
     np.testing.assert_array_equal(state.params["b"], once.params["b"])
     assert not np.allclose(state.params["a"], once.params["a"])
     assert [bool(m["b/loss"]) for m in logs] == [True, False, False]
+
+
+def test_schedules_of_a_resting_objective_follow_the_steps_of_the_run():
+    """Rates of the updates at steps 0, 2 and 4 of a line from 1 to 0 in 10 steps."""
+    method, line = two_players(every=2), optax.linear_schedule(1.0, 0.0, 10)
+    record = optax.stateless(lambda g, p: jax.tree.map(jnp.ones_like, g))
+    txs = {"a": TX, "b": optax.chain(record, optax.scale_by_schedule(line))}
+    state = step.init_state(method, txs, still, batch_of(), jax.random.key(0))
+    moves = []
+    train = jax.jit(lambda s, b: step.train_step(method, txs, still, s, b, KEY)[0])
+    for i in range(5):
+        before = state.params["b"][0]
+        state = train(state, batch_of(i))
+        moves.append(float(state.params["b"][0] - before))
+    np.testing.assert_allclose(moves, [1.0, 0.0, 0.8, 0.0, 0.6], atol=1e-6)
 
 
 def test_views_draw_anew_at_every_step_and_the_same_when_repeated():
@@ -139,7 +155,7 @@ def test_accumulation_is_refused_where_examples_see_each_other():
 def test_unknown_group_is_named():
     method = two_players()
     bad = Objective(loss=method.objectives["a"].loss, wrt=("c",))
-    method = Method(init=method.init, objectives={"a": bad}, embed=method.embed)
+    method = Method(init=method.init, objectives={"a": bad}, outputs=method.outputs)
     with pytest.raises(
         ValueError, match=r"wrt names \['c'\]; the groups are \['a', 'b'\]"
     ):
@@ -161,10 +177,10 @@ def test_the_state_is_donated():
     method = two_players()
     mesh = sharding.make_mesh(devices=jax.devices()[:1])
     txs = dict.fromkeys(method.objectives, TX)
-    init, layout = step.compile_init(
+    init, shapes = step.compile_init(
         method, txs, noisy, mesh, sharding.replicated(), batch_of()
     )
-    train = step.compile_step(method, txs, noisy, mesh, layout)
+    train = step.compile_step(method, txs, noisy, mesh, shapes)
     state = init(batch_of(), jax.random.key(0))
     train(state, batch_of(), jax.random.key(1))
     assert state.params["a"].is_deleted()

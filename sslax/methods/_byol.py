@@ -5,8 +5,8 @@ from __future__ import annotations
 import jax
 
 from sslax import losses, memory, models
-from sslax.core import Aux, Method, Net, Objective, chain, output_of
-from sslax.schedules import Schedule, constant
+from sslax.core import Aux, Method, Net, Objective, chain, each, features_of
+from sslax.schedules import Schedule
 
 __all__ = ["byol"]
 
@@ -16,7 +16,7 @@ def byol(
     *,
     hidden: int = 4096,
     dim: int = 256,
-    momentum: Schedule | None = None,
+    momentum: Schedule | float = 0.996,
 ) -> Method:
     """A student predicts, from one view, what its teacher projects of the other.
 
@@ -28,8 +28,8 @@ def byol(
       encoder: images to features [b d].
       hidden: width of projector and predictor.
       dim: dimension of the projections.
-      momentum: momentum of the teacher by step; the paper's is
-        `schedules.cosine(start=0.996, end=1.0, steps=...)`, None a constant 0.996.
+      momentum: momentum of the teacher, a number or a schedule; the paper's is
+        `schedules.cosine(start=0.996, end=1.0, steps=...)`.
 
     Returns:
       A method with groups "encoder", "projector" and "predictor", for batches of
@@ -45,13 +45,14 @@ def byol(
     References:
       Grill et al., Bootstrap Your Own Latent, 2020, arXiv:2006.07733, equations 1 to 3.
     """
-    momentum = constant(value=0.996) if momentum is None else momentum
     head = models.mlp(hidden=hidden, dim=dim, bias=True, last_bias=False, init="lecun")
     teacher = chain(encoder=encoder, projector=head)
     student = chain(encoder=encoder, projector=head, predictor=head)
 
+    shared_groups = ("encoder", "projector")
+
     def shared(tree):
-        return {k: tree[k] for k in ("encoder", "projector")}
+        return {k: tree[k] for k in shared_groups}
 
     def init(key, batch):
         params, stats = student.init(key, batch["views"][0])
@@ -64,39 +65,19 @@ def byol(
     def loss(params, extra, batch, *, key, step):
         del step
         keys = jax.random.split(key)
-        (q1, q2), stats = _each(
-            student, params, extra["stats"], batch["views"], keys[0], "predictor"
+        views = batch["views"]
+        online, stats = each(student, params, extra["stats"], views, key=keys[0])
+        target, teacher_stats = each(
+            teacher, extra["teacher"], extra["teacher_stats"], views, key=keys[1]
         )
-        (z1, z2), teacher_stats = _each(
-            teacher,
-            extra["teacher"],
-            extra["teacher_stats"],
-            batch["views"],
-            keys[1],
-            "projector",
-        )
-        z1, z2 = jax.lax.stop_gradient((z1, z2))
+        q1, q2 = (out["predictor"] for out in online)
+        z1, z2 = jax.lax.stop_gradient([out["projector"] for out in target])
         value = losses.cosine_regression(q1, z2) + losses.cosine_regression(q2, z1)
         return value, Aux({**extra, "stats": stats, "teacher_stats": teacher_stats})
-
-    def after_update(params, extra, *, step):
-        teacher = memory.ema(extra["teacher"], shared(params), momentum=momentum(step))
-        return params, {**extra, "teacher": teacher}
 
     return Method(
         init=init,
         objectives={"ssl": Objective(loss=loss, separable=True)},
-        embed=output_of(student, "encoder"),
-        after_update=after_update,
+        outputs={"features": features_of(student, "encoder")},
+        after_update=memory.follows(shared_groups, momentum=momentum),
     )
-
-
-def _each(net, params, stats, views, key, name):
-    """One view after the other, so that each has batch statistics of its own."""
-    outputs = []
-    for i, view in enumerate(views):
-        out, stats = net.apply(
-            params, stats, view, train=True, key=jax.random.fold_in(key, i)
-        )
-        outputs.append(out[name])
-    return outputs, stats

@@ -28,7 +28,7 @@ def mae(
       A method with groups "encoder" and "decoder", for batches of `views.masked`.
 
     Note:
-      The features of `embed` are the mean over the patch tokens, which the paper's
+      The features are the mean over the patch tokens, which the paper's
       fine-tuning uses; its linear probe reads the class token.
 
     Example:
@@ -50,17 +50,15 @@ def mae(
         enc, enc_stats = encoder.init(encoder_key, image, keep)
         latents, _ = encoder.apply(enc, enc_stats, image, keep)
         dec, dec_stats = decoder.init(decoder_key, latents, batch["restore"])
-        return {"encoder": enc, "decoder": dec}, {
-            "encoder": enc_stats,
-            "decoder": dec_stats,
-        }
+        stats = {"encoder": enc_stats, "decoder": dec_stats}
+        return {"encoder": enc, "decoder": dec}, {"stats": stats}
 
     def predict(params, extra, batch, *, train, key):
         encoder_key, decoder_key = jax.random.split(key)
-        (image,) = batch["views"]
+        (image,), stats = batch["views"], extra["stats"]
         latents, enc_stats = encoder.apply(
             params["encoder"],
-            extra["encoder"],
+            stats["encoder"],
             image,
             batch["keep"],
             train=train,
@@ -68,7 +66,7 @@ def mae(
         )
         pixels, dec_stats = decoder.apply(
             params["decoder"],
-            extra["decoder"],
+            stats["decoder"],
             latents,
             batch["restore"],
             train=train,
@@ -82,23 +80,27 @@ def mae(
         target = augment.patchify(batch["views"][0], patch_size=patch_size)
         if normalize_target:
             target = losses.normalize_patches(target)
-        return losses.masked_mse(pixels, target, batch["mask"]), Aux(stats)
+        return losses.masked_mse(pixels, target, batch["mask"]), Aux({"stats": stats})
 
-    def embed(params, extra, images):
-        latents, _ = encoder.apply(params["encoder"], extra["encoder"], images)
+    def features(params, extra, batch, *, key):
+        del key
+        stats, (image, *_) = extra["stats"]["encoder"], batch["views"]
+        latents, _ = encoder.apply(params["encoder"], stats, image)
         return latents[:, 1:].mean(axis=1)
 
-    def reconstruct(params, extra, batch, *, key):
+    def pictures(params, extra, batch, *, key):
         pixels, _ = predict(params, extra, batch, train=False, key=key)
-        return _paint(
-            batch["views"][0], pixels, batch["mask"], patch_size, normalize_target
-        )
+        (image,), mask = batch["views"], batch["mask"]
+        return {
+            "image": image,
+            "visible": _paint(image, 0 * pixels, mask, patch_size, False),
+            "painted": _paint(image, pixels, mask, patch_size, normalize_target),
+        }
 
     return Method(
         init=init,
         objectives={"ssl": Objective(loss=loss, separable=True)},
-        embed=embed,
-        reconstruct=reconstruct,
+        outputs={"features": features, "pictures": pictures},
     )
 
 

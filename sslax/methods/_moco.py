@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from sslax import losses, memory, models
-from sslax.core import Aux, Method, Net, Objective, chain, output_of
+from sslax.core import Aux, Method, Net, Objective, chain, features_of
+from sslax.schedules import Schedule
 
 __all__ = ["moco"]
 
@@ -17,7 +18,7 @@ def moco(
     hidden: int | None = 2048,
     dim: int = 128,
     queue_size: int = 65536,
-    momentum: float = 0.999,
+    momentum: Schedule | float = 0.999,
     temperature: float = 0.2,
 ) -> Method:
     """Match a query to its key among the keys of a queue, made by a slow teacher.
@@ -34,7 +35,7 @@ def moco(
       hidden: width of the two-layer head, 2048 for ResNet-50; None is v1's linear head.
       dim: dimension of queries and keys.
       queue_size: number of keys kept, a multiple of the global batch.
-      momentum: of the teacher.
+      momentum: of the teacher, a number or a schedule.
       temperature: 0.2 in v2, 0.07 in v1.
 
     Returns:
@@ -86,16 +87,11 @@ def moco(
         new = {"stats": stats, "teacher_stats": teacher_stats}
         return value, Aux({**extra, **new, "queue": queue, "head": head})
 
-    def after_update(params, extra, *, step):
-        del step
-        teacher = memory.ema(extra["teacher"], params, momentum=momentum)
-        return params, {**extra, "teacher": teacher}
-
     return Method(
         init=init,
         objectives={"ssl": Objective(loss=loss)},
-        embed=output_of(net, "encoder"),
-        after_update=after_update,
+        outputs={"features": features_of(net, "encoder")},
+        after_update=memory.follows(("encoder", "projector"), momentum=momentum),
     )
 
 

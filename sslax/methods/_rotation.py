@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import optax
 
 from sslax import models
-from sslax.core import Aux, Method, Net, Objective, chain, fold, output_of
+from sslax.core import Aux, Method, Net, Objective, chain, features_of, fold
 
 __all__ = ["rotation"]
 
@@ -50,5 +50,5 @@ def rotation(encoder: Net) -> Method:
     return Method(
         init=init,
         objectives={"ssl": Objective(loss=loss, separable=True)},
-        embed=output_of(net, "encoder"),
+        outputs={"features": features_of(net, "encoder")},
     )

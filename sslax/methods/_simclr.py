@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sslax import losses, models
-from sslax.core import Aux, Method, Net, Objective, chain, fold, output_of, unfold
+from sslax.core import Aux, Method, Net, Objective, chain, features_of, fold, unfold
 
 __all__ = ["simclr"]
 
@@ -66,5 +66,5 @@ def simclr(
     return Method(
         init=init,
         objectives={"ssl": Objective(loss=loss)},
-        embed=output_of(net, "encoder"),
+        outputs={"features": features_of(net, "encoder")},
     )

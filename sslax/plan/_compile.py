@@ -17,7 +17,7 @@ from sslax.plan._hlo import read_hlo
 from sslax.plan._options import batch_shapes, has_option, with_option
 from sslax.plan._topologies import Topology, devices_of
 from sslax.plan._traffic import Collective, collectives, memory_traffic
-from sslax.train.experiment import Program, build_program
+from sslax.program import Program, build_program
 
 __all__ = ["Step", "chip_bytes", "compile_for"]
 

@@ -19,7 +19,7 @@ View = Callable[..., Mapping[str, Any]]
 
 
 def compile_embed(
-    method: Method, view: View, mesh: Mesh, layout: Any, *, seed: int = 0
+    method: Method, view: View, mesh: Mesh, shapes: Any, *, seed: int = 0
 ) -> Callable:
     """A compiled `(params, extra, batch) -> features`, whole on every device.
 
@@ -27,7 +27,7 @@ def compile_embed(
       method: the method.
       view: `(key, batch) -> batch`; the first of its views is embedded.
       mesh: the mesh.
-      layout: shardings of the state.
+      shapes: shapes of the state, with shardings.
       seed: of the view, where it is a random one; every batch has the same draws.
 
     Returns:
@@ -35,12 +35,16 @@ def compile_embed(
     """
 
     def embed(params, extra, batch):
-        images = view(jax.random.key(seed), batch)["views"][0]
-        return method.embed(params, extra, images)
+        key = jax.random.key(seed)
+        return method.outputs["features"](params, extra, view(key, batch), key=key)
 
+    params, extra = (
+        jax.tree.map(lambda leaf: leaf.sharding, tree)
+        for tree in (shapes.params, shapes.extra)
+    )
     return jax.jit(
         embed,
-        in_shardings=(layout.params, layout.extra, batch_sharding(mesh)),
+        in_shardings=(params, extra, batch_sharding(mesh)),
         out_shardings=NamedSharding(mesh, PartitionSpec()),
     )
 

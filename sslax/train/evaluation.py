@@ -15,17 +15,17 @@ from sslax.core import State
 from sslax.kinds import Builder
 from sslax.train import checkpoints
 from sslax.train.embedding import compile_embed, embed_source, eval_images
-from sslax.train.experiment import Experiment, build_experiment, open_source
 from sslax.train.gallery import gallery, without_normalize
 from sslax.train.loop import first_state
 from sslax.train.report import write_report
+from sslax.train.run import Run, build_run, open_source
 from sslax.train.workdir import read_config
 from sslax.train.writers import read_jsonl
 
 __all__ = ["embed_run", "evaluate_run", "restore_run"]
 
 
-def restore_run(workdir: str, step: int | None = None) -> tuple[Experiment, State]:
+def restore_run(workdir: str, step: int | None = None) -> tuple[Run, State]:
     """Opens a run from its folder.
 
     Args:
@@ -33,30 +33,28 @@ def restore_run(workdir: str, step: int | None = None) -> tuple[Experiment, Stat
       step: which checkpoint; the newest by default.
 
     Returns:
-      The experiment and the restored state.
+      The run and the restored state.
 
     Raises:
       ValueError: if there is no run, or no such checkpoint.
     """
-    experiment = build_experiment(read_config(workdir))
+    run = build_run(read_config(workdir))
     manager = checkpoints.open_checkpoints(workdir, read_only=True)
     steps = sorted(manager.all_steps())
     if not steps or (step is not None and step not in steps):
         wanted = "a checkpoint" if step is None else f"step {step}"
         raise ValueError(f"workdir {workdir!r} has not {wanted}; it has {steps}")
     chosen = steps[-1] if step is None else step
-    state = checkpoints.restore(manager, chosen, experiment.shapes)
+    state = checkpoints.restore(manager, chosen, run.program.shapes)
     manager.close()
-    return experiment, state
+    return run, state
 
 
-def evaluate_run(
-    experiment: Experiment, state: State, workdir: str
-) -> dict[str, dict[str, float]]:
+def evaluate_run(run: Run, state: State, workdir: str) -> dict[str, dict[str, float]]:
     """Evaluates a network in full; prints a table, writes evaluation.json and a report.
 
     Args:
-      experiment: the run.
+      run: the run.
       state: its state.
       workdir: its folder.
 
@@ -66,20 +64,16 @@ def evaluate_run(
     Raises:
       ValueError: if the data have no labels.
     """
-    config = experiment.config
-    sources = [_labelled(experiment, split) for split in ("train", "test")]
-    trained = _features(experiment, state, sources)
+    config = run.config
+    sources = [_labelled(run, split) for split in ("train", "test")]
+    trained = _features(run, state, sources)
     results = {
-        "network": _numbers(
-            experiment, trained, positive_pair=_pair(experiment, state, sources[1])
-        ),
-        "random network": _numbers(
-            experiment, _features(experiment, first_state(experiment), sources)
-        ),
-        "raw pixels": _numbers(experiment, _pixels(experiment, sources, trained)),
+        "network": _numbers(run, trained, positive_pair=_pair(run, state, sources[1])),
+        "random network": _numbers(run, _features(run, first_state(run), sources)),
+        "raw pixels": _numbers(run, _pixels(run, sources, trained)),
     }
     # On every process: where the state is split over them, all must compute.
-    pictures = gallery(experiment, state, sources, trained)
+    pictures = gallery(run, state, sources, trained)
     if jax.process_index() != 0:
         return results
     folder = epath.Path(workdir)
@@ -122,75 +116,75 @@ def embed_run(
     Raises:
       ValueError: if there is no such run, checkpoint, data set or split.
     """
-    experiment, state = restore_run(workdir, step)
+    run, state = restore_run(workdir, step)
     if name is None:
         if split not in ("train", "test"):
             raise ValueError(
                 f"split {split!r} of the run's own data: "
                 f"{calls.nearest(split, ('train', 'test'))}"
             )
-        source = open_source(experiment.config, split)
+        source = open_source(run.config, split)
     else:
         source = data.source(name)
-    (features, labels), *_ = _features(experiment, state, [source])
+    (features, labels), *_ = _features(run, state, [source])
     if jax.process_index() == 0:
         with epath.Path(out).open("wb") as file:
             np.savez(file, features=features, labels=labels)
         print(f"{features.shape[0]} x {features.shape[1]} features: {out}")
 
 
-def _labelled(experiment: Experiment, split: str) -> data.Source:
+def _labelled(run: Run, split: str) -> data.Source:
     """A split with labels, decoded once if the training data fit into memory."""
-    config = experiment.config
+    config = run.config
     source = open_source(config, split)
     data.require_labels(source, "an evaluation")
-    if not experiment.loader.memory:
+    if not run.loader.memory:
         return source
     return data.in_memory(source, canvas=config["data"]["canvas"])
 
 
-def _features(experiment: Experiment, state: State, sources: list) -> list:
-    config = experiment.config
+def _features(run: Run, state: State, sources: list) -> list:
+    config = run.config
     embed = compile_embed(
-        experiment.method,
+        run.program.method,
         calls.build(config["evaluate"]["view"], Builder),
-        experiment.mesh,
-        experiment.layout,
+        run.program.mesh,
+        run.program.shapes,
     )
-    return [_embed(experiment, embed, state, source) for source in sources]
+    return [_embed(run, embed, state, source) for source in sources]
 
 
-def _embed(experiment: Experiment, embed, state: State, source: Any):
+def _embed(run: Run, embed, state: State, source: Any):
     return embed_source(
         embed,
         state,
         source,
-        experiment.mesh,
-        batch_size=experiment.config["evaluate"]["batch_size"],
-        canvas=experiment.config["data"]["canvas"],
+        run.program.mesh,
+        batch_size=run.config["evaluate"]["batch_size"],
+        canvas=run.config["data"]["canvas"],
     )
 
 
-def _pair(experiment: Experiment, state: State, source: Any):
+def _pair(run: Run, state: State, source: Any):
     """Features of two random views of every test image, for alignment."""
     made = []
     for seed in (0, 1):
         embed = compile_embed(
-            experiment.method,
-            experiment.views,
-            experiment.mesh,
-            experiment.layout,
+            run.program.method,
+            run.program.views,
+            run.program.mesh,
+            run.program.shapes,
             seed=seed,
         )
-        made.append(_embed(experiment, embed, state, source)[0])
+        made.append(_embed(run, embed, state, source)[0])
     return tuple(made)
 
 
-def _pixels(experiment: Experiment, sources: list, trained: list) -> list:
+def _pixels(run: Run, sources: list, trained: list) -> list:
     """Pixels in [0, 1] as the evaluation view cuts them, and labels."""
-    e = experiment.config["evaluate"]
+    e = run.config["evaluate"]
     view = calls.build(without_normalize(e["view"]), Builder)
-    canvas = experiment.config["data"]["canvas"]
+    canvas = run.config["data"]["canvas"]
     images = [
         eval_images(view, source, batch_size=e["batch_size"], canvas=canvas)
         for source in sources
@@ -199,12 +193,12 @@ def _pixels(experiment: Experiment, sources: list, trained: list) -> list:
 
 
 def _numbers(
-    experiment: Experiment, features: list, *, positive_pair: tuple | None = None
+    run: Run, features: list, *, positive_pair: tuple | None = None
 ) -> Mapping[str, float]:
-    config = experiment.config
+    config = run.config
     return evaluate.evaluate_features(
         *features,
-        classes=experiment.loader.source.num_classes,
+        classes=run.loader.source.num_classes,
         key=jax.random.key(config["seed"]),
         probe=_recipe(config["evaluate"]["probe"], len(features[0][1])),
         positive_pair=positive_pair,

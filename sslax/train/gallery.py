@@ -13,28 +13,26 @@ from jax.sharding import NamedSharding, PartitionSpec
 from sslax import augment, calls, data, evaluate
 from sslax.core import State
 from sslax.kinds import Builder
-from sslax.train.experiment import Experiment
+from sslax.train.run import Run
 
 __all__ = ["gallery", "without_normalize"]
 
 _VIEWS, _QUERIES, _NEIGHBOURS, _POINTS = 8, 8, 6, 2000
 
 
-def gallery(
-    experiment: Experiment, state: State, sources: list, features: list
-) -> dict[str, Any]:
+def gallery(run: Run, state: State, sources: list, features: list) -> dict[str, Any]:
     """What `write_report` shows of a run.
 
     Args:
-      experiment: the run.
+      run: the run.
       state: its state.
       sources: the train and test sources.
       features: features and labels of both.
 
     Returns:
-      The arguments `views`, `neighbours`, `embedding` and `reconstructions`.
+      The arguments `views`, `neighbours`, `embedding` and `pictures`.
     """
-    config = experiment.config
+    config = run.config
     key = jax.random.key(config["seed"])
     rows = np.linspace(0, len(sources[0]) - 1, _VIEWS).astype(int)
     batch = _examples(config, sources[0], rows)
@@ -44,7 +42,7 @@ def gallery(
         "views": [_bytes(view) for view in seen["views"]],
         "neighbours": _neighbours(config, sources, features),
         "embedding": _embedding(key, sources[1], features[1]),
-        "reconstructions": _reconstructions(experiment, state, batch, key),
+        "pictures": _painted(run, state, batch, key),
     }
 
 
@@ -101,27 +99,20 @@ def _embedding(key: jax.Array, source: data.Source, features: tuple):
     return points, labels[rows], source.class_names
 
 
-def _reconstructions(experiment: Experiment, state: State, batch: Any, key: jax.Array):
-    """Images, what the network saw of them, and what it painted."""
-    if experiment.method.reconstruct is None:
+def _painted(run: Run, state: State, batch: Any, key: jax.Array):
+    """What the method paints, by title; none for most methods."""
+    if "pictures" not in run.program.method.outputs:
         return None
 
     def paint(params, extra, batch, key):
-        seen = experiment.views(key, batch)
-        return seen, experiment.method.reconstruct(params, extra, seen, key=key)
+        seen = run.program.views(key, batch)
+        return run.program.method.outputs["pictures"](params, extra, seen, key=key)
 
-    whole = NamedSharding(experiment.mesh, PartitionSpec())
+    whole = NamedSharding(run.program.mesh, PartitionSpec())
     paint = jax.jit(paint, out_shardings=whole)
     numbers = jax.tree.map(np.asarray, batch)
-    seen, painted = paint(state.params, state.extra, numbers, key)
-    (image,) = (np.asarray(view) for view in seen["views"])
-    mask, painted = jnp.asarray(np.asarray(seen["mask"])), np.asarray(painted)
-    size = image.shape[1]
-    patch = size // round(mask.shape[1] ** 0.5)
-    mask = jnp.repeat(mask[..., None], patch**2 * image.shape[-1], axis=-1)
-    mask = augment.unpatchify(mask, patch_size=patch)
-    image, painted = (_denormalize(experiment.config, x) for x in (image, painted))
-    return _bytes(image), _bytes(jnp.where(mask > 0, 0.5, image)), _bytes(painted)
+    painted = paint(state.params, state.extra, numbers, key)
+    return {k: _bytes(_denormalize(run.config, v)) for k, v in painted.items()}
 
 
 def _denormalize(config: Mapping[str, Any], images: Any) -> Any:

@@ -9,21 +9,21 @@ from sslax import calls, data, evaluate
 from sslax.core import State
 from sslax.kinds import Builder
 from sslax.train.embedding import compile_embed, embed_source
-from sslax.train.experiment import Experiment, open_source
+from sslax.train.run import Run, open_source
 
 __all__ = ["online_evaluation"]
 
 _KINDS = ("knn", "linear")
 
 
-def online_evaluation(experiment: Experiment) -> Callable[[State], dict[str, float]]:
+def online_evaluation(run: Run) -> Callable[[State], dict[str, float]]:
     """Prepares the evaluation that a config asks for during training.
 
     At most `evaluate.online_examples` images of each split are drawn once, by the seed,
     and kept in memory.
 
     Args:
-      experiment: the run.
+      run: the run.
 
     Returns:
       `state -> {"knn": percent, "linear": percent}`, those of `evaluate.online`.
@@ -31,7 +31,7 @@ def online_evaluation(experiment: Experiment) -> Callable[[State], dict[str, flo
     Raises:
       ValueError: if the data have no labels, or a kind of evaluation is unknown.
     """
-    config = experiment.config
+    config = run.config
     e = config["evaluate"]
     for kind in e["online"]:
         if kind not in _KINDS:
@@ -41,15 +41,15 @@ def online_evaluation(experiment: Experiment) -> Callable[[State], dict[str, flo
     train, test = (_sample(config, split) for split in ("train", "test"))
     classes = train.num_classes
     embed = compile_embed(
-        experiment.method,
+        run.program.method,
         calls.build(e["view"], Builder),
-        experiment.mesh,
-        experiment.layout,
+        run.program.mesh,
+        run.program.shapes,
     )
 
-    def run(state: State) -> dict[str, float]:
+    def evaluated(state: State) -> dict[str, float]:
         (x, y), (xt, yt) = (
-            embed_source(embed, state, s, experiment.mesh, batch_size=e["batch_size"])
+            embed_source(embed, state, s, run.program.mesh, batch_size=e["batch_size"])
             for s in (train, test)
         )
         results = {}
@@ -63,7 +63,7 @@ def online_evaluation(experiment: Experiment) -> Callable[[State], dict[str, flo
             results["linear"] = float(evaluate.accuracy(scores, yt))
         return results
 
-    return run
+    return evaluated
 
 
 def _sample(config: Any, split: str) -> data.Source:

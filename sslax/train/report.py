@@ -93,7 +93,7 @@ def write_report(
     views: Sequence[np.ndarray],
     neighbours: tuple[np.ndarray, np.ndarray, Sequence[str] | None] | None,
     embedding: tuple[np.ndarray, np.ndarray, Sequence[str] | None] | None,
-    reconstructions: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
+    pictures: Mapping[str, np.ndarray] | None = None,
     perplexity: float = 30.0,
 ) -> None:
     """Writes the report of a run: numbers, curves, and what the network sees.
@@ -108,8 +108,7 @@ def write_report(
       neighbours: query images [q h w c], their nearest images [q k h w c], and names
         of the queries or None.
       embedding: positions [n 2], labels [n], and names of the classes or None.
-      reconstructions: images, the same with what was hidden, and what was painted,
-        each uint8 [b h w c].
+      pictures: what the method paints, uint8 images [b h w c] by title.
       perplexity: of the map, to be stated.
     """
     parts = [
@@ -119,7 +118,7 @@ def write_report(
         _results(results),
         _curves(history, results),
         _views(views),
-        _reconstructions(reconstructions),
+        _painted(pictures),
         _neighbours(neighbours),
         _map(embedding, perplexity),
         f"<section><details><summary>Config</summary><pre>{html.escape(config_text)}"
@@ -261,13 +260,12 @@ def _views(views: Sequence[np.ndarray]) -> str:
     return _section("Views", text, _pictures(rows)) if rows else ""
 
 
-def _reconstructions(reconstructions) -> str:
-    if reconstructions is None:
+def _painted(pictures) -> str:
+    if pictures is None:
         return ""
-    names = ("image", "visible", "painted")
-    rows = [(n, list(x)) for n, x in zip(names, reconstructions, strict=True)]
-    text = "What the network painted from the visible patches alone."
-    return _section("Reconstructions", text, _pictures(rows))
+    rows = [(name, list(x)) for name, x in pictures.items()]
+    text = "What the network was given and what it painted, an image a column."
+    return _section("Pictures of the method", text, _pictures(rows))
 
 
 def _neighbours(neighbours) -> str:

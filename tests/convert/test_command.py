@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sslax import convert
-from sslax.train.weights import export_weights, import_weights
+from sslax.commands.convert import export_weights, import_weights
 from tests.convert.networks import VIT, random_arrays, struct
 
 CALL = '{"name": "vit", "width": 16, "depth": 2, "heads": 2, "patch_size": 4}'
@@ -67,7 +67,7 @@ def test_nothing_is_written_of_what_does_not_fit(tmp_path, file):
 
 
 def sslax(*arguments):
-    code = "from sslax.train.cli import main; main()"
+    code = "from sslax.commands.main import main; main()"
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         capture_output=True,

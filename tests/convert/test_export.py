@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from sslax import convert
+from sslax.commands.convert import export_weights
 from sslax.train import checkpoints
-from sslax.train.experiment import build_experiment
-from sslax.train.weights import export_weights
+from sslax.train.run import build_run
 from sslax.train.workdir import open_workdir
 from tests.train import tiny_config
 
@@ -24,7 +24,7 @@ def test_the_encoder_of_a_run_is_exported(tmp_path, rng):
         lambda leaf: jax.device_put(
             rng.normal(size=leaf.shape).astype(leaf.dtype), leaf.sharding
         ),
-        build_experiment(config).shapes,
+        build_run(config).shapes,
     )
     manager = checkpoints.open_checkpoints(workdir)
     checkpoints.save(manager, state, config, None)

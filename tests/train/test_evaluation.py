@@ -9,9 +9,9 @@ import pytest
 from sslax import augment, data
 from sslax.train import evaluation
 from sslax.train.embedding import compile_embed, embed_source, eval_images
-from sslax.train.experiment import build_experiment
 from sslax.train.gallery import gallery, without_normalize
 from sslax.train.loop import first_state, pretrain
+from sslax.train.run import build_run
 from tests.train.test_loop import tiny
 
 # What is run once for all tests here would else be run once a worker.
@@ -24,13 +24,13 @@ def run(tmp_path_factory):
     config = tiny(steps=4, **{"evaluate.every": 0})
     config["evaluate"]["view"]["normalize"] = "half"
     config["data"]["train"]["length"] = config["examples"] = 96
-    experiment, state = pretrain(config, str(folder))
-    return folder, experiment, state
+    run, state = pretrain(config, str(folder))
+    return folder, run, state
 
 
 def test_numbers_stand_beside_their_baselines(run, capsys):
-    folder, experiment, state = run
-    results = evaluation.evaluate_run(experiment, state, str(folder))
+    folder, run, state = run
+    results = evaluation.evaluate_run(run, state, str(folder))
     assert list(results) == ["network", "random network", "raw pixels"]
     saved = json.loads((folder / "evaluation.json").read_text())
     assert saved["step"] == 4
@@ -50,38 +50,38 @@ def test_numbers_stand_beside_their_baselines(run, capsys):
 
 
 def test_raw_pixels_are_not_normalized(run):
-    _, experiment, _ = run
-    assert experiment.config["evaluate"]["view"]["normalize"] == "half"
-    source = evaluation.open_source(experiment.config, "test")
+    _, run, _ = run
+    assert run.config["evaluate"]["view"]["normalize"] == "half"
+    source = evaluation.open_source(run.config, "test")
     labels = np.arange(len(source))
-    ((pixels, same),) = evaluation._pixels(experiment, [source], [(None, labels)])
+    ((pixels, same),) = evaluation._pixels(run, [source], [(None, labels)])
     assert pixels.shape == (len(source), 16, 16, 3)
     assert 0 <= pixels.min() < pixels.max() <= 1
     assert same is labels
 
 
 def test_features_are_those_of_normalized_images(run, tmp_path):
-    folder, experiment, state = run
+    folder, run, state = run
     out = tmp_path / "features.npz"
     evaluation.embed_run(str(folder), str(out))
     saved = np.load(out)
-    source = data.in_memory(evaluation.open_source(experiment.config, "test"))
+    source = data.in_memory(evaluation.open_source(run.config, "test"))
     images = augment.normalize(
         augment.to_float(jax.numpy.asarray(source.arrays["image"])), statistics="half"
     )
-    expected = jax.jit(experiment.method.embed)(state.params, state.extra, images)
+    expected = jax.jit(run.program.method.embed)(state.params, state.extra, images)
     np.testing.assert_allclose(saved["features"], expected, rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(saved["labels"], source.arrays["label"])
 
 
 def test_the_last_batch_is_kept(run):
-    _, experiment, state = run
-    source = evaluation.open_source(experiment.config, "test")
+    _, run, state = run
+    source = evaluation.open_source(run.config, "test")
     embed = compile_embed(
-        experiment.method, experiment.views, experiment.mesh, experiment.layout
+        run.program.method, run.program.views, run.program.mesh, run.program.shapes
     )
     features, labels = embed_source(
-        embed, state, data.part(of=source, stop=21), experiment.mesh, batch_size=16
+        embed, state, data.part(of=source, stop=21), run.mesh, batch_size=16
     )
     assert features.shape[0] == labels.shape[0] == 21
 
@@ -124,11 +124,11 @@ def test_reconstructions_show_image_visible_part_and_painting():
         "decoder": {"name": "mae_decoder", **small},
         "patch_size": 4,
     }
-    experiment = build_experiment(config)
-    state = first_state(experiment)
+    run = build_run(config)
+    state = first_state(run)
     sources = [evaluation.open_source(config, split) for split in ("train", "test")]
     features = [(np.eye(64, dtype=np.float32), np.arange(64) % 8)] * 2
-    pictures = gallery(experiment, state, sources, features)
+    pictures = gallery(run, state, sources, features)
     image, visible, painted = pictures["reconstructions"]
     assert image.shape == visible.shape == painted.shape == (8, 16, 16, 3)
     hidden = (visible == 128).all(axis=-1)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from sslax.train import checkpoints, workdir
-from sslax.train.experiment import build_experiment
 from sslax.train.loop import pretrain
+from sslax.train.run import build_run
 from tests.train.tiny_config import get_config
 
 # What is run once for all tests here would else be run once a worker.
@@ -38,8 +38,8 @@ def equal(a, b):
 def whole(tmp_path_factory):
     """A run of 12 steps that was never stopped."""
     folder = tmp_path_factory.mktemp("whole")
-    experiment, state = pretrain(tiny(), str(folder))
-    return folder, experiment, jax.device_get(state)
+    run, state = pretrain(tiny(), str(folder))
+    return folder, run, jax.device_get(state)
 
 
 def test_a_run_leaves_its_config_numbers_and_checkpoints(whole):
@@ -74,8 +74,8 @@ def test_the_best_checkpoint_is_kept_beside_the_newest(tmp_path, whole):
 def test_resuming_in_the_middle_of_an_epoch_is_exact(whole, tmp_path):
     _, _, state = whole
     first = tiny(steps=12)
-    experiment = build_experiment(first)
-    assert experiment.loader.steps_per_epoch == 4
+    run = build_run(first)
+    assert run.loader.steps_per_epoch == 4
 
     _stopped_after(7, first, tmp_path)
     _, resumed = pretrain(first, str(tmp_path))
@@ -92,30 +92,30 @@ def _stopped_after(calls, config, folder):
 
     import sslax.train.loop as loop
 
-    original = loop.build_experiment
+    original = loop.build_run
 
     def dying(config):
-        experiment = original(config)
+        run = original(config)
         count = iter(range(calls))
 
         def train_step(*args):
             if next(count, None) is None:
                 raise Died
-            return experiment.train_step(*args)
+            return run.program.train_step(*args)
 
-        return experiment._replace(train_step=train_step)
+        return run._replace(train_step=train_step)
 
-    loop.build_experiment = dying
+    loop.build_run = dying
     try:
         with pytest.raises(Died):
             pretrain(config, str(folder))
     finally:
-        loop.build_experiment = original
+        loop.build_run = original
 
 
 def test_restores_onto_fewer_devices(whole, tmp_path):
-    folder, experiment, state = whole
-    assert experiment.mesh.size == 8
+    folder, run, state = whole
+    assert run.program.mesh.size == 8
     manager = checkpoints.open_checkpoints(folder, read_only=True)
     for count in (2, 1):
         device = jax.sharding.Mesh(
@@ -133,7 +133,7 @@ def test_restores_onto_fewer_devices(whole, tmp_path):
 
 
 def test_a_checkpoint_of_another_type_is_refused(whole):
-    folder, experiment, _ = whole
+    folder, run, _ = whole
     manager = checkpoints.open_checkpoints(folder, read_only=True)
     target = jax.tree.map(
         lambda s: (
@@ -141,7 +141,7 @@ def test_a_checkpoint_of_another_type_is_refused(whole):
             if s.dtype == np.float32
             else s
         ),
-        experiment.shapes,
+        run.program.shapes,
     )
     with pytest.raises(ValueError, match=r"float32\[.*the run wants float16"):
         checkpoints.restore(manager, 12, target)
@@ -152,20 +152,20 @@ def test_a_checkpoint_of_another_type_is_refused(whole):
 def test_a_checkpoint_without_its_description_is_damaged_not_of_another_run(
     whole, tmp_path, file
 ):
-    folder, experiment, _ = whole
+    folder, run, _ = whole
     copy = tmp_path / "run"
     shutil.copytree(folder, copy)
     for found in (copy / "checkpoints" / "12").rglob(file):
         found.unlink()
     manager = checkpoints.open_checkpoints(copy)
-    restored = checkpoints.restore_latest(manager, experiment.shapes)
+    restored = checkpoints.restore_latest(manager, run.program.shapes)
     manager.close()
     assert int(restored.step) == (10 if file == "_METADATA" else 12)
     assert (copy / "damaged" / "12").exists() == (file == "_METADATA")
 
 
 def test_a_storage_that_does_not_answer_is_not_damage(whole, tmp_path, monkeypatch):
-    folder, experiment, _ = whole
+    folder, run, _ = whole
     copy = tmp_path / "run"
     shutil.copytree(folder, copy)
     manager = checkpoints.open_checkpoints(copy)
@@ -180,7 +180,7 @@ def test_a_storage_that_does_not_answer_is_not_damage(whole, tmp_path, monkeypat
 
         monkeypatch.setattr(checkpoints, "_read", read)
         with pytest.raises(type(error), match=re.escape(str(error))):
-            checkpoints.restore_latest(manager, experiment.shapes)
+            checkpoints.restore_latest(manager, run.program.shapes)
     manager.close()
     assert not (copy / "damaged").exists()
 
@@ -278,7 +278,7 @@ def test_an_unwritable_folder_is_named(tmp_path):
 def test_each_objective_may_have_its_own_optimizer():
     config = tiny()
     config["optimizer"] = {"ssl": config["optimizer"]}
-    assert set(build_experiment(config).txs) == {"ssl"}
+    assert set(build_run(config).txs) == {"ssl"}
     config["optimizer"] = {"other": {"name": "sgd", "learning_rate": 0.1}}
     with pytest.raises(ValueError, match=r"\['other'\].*objectives are \['ssl'\]"):
-        build_experiment(config)
+        build_run(config)

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from sslax.train import checkpoints
-from sslax.train.experiment import build_experiment
+from sslax.train.run import build_run
 from sslax.train.workdir import read_config
 from tests.conftest import CACHE
 
@@ -86,12 +86,12 @@ def wait_for_step(process, folder, step):
 def last_state(folder):
     """The newest checkpoint, on one device."""
     config = read_config(str(folder))
-    experiment = build_experiment({**config, "batch_size": 16})
+    run = build_run({**config, "batch_size": 16})
     manager = checkpoints.open_checkpoints(folder, read_only=True)
     sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     target = jax.tree.map(
         lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=sharding),
-        experiment.shapes,
+        run.program.shapes,
     )
     state = checkpoints.restore_latest(manager, target)
     manager.close()
@@ -201,7 +201,7 @@ def test_a_signal_to_one_process_stops_both_and_one_process_goes_on(tmp_path):
     ],
 )
 def test_mistakes_on_the_command_line_are_one_line(arguments, message):
-    code = "from sslax.train.cli import main; main()"
+    code = "from sslax.commands.main import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments],
         cwd=ROOT,
@@ -215,7 +215,7 @@ def test_mistakes_on_the_command_line_are_one_line(arguments, message):
 
 
 def test_configs_are_listed():
-    code = "from sslax.train.cli import main; main()"
+    code = "from sslax.commands.main import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", code, "configs"],
         cwd=ROOT,

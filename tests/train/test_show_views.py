@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sslax.train.show_views import grid
+from sslax.commands.show_views import grid
 
 
 def test_grid_draws_masks_and_boxes():

@@ -166,19 +166,17 @@ def _pretrain(argv) -> None:
     from sslax.train.loop import pretrain
 
     config, f = _config(), flags.FLAGS
-    experiment, state = pretrain(
-        config, f.workdir, allow_config_change=f.allow_config_change
-    )
+    run, state = pretrain(config, f.workdir, allow_config_change=f.allow_config_change)
     finished = int(state.step) == config["steps"]
     if finished and config["evaluate"]["final"]:
-        evaluate_run(experiment, state, f.workdir)
+        evaluate_run(run, state, f.workdir)
 
 
 def _plan(argv) -> None:
     del argv
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
-    from sslax.train.planning import run_plan
+    from sslax.commands.plan import run_plan
 
     f = flags.FLAGS
     fits = run_plan(
@@ -200,8 +198,8 @@ def _evaluate(argv) -> None:
     from sslax.train.evaluation import evaluate_run, restore_run
 
     f = flags.FLAGS
-    experiment, state = restore_run(f.workdir, f.step)
-    evaluate_run(experiment, state, f.workdir)
+    run, state = restore_run(f.workdir, f.step)
+    evaluate_run(run, state, f.workdir)
 
 
 def _embed(argv) -> None:
@@ -214,7 +212,7 @@ def _embed(argv) -> None:
 
 
 def _convert(argv) -> None:
-    from sslax.train.weights import export_weights, import_weights
+    from sslax.commands.convert import export_weights, import_weights
 
     f = flags.FLAGS
     source, target = f["from"].value, f["to"].value
@@ -262,6 +260,6 @@ def _prepare(argv) -> None:
 
 def _show_views(argv) -> None:
     del argv
-    from sslax.train.show_views import show_views
+    from sslax.commands.show_views import show_views
 
     show_views(_config(), flags.FLAGS.out)

@@ -90,8 +90,8 @@ def _encoder(workdir: str, image_size: int | None):
     """The call, inputs, parameters and statistics of a run's encoder."""
     from sslax.train.evaluation import restore_run
 
-    experiment, state = restore_run(workdir)
-    config = experiment.config
+    run, state = restore_run(workdir)
+    config = run.config
     call = config["method"].get("encoder")
     if call is None or "encoder" not in state.params:
         raise ValueError(
@@ -99,7 +99,7 @@ def _encoder(workdir: str, image_size: int | None):
             f"{sorted(state.params)}"
         )
     side = image_size or config["evaluate"]["view"]["size"]
-    images = experiment.loader.shapes["image"]
+    images = run.loader.shapes["image"]
     inputs = [jax.ShapeDtypeStruct((1, side, side, images.shape[-1]), "float32")]
     stats = state.extra.get("stats", state.extra).get("encoder", {})
     return call, inputs, *jax.device_get((state.params["encoder"], stats))

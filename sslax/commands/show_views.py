@@ -11,8 +11,8 @@ import numpy as np
 
 from sslax import calls, data
 from sslax.kinds import Builder
-from sslax.train.experiment import open_source
 from sslax.train.gallery import without_normalize
+from sslax.train.run import open_source
 
 __all__ = ["grid", "show_views"]
 

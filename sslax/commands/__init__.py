@@ -1,0 +1,1 @@
+"""The command line: `sslax COMMAND ...`, one file a command."""

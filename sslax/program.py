@@ -1,0 +1,124 @@
+"""What a config compiles to, from the shapes of a batch alone."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import optax
+from jax.sharding import Mesh
+
+from sslax import calls, sharding, step
+from sslax.core import Method
+from sslax.kinds import Builder
+from sslax.schedules import Schedule
+
+__all__ = ["Program", "build_program"]
+
+
+class Program(NamedTuple):
+    """What a config compiles to.
+
+    Attributes:
+      method: the method.
+      txs: optimizers by objective.
+      rates: learning rates by objective, functions of the step, for the log.
+      views: `(key, batch) -> batch`.
+      mesh: the mesh.
+      init: compiled `(batch, key) -> state`.
+      shapes: shapes of the state, with shardings: the target of a restore.
+      train_step: compiled `(state, batch, key) -> (state, metrics)`.
+    """
+
+    method: Method
+    txs: Mapping[str, optax.GradientTransformation]
+    rates: Mapping[str, Callable[[int], Any]]
+    views: Callable[..., Any]
+    mesh: Mesh
+    init: Callable[..., Any]
+    shapes: Any
+    train_step: Callable[..., Any]
+
+
+def build_program(
+    config: Mapping[str, Any], mesh: Mesh, batch: Mapping[str, jax.ShapeDtypeStruct]
+) -> Program:
+    """What a config compiles to, from the shapes of a batch alone.
+
+    Args:
+      config: the resolved config, plain values.
+      mesh: the mesh, of this machine's devices or of described ones.
+      batch: shapes of a global batch, as the data gives it.
+
+    Returns:
+      The compiled functions and what they are made of.
+
+    Raises:
+      ValueError: if a call in the config is wrong, or the batch does not divide by the
+        devices.
+    """
+    sharding.check_batch(config["batch_size"], mesh)
+    _check_periods(config)
+    method = calls.build(config["method"], Method)
+    views = calls.build(config["views"], Builder)
+    specs = _optimizer_specs(config["optimizer"], method)
+    txs = {name: calls.build(spec, optax.GradientTransformation) for name, spec in specs.items()}
+    rule = calls.build(config["layout"], sharding.Rule)
+    init, shapes = step.compile_init(method, txs, views, mesh, rule, batch)
+    return Program(
+        method=method,
+        txs=txs,
+        rates={name: _rate(spec) for name, spec in specs.items()},
+        views=views,
+        mesh=mesh,
+        init=init,
+        shapes=shapes,
+        train_step=step.compile_step(
+            method,
+            txs,
+            views,
+            mesh,
+            shapes,
+            steps_per_call=config["steps_per_call"],
+            accumulate=config["accumulate"],
+        ),
+    )
+
+
+def _check_periods(config: Mapping[str, Any]) -> None:
+    """What happens every so many steps must fall between two calls."""
+    n = config["steps_per_call"]
+    fields = {
+        "steps": config["steps"],
+        "log_every": config["log_every"],
+        "checkpoint.every": config["checkpoint"]["every"],
+        "evaluate.every": config["evaluate"]["every"],
+    }
+    for name, value in fields.items():
+        if value < 0 or (value == 0 and name in ("steps", "log_every")):
+            raise ValueError(f"{name} must be positive; got {value}")
+        if value % n:
+            raise ValueError(
+                f"{name}={value} is not a multiple of steps_per_call={n}; the nearest "
+                f"is {max(n, round(value / n) * n)}"
+            )
+
+
+def _optimizer_specs(spec: Mapping[str, Any], method: Method) -> dict[str, Any]:
+    """One optimizer for every objective, or a mapping from objectives to optimizers."""
+    if "name" in spec:
+        return dict.fromkeys(method.objectives, spec)
+    if set(spec) != set(method.objectives):
+        raise ValueError(
+            f"optimizer has the entries {sorted(spec)}; the method's objectives are "
+            f"{sorted(method.objectives)}"
+        )
+    return dict(spec)
+
+
+def _rate(spec: Mapping[str, Any]) -> Callable[[int], Any]:
+    schedule = spec.get("schedule")
+    multiplier = calls.build(schedule, Schedule) if schedule else lambda step: 1.0
+    return lambda step: spec["learning_rate"] * multiplier(step)

@@ -1,0 +1,86 @@
+"""What a run is made of: its config, its data, and what the config compiles to."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from sslax import calls, data, sharding
+from sslax.program import Program, build_program
+
+__all__ = ["Run", "build_run", "open_source"]
+
+
+class Run(NamedTuple):
+    """What a run is made of.
+
+    Attributes:
+      config: the resolved config, plain values.
+      loader: batches by number, see `sslax.data.loader`.
+      program: what the config compiles to.
+    """
+
+    config: Mapping[str, Any]
+    loader: Any
+    program: Program
+
+
+def open_source(config: Mapping[str, Any], split: str) -> data.Source:
+    """The data of a run.
+
+    Args:
+      config: the resolved config.
+      split: "train" or "test": which of `data.train` and `data.test` to open; where the
+        latter is empty, it is what belongs to the training data (`data.test_of`).
+
+    Returns:
+      A source.
+
+    Raises:
+      ValueError: if the data are not there, or there is nothing to test on.
+    """
+    d = config["data"]
+    spec = d[split] or (data.test_of(d["train"]) if split == "test" else "")
+    if not spec:
+        raise ValueError(
+            "there is nothing to evaluate on: no other split belongs to"
+            f" {_brief(d['train'])}; give --config.data.test="
+            if split == "test"
+            else "there are no data: give --config.data.train=, as folder:/path"
+        )
+    source = calls.build(spec, data.Source)
+    return dataclasses.replace(source, on_error=d["on_error"])
+
+
+def _brief(spec: Any) -> str:
+    return repr(spec if isinstance(spec, str) else spec.get("name"))
+
+
+def build_run(config: Mapping[str, Any]) -> Run:
+    """Makes everything that a run needs, compiled functions included.
+
+    Args:
+      config: the resolved config, plain values.
+
+    Returns:
+      The run.
+
+    Raises:
+      ValueError: if a call in the config is wrong, or the batch does not divide by the
+        devices.
+    """
+    mesh = sharding.make_mesh(**config["mesh"])
+    sharding.check_batch(config["batch_size"], mesh)
+    d = config["data"]
+    source = open_source(config, "train")
+    data.check_examples(source, config["examples"], batch_size=config["batch_size"])
+    loader = data.loader(
+        source,
+        batch_size=config["batch_size"],
+        seed=config["seed"],
+        canvas=d["canvas"],
+        workers=d["workers"],
+    )
+    program = build_program(config, mesh, loader.shapes)
+    return Run(config=config, loader=loader, program=program)
