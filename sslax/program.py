@@ -10,10 +10,9 @@ import jax
 import optax
 from jax.sharding import Mesh
 
-from sslax import calls, sharding, step
+from sslax import calls, rates, sharding, step
 from sslax.core import Method
 from sslax.kinds import Builder
-from sslax.schedules import Schedule
 
 __all__ = ["Program", "build_program"]
 
@@ -24,7 +23,7 @@ class Program(NamedTuple):
     Attributes:
       method: the method.
       txs: optimizers by objective.
-      rates: learning rates by objective, functions of the step, for the log.
+      rates: learning rates and other schedules by name, functions of the step.
       views: `(key, batch) -> batch`.
       mesh: the mesh.
       init: compiled `(batch, key) -> state`.
@@ -70,7 +69,7 @@ def build_program(
     return Program(
         method=method,
         txs=txs,
-        rates={name: _rate(spec) for name, spec in specs.items()},
+        rates=_rates(config, specs),
         views=views,
         mesh=mesh,
         init=init,
@@ -118,7 +117,11 @@ def _optimizer_specs(spec: Mapping[str, Any], method: Method) -> dict[str, Any]:
     return dict(spec)
 
 
-def _rate(spec: Mapping[str, Any]) -> Callable[[int], Any]:
-    schedule = spec.get("schedule")
-    multiplier = calls.build(schedule, Schedule) if schedule else lambda step: 1.0
-    return lambda step: spec["learning_rate"] * multiplier(step)
+def _rates(config, specs: Mapping[str, Any]) -> dict[str, Callable[[int], Any]]:
+    """What changes with time: in optimizers by objective, and in the method."""
+    found = {
+        f"{objective}/{name}": rate
+        for objective, spec in specs.items()
+        for name, rate in rates.rates(spec).items()
+    }
+    return found | rates.rates(config["method"])

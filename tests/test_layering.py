@@ -41,20 +41,20 @@ LAYERS = {
         {"convert", "models", "calls", "core"},
     ),
     "rates": (BOTTOM, {"calls", "schedules"}),
-    "program": (BOTTOM, {"calls", "core", "sharding", "step"}),
+    "program": (BOTTOM, {"calls", "core", "kinds", "rates", "sharding", "step"}),
     "plan": (
         BOTTOM,
         {"plan", "program", "calls", "core", "models", "sharding", "step"},
     ),
     "train": (
         RUN | {"PIL", "orbax", "tensorboardX"},
-        {"train", "program", "calls", "core", "data", "evaluate", "sharding", "step"}
-        | {"augment", "platforms"},
+        {"train", "program", "calls", "convert", "core", "data", "evaluate", "kinds"}
+        | {"augment", "platforms", "sharding", "step"},
     ),
     "commands": (
         RUN | {"ml_collections", "PIL"},
-        {"commands", "train", "plan", "program", "convert", "data", "sharding"}
-        | {"calls", "platforms"},
+        {"commands", "train", "plan", "program", "convert", "data", "kinds"}
+        | {"calls", "platforms", "sharding"},
     ),
     "__main__": (set(), {"commands"}),
 }

@@ -23,7 +23,7 @@ from sslax.train.run import Run, build_run
 from sslax.train.signals import stop_requests
 from sslax.train.workdir import open_workdir, record_config
 
-__all__ = ["first_state", "pretrain"]
+__all__ = ["first_state", "pretrain", "steps", "train"]
 
 
 def pretrain(
@@ -31,17 +31,14 @@ def pretrain(
 ) -> tuple[Run, State]:
     """Pretrains, from the newest checkpoint of the folder if there is one.
 
-    Batches and randomness follow from the seed and the step, so that a run that was cut
-    off and goes on ends with the same parameters, bit for bit.
-
     Args:
       config: the resolved config, plain values.
       workdir: the folder of the run.
       allow_config_change: go on in a folder of another config.
 
     Returns:
-      The run and its last state; `state.step` is less than the config's steps if
-      the run was asked to stop.
+      The run and its last state; `state.step` is less than the config's steps if the
+      run was asked to stop.
 
     Raises:
       ValueError: if the config, the data or the folder is not usable.
@@ -50,6 +47,26 @@ def pretrain(
     """
     folder = open_workdir(workdir, config, allow_config_change=allow_config_change)
     run = build_run(config)
+    return run, train(run, folder)
+
+
+def train(run: Run, folder: Any) -> State:
+    """Trains a run in its folder, with logs and checkpoints, from the newest of these.
+
+    Batches and randomness follow from the seed and the step, so that a run that was cut
+    off and goes on ends with the same parameters, bit for bit.
+
+    Args:
+      run: the run.
+      folder: an existing folder, a path of `etils.epath`.
+
+    Returns:
+      The last state.
+
+    Raises:
+      FloatingPointError: if a loss is not finite.
+    """
+    config = run.config
     manager = checkpoints.open_checkpoints(
         folder,
         keep=config["checkpoint"]["keep"],
@@ -61,17 +78,43 @@ def pretrain(
             state = first_state(run)
         else:
             logging.info("going on from step %d of %s", int(state.step), folder)
+            if run.feed.restore is not None:
+                run.feed.restore(folder / "feed" / str(int(state.step)))
         record_config(folder, config)  # not before the run is known to start
         writer = _writer(folder, int(state.step))
         try:
             with stop_requests() as stop:
-                state = _train(run, state, manager, writer, stop)
+                state = _train(run, state, folder, manager, writer, stop)
         finally:
             writer.close()
         manager.wait_until_finished()
     finally:
         manager.close()
-    return run, state
+    return state
+
+
+def steps(
+    run: Run, state: State, *, stop: int | None = None
+) -> Iterator[tuple[int, State, Mapping[str, Any]]]:
+    """Turns the loop: no files, no logs.
+
+    Args:
+      run: the run.
+      state: where to begin; it is donated, as is every state to the step after it.
+      stop: the step to end with; that of the config by default.
+
+    Yields:
+      After every call of the train step: the number of steps done, the state, and the
+      metrics on the devices, with an axis of steps if a call does several.
+    """
+    key, count = _key(run, 1), run.config["steps_per_call"]
+    step, newest = int(state.step), [state]
+    stop = run.config["steps"] if stop is None else stop
+    batches = run.feed.batches(step, lambda: newest[0])
+    for batch in itertools.islice(batches, max(0, stop - step) // count):
+        newest[0], metrics = run.program.train_step(newest[0], batch, key)
+        step += count
+        yield step, newest[0], metrics
 
 
 def first_state(run: Run) -> State:
@@ -102,23 +145,22 @@ def _writer(folder, start: int) -> writers.Writer:
     )
 
 
-def _train(run, state, manager, writer, stop) -> State:
-    config = run.config
-    steps, every = config["steps"], config["evaluate"]["every"]
-    start = step = int(state.step)
+def _train(run, start, folder, manager, writer, stop) -> State:
+    config, state = run.config, start
+    every, last = config["evaluate"]["every"], config["steps"]
+    logged = int(start.step)
     show = progress(
-        steps, batch_size=config["batch_size"], show=jax.process_index() == 0
+        last, batch_size=config["batch_size"], show=jax.process_index() == 0
     )
-    key, began, logged = _key(run, 1), time.monotonic(), start
+    began, newest = time.monotonic(), {}
     evaluate = online_evaluation(run) if every else None
-    for batch in _device_batches(run, start):
-        state, metrics = run.program.train_step(state, batch, key)
-        step += config["steps_per_call"]
+    for step, state, metrics in steps(run, start):
+        newest |= _ran(run, metrics, step)
         asked, scalars = stop(step // config["steps_per_call"]), {}
-        saving = asked or step == steps or _due(step, config["checkpoint"]["every"])
+        saving = asked or step == last or _due(step, config["checkpoint"]["every"])
         evaluating = _due(step, every)
         if saving or evaluating or _due(step, config["log_every"]):
-            scalars = _scalars(run, metrics, step, manager)
+            scalars = _scalars(run, newest, step, manager)
             now = time.monotonic()
             rate = (step - logged) * config["batch_size"] / (now - began)
             scalars |= {"images_per_second": rate, **_skipped(run)}
@@ -130,50 +172,51 @@ def _train(run, state, manager, writer, stop) -> State:
             writer.write(step, scalars)
             show(step, scalars)
         if saving:
-            if bad := not_finite(state):
-                shown = ", ".join(bad[:3]) + (", ..." if len(bad) > 3 else "")
-                raise _stopped(manager, f"{shown} not finite after step {step}")
-            knn = {"knn": scalars["knn"]} if "knn" in scalars else None
-            checkpoints.save(manager, state, config, knn)
+            _save(run, state, folder, manager, scalars)
         if asked:
             logging.warning("asked to stop: saved step %d, run again to go on", step)
             break
     return state
 
 
+def _save(run, state, folder, manager, scalars) -> None:
+    if bad := not_finite(state):
+        shown = ", ".join(bad[:3]) + (", ..." if len(bad) > 3 else "")
+        raise _stopped(manager, f"{shown} not finite after step {int(state.step)}")
+    knn = {"knn": scalars["knn"]} if "knn" in scalars else None
+    if run.feed.save is not None:
+        run.feed.save(folder / "feed" / str(int(state.step)))
+    checkpoints.save(manager, state, run.config, knn)
+
+
 def _due(step: int, every: int) -> bool:
     return every > 0 and step % every == 0
 
 
-def _device_batches(run: Run, start: int) -> Iterator[Any]:
-    config = run.config
-    calls = (config["steps"] - start) // config["steps_per_call"]
-    batches = run.loader.iterate(start)
-    if config["steps_per_call"] > 1:
-        batches = _stacks(batches, config["steps_per_call"])
-    sharding = batch_sharding(run.program.mesh, stacked=config["steps_per_call"] > 1)
-    return itertools.islice(data.to_device(batches, sharding), calls)
+def _ran(run, metrics, step: int) -> dict[str, tuple[Any, int]]:
+    """Metrics of the objectives that ran in this call, and where in it they ran last.
 
-
-def _stacks(batches: Iterator[Any], count: int) -> Iterator[Any]:
-    while group := list(itertools.islice(batches, count)):
-        yield jax.tree.map(lambda *x: np.stack(x), *group)
-
-
-def _scalars(run, metrics, step: int, manager) -> dict[str, float]:
-    """The newest numbers, of the objectives that ran at this step."""
-    scalars = {}
+    Objectives that rest at most steps are seen too, whatever the steps of the log.
+    """
+    count, ran = run.config["steps_per_call"], {}
     for name, value in metrics.items():
-        objective = run.program.method.objectives[name.split("/")[0]]
-        if (step - 1) % objective.every == 0:
-            scalars[name] = float(np.asarray(value).reshape(-1)[-1])
+        every = run.program.method.objectives[name.split("/")[0]].every
+        last = (step - 1) // every * every - (step - count)
+        if last >= 0:
+            ran[name] = (value, last)
+    return ran
+
+
+def _scalars(run, newest, step: int, manager) -> dict[str, float]:
+    """The newest number of every metric."""
+    scalars = {
+        name: float(np.asarray(value).reshape(-1)[last])
+        for name, (value, last) in newest.items()
+    }
     for name, value in scalars.items():
         if not math.isfinite(value):
             raise _stopped(manager, f"{name} is {value} at step {step}")
-    rates = {
-        f"{k}/learning_rate": float(rate(step - 1))
-        for k, rate in run.program.rates.items()
-    }
+    rates = {k: float(rate(step - 1)) for k, rate in run.program.rates.items()}
     return scalars | rates
 
 

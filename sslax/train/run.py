@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from sslax import calls, data, sharding
 from sslax.program import Program, build_program
+from sslax.train.feed import Feed, loader_feed
 
 __all__ = ["Run", "build_run", "open_source"]
 
@@ -19,11 +20,13 @@ class Run(NamedTuple):
       config: the resolved config, plain values.
       loader: batches by number, see `sslax.data.loader`.
       program: what the config compiles to.
+      feed: batches for the loop.
     """
 
     config: Mapping[str, Any]
     loader: Any
     program: Program
+    feed: Feed
 
 
 def open_source(config: Mapping[str, Any], split: str) -> data.Source:
@@ -83,4 +86,5 @@ def build_run(config: Mapping[str, Any]) -> Run:
         workers=d["workers"],
     )
     program = build_program(config, mesh, loader.shapes)
-    return Run(config=config, loader=loader, program=program)
+    feed = loader_feed(loader, mesh, steps_per_call=config["steps_per_call"])
+    return Run(config=config, loader=loader, program=program, feed=feed)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sslax.train import checkpoints, workdir
-from sslax.train.loop import pretrain
+from sslax.train.loop import first_state, pretrain, steps, train
 from sslax.train.run import build_run
 from tests.train.tiny_config import get_config
 
@@ -77,40 +77,39 @@ def test_resuming_in_the_middle_of_an_epoch_is_exact(whole, tmp_path):
     run = build_run(first)
     assert run.loader.steps_per_epoch == 4
 
-    _stopped_after(7, first, tmp_path)
+    _stopped_after(7, run, tmp_path)
     _, resumed = pretrain(first, str(tmp_path))
     equal(resumed, state)
     # The rows after the checkpoint at step 6 were written again, not twice.
     assert [r["step"] for r in rows(tmp_path)] == [2, 4, 6, 8, 10, 12]
 
 
-def _stopped_after(calls, config, folder):
-    """Runs until the step has been called so often, then dies without saving."""
+def _stopped_after(calls, run, folder):
+    """Trains until the step has been called so often, then dies without saving."""
 
     class Died(Exception):
         pass
 
-    import sslax.train.loop as loop
+    count = iter(range(calls))
 
-    original = loop.build_run
+    def train_step(*args):
+        if next(count, None) is None:
+            raise Died
+        return run.program.train_step(*args)
 
-    def dying(config):
-        run = original(config)
-        count = iter(range(calls))
+    dying = run._replace(program=run.program._replace(train_step=train_step))
+    with pytest.raises(Died):
+        train(dying, workdir.open_workdir(str(folder), run.config))
 
-        def train_step(*args):
-            if next(count, None) is None:
-                raise Died
-            return run.program.train_step(*args)
 
-        return run._replace(train_step=train_step)
-
-    loop.build_run = dying
-    try:
-        with pytest.raises(Died):
-            pretrain(config, str(folder))
-    finally:
-        loop.build_run = original
+def test_steps_can_be_turned_without_files(whole):
+    _, run, state = whole
+    seen = [(step, m) for step, _, m in steps(run, first_state(run), stop=3)]
+    assert [step for step, _ in seen] == [1, 2, 3]
+    assert all(np.isfinite(float(m["ssl/loss"])) for _, m in seen)
+    *_, (step, last, _) = steps(run, first_state(run))
+    assert step == 12
+    equal(last, state)
 
 
 def test_restores_onto_fewer_devices(whole, tmp_path):
@@ -278,7 +277,7 @@ def test_an_unwritable_folder_is_named(tmp_path):
 def test_each_objective_may_have_its_own_optimizer():
     config = tiny()
     config["optimizer"] = {"ssl": config["optimizer"]}
-    assert set(build_run(config).txs) == {"ssl"}
+    assert set(build_run(config).program.txs) == {"ssl"}
     config["optimizer"] = {"other": {"name": "sgd", "learning_rate": 0.1}}
     with pytest.raises(ValueError, match=r"\['other'\].*objectives are \['ssl'\]"):
         build_run(config)
