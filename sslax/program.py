@@ -63,7 +63,10 @@ def build_program(
     method = calls.build(config["method"], Method)
     views = calls.build(config["views"], Builder)
     specs = _optimizer_specs(config["optimizer"], method)
-    txs = {name: calls.build(spec, optax.GradientTransformation) for name, spec in specs.items()}
+    txs = {
+        name: calls.build(spec, optax.GradientTransformation)
+        for name, spec in specs.items()
+    }
     rule = calls.build(config["layout"], sharding.Rule)
     init, shapes = step.compile_init(method, txs, views, mesh, rule, batch)
     return Program(

@@ -49,7 +49,7 @@ LAYERS = {
     "train": (
         RUN | {"PIL", "orbax", "tensorboardX"},
         {"train", "program", "calls", "convert", "core", "data", "evaluate", "kinds"}
-        | {"augment", "platforms", "sharding", "step"},
+        | {"augment", "models", "platforms", "sharding", "step"},
     ),
     "commands": (
         RUN | {"ml_collections", "PIL"},

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from sslax import plan
-from sslax.plan._options import with_layout
 
 __all__ = ["run_plan"]
 
@@ -42,7 +41,7 @@ def run_plan(
     target = plan.topology(topology)
     if scaling:
         sizes = [target.count] if quick else None
-        config = with_layout(config, layout)
+        config = plan.with_layout(config, layout)
         rows = plan.plan_scaling(config, target, compiled=sizes, effort=effort)
         print(plan.scaling_screen(rows))
         values: Any = rows

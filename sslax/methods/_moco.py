@@ -71,14 +71,14 @@ def moco(
             params, extra["stats"], query_view, train=True, key=keys[0]
         )
         order = jax.random.permutation(keys[2], key_view.shape[0])
-        with models.shuffled_groups(order):
-            k, teacher_stats = net.apply(
-                extra["teacher"],
-                extra["teacher_stats"],
-                key_view,
-                train=True,
-                key=keys[1],
-            )
+        k, teacher_stats = net.apply(
+            extra["teacher"],
+            extra["teacher_stats"],
+            key_view,
+            train=True,
+            key=keys[1],
+            order=order,
+        )
         k = jax.lax.stop_gradient(losses.unit(k["projector"]))
         value = losses.info_nce(
             q["projector"], k, extra["queue"], temperature=temperature

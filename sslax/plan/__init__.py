@@ -4,6 +4,7 @@ from sslax.plan._chips import CHIPS, Chip
 from sslax.plan._flops import Flops, count_flops
 from sslax.plan._hlo import read_hlo
 from sslax.plan._network import collective_seconds
+from sslax.plan._options import with_layout
 from sslax.plan._plan import Plan, make_plan, plan_scaling, search
 from sslax.plan._report import plan_values, scaling_screen, screen, search_screen
 from sslax.plan._roofline import Roofline, roofline
@@ -32,4 +33,5 @@ __all__ = [
     "search",
     "search_screen",
     "topology",
+    "with_layout",
 ]
