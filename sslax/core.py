@@ -78,7 +78,7 @@ class Net(NamedTuple):
       apply: `(params, stats, *inputs, train=False, key=None, order=None) -> (output,
         stats)`. Without a key nothing is dropped: no dropout, no drop path. `order`, a
         permutation of the batch, is for nets whose batch norm has groups: the output is
-        that of the batch in this order, put back in its own. Others need not know it.
+        that of the batch in this order, put back in its own. Others ignore it.
     """
 
     init: Callable[..., tuple[Any, Any]]
@@ -181,13 +181,11 @@ def chain(**nets: Net) -> Net:
 
     def apply(params, stats, *inputs, train=False, key=None, order=None):
         out, new = {}, {}
-        options = (
-            {"train": train} if order is None else {"train": train, "order": order}
-        )
+        options = {} if order is None else {"order": order}
         for i, (name, net) in enumerate(nets.items()):
             net_key = None if key is None else jax.random.fold_in(key, i)
             out[name], new[name] = net.apply(
-                params[name], stats[name], *inputs, key=net_key, **options
+                params[name], stats[name], *inputs, train=train, key=net_key, **options
             )
             inputs = (out[name],)
         return out, new

@@ -44,7 +44,7 @@ LAYERS = {
     "program": (BOTTOM, {"calls", "core", "kinds", "rates", "sharding", "step"}),
     "plan": (
         BOTTOM,
-        {"plan", "program", "calls", "core", "models", "sharding", "step"},
+        {"plan", "program", "calls", "core", "data", "models", "sharding", "step"},
     ),
     "train": (
         RUN | {"PIL", "orbax", "tensorboardX"},
