@@ -249,9 +249,14 @@ def builders() -> dict:
         "channel_views": views.channel_views(view=crop),
         "frame_crops": views.frame_crops(size=80),
         "background": views.background(
-            replace="random", probability=1.0, then=views.one_view(view=crop)
+            replace="random",
+            probability=1.0,
+            then=views.one_view(view=crop),
+            foreground="saliency",
         ),
-        "swapped_backgrounds": views.swapped_backgrounds(first=crop, probability=1.0),
+        "swapped_backgrounds": views.swapped_backgrounds(
+            first=crop, probability=1.0, foreground="saliency"
+        ),
         "one_view": views.one_view(view=crop),
         "renderings": views.renderings(first=crop, second=view),
         "shifted": views.one_view(view=views.shifted(padding=12)),

@@ -44,9 +44,14 @@ BUILDERS = {
     "lab": views.lab(view=CROP),
     "frame_crops": views.frame_crops(size=20),
     "background": views.background(
-        replace="random", probability=0.5, then=views.two_views(first=CROP)
+        replace="random",
+        probability=0.5,
+        then=views.two_views(first=CROP),
+        foreground="saliency",
     ),
-    "swapped_backgrounds": views.swapped_backgrounds(first=CROP, probability=0.5),
+    "swapped_backgrounds": views.swapped_backgrounds(
+        first=CROP, probability=0.5, foreground="saliency"
+    ),
     "altered_patches": views.overlapping_patches(
         view=CROP, size=8, stride=4, window=None, each=views.altered_patches()
     ),
@@ -56,11 +61,14 @@ MIXING = (
     "background",
     "swapped_backgrounds",
 )  # what mixes images of the batch
+WITHOUT_CANVAS = ("context_pairs", "frame_crops")
 
 
 @pytest.mark.parametrize("name", BUILDERS)
 def test_eight_devices_make_what_one_makes(name):
     make, batch, key = jax.jit(BUILDERS[name]), BATCH, jax.random.key(7)
+    if name in WITHOUT_CANVAS:
+        batch = {field: array for field, array in BATCH.items() if field != "box"}
     alone = make(key, batch)
     mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
     split = jax.device_put(batch, NamedSharding(mesh, PartitionSpec("data")))
@@ -178,8 +186,8 @@ def test_the_negative_has_the_background_of_the_query_and_the_key_its_foreground
     image = jnp.broadcast_to(
         jnp.linspace(0.1, 0.4, 4)[:, None, None, None], (4, 12, 12, 3)
     )
-    mask = jnp.zeros((4, 12, 12, 1)).at[:, 4:9, 4:9].set(1.0).at[3].set(0.0)
-    image = image + 0.5 * mask
+    mask = jnp.zeros((4, 12, 12)).at[:, 4:9, 4:9].set(1.0).at[3].set(0.0)
+    image = image + 0.5 * mask[..., None]
     still = views.view(size=12, scale=(1.0, 1.0), ratio=(1.0, 1.0), flip=0.0)
     make = views.swapped_backgrounds(first=still, probability=1.0, negative=1.0)
     made = make(jax.random.key(0), {"image": image, "foreground": mask})
@@ -216,10 +224,64 @@ def test_altered_patches_change_each_patch_on_its_own_and_stay_in_range():
 @pytest.mark.parametrize(
     ("mask", "parts"),
     [
-        (views.random_mask(patch_size=4, ratio=0.95), "patches"),
-        (views.unit_mask(patch_size=4, unit=4, ratio=0.95), "units"),
+        (views.hide_patches(patch_size=4, ratio=0.95), "patches"),
+        (views.hide_units(patch_size=4, unit=4, ratio=0.95), "units"),
     ],
 )
 def test_a_mask_that_leaves_nothing_is_refused(mask, parts):
     with pytest.raises(ValueError, match=rf"ratio=0.95 leaves none of 16 {parts}"):
         mask(jax.random.key(0), jnp.zeros((2, 16, 16, 3)))
+
+
+@pytest.mark.parametrize(
+    ("mixup", "cutmix", "mixes"),
+    [(0.0, 0.0, False), (0.8, 0.0, True), (0.0, 1.0, True), (0.8, 1.0, True)],
+)
+def test_mixup_and_cutmix_work_alone(mixup, cutmix, mixes):
+    """With one of them at 0 nothing was mixed."""
+    make = views.fine_tuned(
+        view=CROP,
+        classes=3,
+        augment_magnitude=0.0,
+        erase=0.0,
+        smoothing=0.0,
+        mixup=mixup,
+        cutmix=cutmix,
+    )
+    light = jnp.arange(8.0)[:, None, None, None] / 8
+    batch = {**BATCH, "image": jnp.broadcast_to(light, (8, 24, 24, 3))}
+    levels, shares = set(), []
+    for made in (jax.jit(make)(jax.random.key(i), batch) for i in range(6)):
+        assert np.isfinite(made["views"][0]).all()
+        levels |= {len(np.unique(v.round(4))) for v in np.asarray(made["views"][0])}
+        shares.append(float(np.sort(np.asarray(made["target"]), axis=-1)[:, 1].max()))
+    assert (max(shares) > 0) == mixes
+    # Mixup leaves an image of one level one level, cutmix pastes another one.
+    assert (max(levels) == 2) == bool(cutmix)
+
+
+def test_erased_boxes_hold_the_noise_of_the_data():
+    make = views.fine_tuned(
+        view=CROP, classes=3, augment_magnitude=0.0, erase=1.0, mixup=0.0, cutmix=0.0
+    )
+    image = jnp.full((64, 24, 24, 3), 0.9)
+    batch = {"image": image, "label": jnp.zeros(64, jnp.int32)}
+    made = np.asarray(make(jax.random.key(0), batch)["views"][0])
+    noise = made[np.abs(made - 0.9) > 1e-4]
+    assert abs(noise.mean() - 0.5) < 0.02
+    assert abs(noise.std() - 0.25) < 0.02
+
+
+def test_normalising_is_the_last_step_of_every_array():
+    plain = BUILDERS["jigsaw"]
+    make = views.normalized(plain, statistics=((0.5, 0.4, 0.3), (0.1, 0.2, 0.4)))
+    before, after = (f(jax.random.key(0), BATCH) for f in (plain, make))
+    mean, std = np.array([0.5, 0.4, 0.3]), np.array([0.1, 0.2, 0.4])
+    wanted = (np.asarray(before["views"][0]) - mean) / std
+    np.testing.assert_allclose(after["views"][0], wanted, atol=1e-5)
+    assert views.normalized(plain) is plain
+    with pytest.raises(ValueError, match="no statistics called 'imagnet'"):
+        views.normalized(plain, statistics="imagnet")
+    grey = views.normalized(BUILDERS["lab"], statistics="imagenet")
+    with pytest.raises(ValueError, match="the images have 1"):
+        grey(jax.random.key(0), BATCH)

@@ -28,6 +28,9 @@ from sslax.views._masked import (
     hide_units,
     masked,
 )
+from sslax.views._normalized import (
+    normalized,
+)
 from sslax.views._patches import (
     context_pairs,
     exemplars,
@@ -73,6 +76,7 @@ __all__ = [
     "masked",
     "montage",
     "multi_crop",
+    "normalized",
     "one_view",
     "overlapping_patches",
     "pixel_views",

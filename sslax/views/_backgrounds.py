@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -10,45 +12,77 @@ from sslax import augment
 from sslax.augment import to_float
 from sslax.augment.parts import check_choice, check_probability
 from sslax.kinds import Builder, View
+from sslax.views._canvas import placed, spread
+
+FOREGROUNDS = ("data", "saliency")
 
 
-def _foreground(batch) -> tuple[Array, Array, Array]:
-    """Float images, masks of their foreground, and which of them `[b]` are of use."""
-    image = to_float(batch["image"])
-    mask = batch.get("foreground")
-    if mask is None:
-        mask = augment.saliency_mask(augment.spectral_saliency(image))
-    mask = mask.astype(image.dtype)
-    share = jnp.mean(mask, axis=(1, 2, 3))
-    return image, mask, (share > 0.05) & (share < 0.95)
+class _Scene(NamedTuple):
+    """Float images with the masks of their foreground, spread over the canvas too."""
+
+    image: Array
+    mask: Array  # [b h w 1]
+    behind: Array  # backgrounds without foreground, spread over the whole canvas
+    usable: Array  # [b], where the foreground is neither too small nor too large
+    box: Array | None
+
+
+def _scene(batch, foreground: str) -> _Scene:
+    image, box = to_float(batch["image"]), batch.get("box")
+    whole = spread(image, box)
+    if foreground == "saliency":
+        solid = augment.saliency_mask(augment.spectral_saliency(whole))
+        mask = placed(solid, box)
+    elif "foreground" in batch:
+        mask = batch["foreground"].astype(image.dtype)[..., None]
+        solid = spread(mask, box)
+    else:
+        raise ValueError(
+            f"the data have no 'foreground', only {sorted(batch)}; foreground="
+            "'saliency' looks for what stands out"
+        )
+    share = jnp.mean(solid, axis=(1, 2, 3))
+    return _Scene(
+        image=image,
+        mask=mask.astype(image.dtype),
+        behind=augment.tile_background(whole, solid.astype(image.dtype)),
+        usable=(share > 0.05) & (share < 0.95),
+        box=box,
+    )
 
 
 def background(
-    *, replace: str = "remove", probability: float = 0.2, then: Builder
+    *,
+    then: Builder,
+    replace: str = "remove",
+    probability: float = 0.2,
+    foreground: str = "data",
 ) -> Builder:
     """Takes backgrounds away or exchanges them, before other views are made.
 
-    The foreground is `batch["foreground"]` `[b h w 1]` if the data has it, else the
-    spectral-residual saliency of the image, cut at three times its mean. Images whose
-    foreground is less than 5 % or more than 95 % stay as they are.
+    Images whose foreground is less than 5 % or more than 95 % stay as they are.
 
     Args:
+      then: `(key, batch) -> batch`, the builder of the views.
       replace: `remove` puts a grey of random level behind the foreground, `random` the
         tiled background of another image of the batch.
       probability: of doing so to an image.
-      then: `(key, batch) -> batch`, the builder of the views.
+      foreground: where it comes from: `data` is `batch["foreground"]` `[b h w]`, an
+        exact mask; `saliency` the spectral residual of the image inside its box, cut at
+        three times its mean.
 
     Returns:
-      `(key, batch) -> batch`, what `then` gives on images with other backgrounds; with
-      its own randomness for each view if `then` is called through `chain`.
+      `(key, batch) -> batch`, what `then` gives on images with other backgrounds.
 
     Raises:
-      ValueError: for an unknown way or a probability outside [0, 1].
+      ValueError: for an unknown name or a probability outside [0, 1]; when called, if
+        the foreground should come from data that have none.
 
     Example:
       >>> import jax, jax.numpy as jnp
       >>> from sslax.views import two_views, view
-      >>> make = background(then=two_views(first=view(size=16)))
+      >>> crops = two_views(first=view(size=16))
+      >>> make = background(then=crops, foreground="saliency")
       >>> batch = make(jax.random.key(0), {"image": jnp.ones((2, 20, 20, 3))})
       >>> batch["views"][0].shape
       (2, 16, 16, 3)
@@ -59,17 +93,18 @@ def background(
     """
     check_choice(replace, ("remove", "random"), "replace")
     check_probability(probability, "probability")
+    check_choice(foreground, FOREGROUNDS, "foreground")
 
     def views(key, batch):
         level_key, apply_key, then_key = jax.random.split(key, 3)
-        image, mask, usable = _foreground(batch)
+        image, mask, behind, usable, box = _scene(batch, foreground)
         number = image.shape[0]
         if replace == "remove":
             level = jax.random.uniform(level_key, (number,))
             other = augment.remove_background(image, mask, level=level)
         else:
-            behind = jnp.roll(augment.tile_background(image, mask), 1, axis=0)
-            other = augment.compose(image, mask, behind)
+            exchanged = placed(jnp.roll(behind, 1, axis=0), box)
+            other = augment.compose(image, mask, exchanged)
         apply = usable & jax.random.bernoulli(apply_key, probability, (number,))
         image = jnp.where(apply[:, None, None, None], other, image)
         return then(then_key, {**batch, "image": image})
@@ -83,17 +118,19 @@ def swapped_backgrounds(
     second: View | None = None,
     probability: float = 0.2,
     negative: float = 0.2,
+    foreground: str = "data",
 ) -> Builder:
     """Query, key on another background, and a negative on the query's background.
 
     What the query and the negative share is only the background, what query and key
-    share is only the foreground. Foregrounds are found as in `background`.
+    share is only the foreground. A background is stretched to where it is put.
 
     Args:
       first: makes the view that is the query, as `view` gives it.
       second: makes the key and the negative; None is the first.
       probability: of exchanging the background of the key.
       negative: probability that the negative of an image counts.
+      foreground: where it comes from, `data` or `saliency`, as in `background`.
 
     Returns:
       `(key, batch) -> batch` with `batch["views"]`, query, key and negative, arrays
@@ -101,12 +138,13 @@ def swapped_backgrounds(
       negative of an image shows the foreground of the one before it in the batch.
 
     Raises:
-      ValueError: for a probability outside [0, 1].
+      ValueError: for an unknown name or a probability outside [0, 1]; when called, if
+        the foreground should come from data that have none.
 
     Example:
       >>> import jax, jax.numpy as jnp
       >>> from sslax.views import view
-      >>> make = swapped_backgrounds(first=view(size=16))
+      >>> make = swapped_backgrounds(first=view(size=16), foreground="saliency")
       >>> batch = make(jax.random.key(0), {"image": jnp.ones((2, 20, 20, 3))})
       >>> len(batch["views"]), batch["has_negative"].shape
       (3, (2,))
@@ -117,26 +155,26 @@ def swapped_backgrounds(
     """
     check_probability(probability, "probability")
     check_probability(negative, "negative")
+    check_choice(foreground, FOREGROUNDS, "foreground")
     second = first if second is None else second
 
     def views(key, batch):
-        image, mask, usable = _foreground(batch)
-        number, box = image.shape[0], batch.get("box")
+        image, mask, behind, usable, box = _scene(batch, foreground)
+        number = image.shape[0]
         swap_key, has_key, *view_keys = jax.random.split(key, 5)
-        behind = augment.tile_background(image, mask)
-        swapped = augment.compose(image, mask, jnp.roll(behind, 1, axis=0))
+        exchanged = placed(jnp.roll(behind, 1, axis=0), box)
+        swapped = augment.compose(image, mask, exchanged)
         swap = usable & jax.random.bernoulli(swap_key, probability, (number,))
         positive = jnp.where(swap[:, None, None, None], swapped, image)
         other, other_mask = (jnp.roll(x, 1, axis=0) for x in (image, mask))
-        opposite = augment.compose(other, other_mask, behind)
+        other_box = None if box is None else jnp.roll(box, 1, axis=0)
+        opposite = augment.compose(other, other_mask, placed(behind, other_box))
         has = usable & jnp.roll(usable, 1)
         has &= jax.random.bernoulli(has_key, negative, (number,))
-        makers = (first, second, second)
-        made = tuple(
-            make(k, x, box)
-            for make, k, x in zip(
-                makers, view_keys, (image, positive, opposite), strict=True
-            )
+        made = (
+            first(view_keys[0], image, box),
+            second(view_keys[1], positive, box),
+            second(view_keys[2], opposite, other_box),
         )
         return {**batch, "views": made, "has_negative": has}
 

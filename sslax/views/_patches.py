@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array
 
 from sslax import augment
 from sslax.augment import to_float
 from sslax.augment.parts import check_choice
 from sslax.kinds import Builder, View
+from sslax.views._canvas import filled
 
 COLOURS = ("drop", "project", "keep")
 
@@ -32,8 +34,8 @@ def context_pairs(
       patch: side of a patch in pixels.
       gap: between patches.
       jitter: largest shift of a patch in each direction.
-      view: makes the view that is cut up; None takes the image as it is. Without flip,
-        which would change the label.
+      view: makes the view that is cut up; None takes the image as it is, which must
+        then fill its array. Without flip, which would change the label.
       colours: what hides the lens: `drop` keeps one channel and puts noise in the
         others, `project` removes the green-magenta axis, `keep` does nothing.
       pixelate: probability of taking resolution away from a patch, down to 100 pixels.
@@ -46,7 +48,7 @@ def context_pairs(
 
     Raises:
       ValueError: for an unknown way with colours; when called, if the image does not
-        hold two patches and the gap.
+        hold two patches and the gap, or lies on a canvas and `view` is None.
 
     Example:
       >>> import jax, jax.numpy as jnp
@@ -66,6 +68,11 @@ def context_pairs(
         image = to_float(batch["image"])
         if view is not None:
             image = view(view_key, image, batch.get("box"))
+        elif "box" in batch:
+            raise ValueError(
+                "context_pairs without view would cut patches out of the canvas around "
+                "the image; give a view that fills it, such as center"
+            )
         number, height, width, channels = image.shape
         step = patch + gap
         if min(height, width) < patch + step:
@@ -131,7 +138,8 @@ def exemplars(*, patch: int = 32, seed: int = 0, colours: bool = True) -> Builde
 
     Where the patch lies is drawn once per image, in proportion to its squared gradient,
     from the seed and `batch["index"]`: the class of an image is one exemplar. Scale,
-    place, angle and colours change in every step.
+    place, angle and colours change in every step. What lies around the picture, also on
+    its canvas, is its border drawn out.
 
     Args:
       patch: side of the patch.
@@ -158,9 +166,11 @@ def exemplars(*, patch: int = 32, seed: int = 0, colours: bool = True) -> Builde
     """
 
     def views(key, batch):
-        image = to_float(batch["image"])
+        box = batch.get("box")
+        image = filled(to_float(batch["image"]), box)
         number, height, width, channels = image.shape
         scores = augment.patch_scores(augment.gradient_energy(image), size=patch)
+        scores = _inside(scores, box, patch)
         fold = jax.vmap(jax.random.fold_in, in_axes=(None, 0))
         keys = fold(jax.random.key(seed), batch["index"])
         corner = jax.vmap(lambda k, score: augment.sample_corner(k, score[None])[0])(
@@ -181,3 +191,19 @@ def exemplars(*, patch: int = 32, seed: int = 0, colours: bool = True) -> Builde
         return {**batch, "views": (made,)}
 
     return views
+
+
+def _inside(scores: Array, box: Array | None, patch: int) -> Array:
+    """Scores `[b p q]`, 0 where a patch with that corner would leave its box.
+
+    A corner that is as good as any keeps a little, for pictures without detail.
+    """
+    if box is None:
+        return scores
+    fits = []
+    for i, n in enumerate(scores.shape[1:]):
+        start, room = box[:, i, None], jnp.maximum(box[:, 2 + i, None] - patch, 0.0)
+        place = jnp.arange(n)[None]
+        fits.append((place >= start) & (place <= start + room))
+    free = fits[0][:, :, None] & fits[1][:, None, :]
+    return jnp.where(free, jnp.maximum(scores, 1e-12), 0.0)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import jax
+import jax.numpy as jnp
 
 from sslax import augment
 from sslax.augment import to_float
-from sslax.augment.parts import check_probability
+from sslax.augment.parts import check_probability, statistics_of
 from sslax.kinds import Builder, View
 
 
@@ -20,7 +21,7 @@ def frame_crops(*, size: int = 84) -> Builder:
       `(key, batch) -> batch` with `batch["views"]`, two arrays `[b size size c]`.
 
     Raises:
-      ValueError: when called, if the window does not fit.
+      ValueError: when called, if the window does not fit, or frames lie on a canvas.
 
     Example:
       >>> import jax, jax.numpy as jnp
@@ -37,6 +38,7 @@ def frame_crops(*, size: int = 84) -> Builder:
     """
 
     def views(key, batch):
+        _refuse_canvas(batch.get("box"), "frame_crops")
         image = to_float(batch["image"])
         made = tuple(
             augment.random_crop(k, image, size=size, last=False)
@@ -47,9 +49,7 @@ def frame_crops(*, size: int = 84) -> Builder:
     return views
 
 
-def shifted(
-    *, padding: int = 4, mode: str = "zero", flip: float = 0.5, normalize=None
-) -> View:
+def shifted(*, padding: int = 4, mode: str = "zero", flip: float = 0.5) -> View:
     """One view that is a padded random shift and flip, the custom for small images.
 
     Args:
@@ -59,11 +59,10 @@ def shifted(
       normalize: name of a dataset's statistics, or (mean, deviation), or None.
 
     Returns:
-      `(key, image [b h w c], box) -> view [b h w c]`, to be used where `view` is; the
-      box is ignored.
+      `(key, image [b h w c], box) -> view [b h w c]`, to be used where `view` is.
 
     Raises:
-      ValueError: for a probability outside [0, 1].
+      ValueError: for a probability outside [0, 1]; when called, for images on a canvas.
 
     Example:
       >>> import jax, jax.numpy as jnp
@@ -77,7 +76,7 @@ def shifted(
     check_probability(flip, "flip")
 
     def op(key, image, box=None):
-        del box
+        _refuse_canvas(box, "shifted")
         shift_key, flip_key = jax.random.split(key)
         image = augment.random_shift(
             shift_key, to_float(image), padding=padding, mode=mode
@@ -90,6 +89,14 @@ def shifted(
     return op
 
 
+def _refuse_canvas(box, name: str) -> None:
+    if box is not None:
+        raise ValueError(
+            f"{name} moves whole images and these lie on a canvas with a box each; use "
+            "view, or data.canvas=None where all images have one size"
+        )
+
+
 def fine_tuned(
     *,
     view: View,
@@ -99,19 +106,21 @@ def fine_tuned(
     mixup: float = 0.8,
     cutmix: float = 1.0,
     smoothing: float = 0.1,
-    normalize=None,
+    noise=(0.5, 0.25),
 ) -> Builder:
     """One view for fine-tuning: RandAugment, erased boxes, mixup or cutmix.
 
     Args:
-      view: makes the view, as `view` gives it: crop and flip, not normalised.
+      view: makes the view, as `view` gives it: crop and flip.
       classes: the number of classes.
       augment_magnitude: mean magnitude of RandAugment, of 10; 0 leaves it out.
       erase: probability of erasing a box.
-      mixup: alpha of mixup; 0 (with `cutmix` 0) leaves mixing out.
-      cutmix: alpha of cutmix.
+      mixup: alpha of mixup; 0 leaves it out.
+      cutmix: alpha of cutmix; 0 leaves it out. With both, half of the batches get one
+        and half the other.
       smoothing: how much of the target is spread over all classes.
-      normalize: name of a dataset's statistics, or (mean, deviation), or None.
+      noise: statistics of the normal noise in erased boxes, as a rule those of the
+        data: a name, or (mean, deviation).
 
     Returns:
       `(key, batch) -> batch` with `batch["views"]`, one array, and `batch["target"]`,
@@ -138,16 +147,29 @@ def fine_tuned(
             image = augment.random_augment(
                 augment_key, image, magnitude=augment_magnitude
             )
-        if normalize is not None:
-            image = augment.normalize(image, statistics=normalize)
         if erase:
-            image = augment.random_erase(erase_key, image, probability=erase)
+            image = _erased(erase_key, image, erase, noise)
         target = jax.nn.one_hot(batch["label"], classes)
         target = (1.0 - smoothing) * target + smoothing / classes
-        if mixup and cutmix:
+        if mixup or cutmix:
+            # An alpha of 0 is never used, but has no Beta distribution to draw from.
             image, target = augment.random_mix(
-                mix_key, image, target, mixup_alpha=mixup, cutmix_alpha=cutmix
+                mix_key,
+                image,
+                target,
+                mixup_alpha=mixup or 1.0,
+                cutmix_alpha=cutmix or 1.0,
+                switch=0.5 if mixup and cutmix else float(not mixup),
             )
         return {**batch, "views": (image,), "target": target}
 
     return views
+
+
+def _erased(key, image, probability: float, noise):
+    """Boxes of noise, as erasing after normalisation would have left them."""
+    channels = image.shape[-1]
+    mean, std = (jnp.asarray(v, image.dtype) for v in statistics_of(noise, channels))
+    mean, std = (v[None, None, None] for v in (mean, std))
+    image = augment.random_erase(key, (image - mean) / std, probability=probability)
+    return image * std + mean
