@@ -37,7 +37,8 @@ def init_state(
     Returns:
       The state at step 0.
     """
-    view_key, init_key = jax.random.split(key)
+    # A number that no step has, so that the same key may be that of the steps.
+    view_key, init_key = jax.random.split(jax.random.fold_in(key, 2**32 - 1))
     params, extra = method.init(init_key, views(view_key, batch))
     opt = {k: txs[k].init(_group(params, o.wrt)) for k, o in method.objectives.items()}
     return State(step=jnp.zeros([], jnp.int32), params=params, extra=extra, opt=opt)

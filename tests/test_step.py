@@ -1,5 +1,7 @@
 """The one step: groups, periods, micro-batches, several steps a call, sharding."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -119,6 +121,28 @@ def test_views_draw_anew_at_every_step_and_the_same_when_repeated():
     other, _ = run(two_players(), 2, views=still)
     np.testing.assert_array_equal(first.params["a"], again.params["a"])
     assert not np.allclose(first.params["a"], other.params["a"])
+
+
+def test_the_first_state_shares_no_key_with_a_step():
+    """A run may give one key to both: splitting it must not give the key of a step."""
+    seen = []
+
+    def init(key, batch):
+        seen.append(key)
+        return method.init(key, batch)
+
+    def views(key, batch):
+        seen.append(key)
+        return still(key, batch)
+
+    method = two_players()
+    listening = dataclasses.replace(method, init=init)
+    step.init_state(listening, {"a": TX, "b": TX}, views, batch_of(), KEY)
+    of_steps = [jax.random.fold_in(KEY, i) for i in range(4)]
+    for key in seen:
+        for other in of_steps:
+            same = jax.random.key_data(key) == jax.random.key_data(other)
+            assert not same.all()
 
 
 def test_several_steps_in_a_call_are_the_same_steps():
