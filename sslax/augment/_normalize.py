@@ -30,7 +30,7 @@ def to_float(image: Array) -> Float[Array, ...]:
     """Images as floats in [0, 1]: bytes are divided by 255, floats stay as they are.
 
     Args:
-      image: uint8 in 0..255 or float in [0, 1], any shape.
+      image: uint8 in 0..255, uint16 in 0..65535, or float in [0, 1], any shape.
 
     Returns:
       The image in float32, or in its own float dtype.
@@ -44,11 +44,11 @@ def to_float(image: Array) -> Float[Array, ...]:
       [0.  0.2 1. ]
     """
     image = jnp.asarray(image)
-    if image.dtype == jnp.uint8:
-        return image.astype(jnp.float32) / 255.0
+    if image.dtype in (jnp.uint8, jnp.uint16):
+        return image.astype(jnp.float32) / jnp.iinfo(image.dtype).max
     if jnp.issubdtype(image.dtype, jnp.floating):
         return image
-    raise ValueError(f"expected uint8 or float images, got {image.dtype}")
+    raise ValueError(f"expected uint8, uint16 or float images, got {image.dtype}")
 
 
 def statistics_of(name, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -194,3 +194,17 @@ def test_transparency_does_not_darken_a_fourth_band():
     bands = np.full((8, 8, 4), 200, np.uint8)
     bands[..., 3] = 0
     np.testing.assert_array_equal(resize(bands, (4, 4))[..., :3], 200)
+
+
+def test_deep_pictures_are_the_same_on_the_device():
+    import jax.numpy as jnp
+
+    from sslax import augment
+
+    shallow = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
+    deep = shallow.astype(np.uint16) * 257
+    np.testing.assert_allclose(
+        augment.to_float(jnp.asarray(deep)),
+        augment.to_float(jnp.asarray(shallow)),
+        rtol=2e-7,
+    )
