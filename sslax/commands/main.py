@@ -149,6 +149,17 @@ def _config() -> dict:
     return json.loads(json.dumps(config.to_dict()))
 
 
+def _followed() -> dict:
+    """The config, after the data that the command line gives."""
+    from ml_collections import config_flags
+
+    from sslax.commands.follow import follow_data
+
+    f = flags.FLAGS
+    follow_data(f.config, config_flags.get_override_values(f["config"]))
+    return _config()
+
+
 def _start() -> None:
     from sslax import sharding
 
@@ -165,7 +176,7 @@ def _pretrain(argv) -> None:
     from sslax.train.evaluation import evaluate_run
     from sslax.train.loop import pretrain
 
-    config, f = _config(), flags.FLAGS
+    config, f = _followed(), flags.FLAGS
     run, state = pretrain(config, f.workdir, allow_config_change=f.allow_config_change)
     finished = int(state.step) == config["steps"]
     if finished and config["evaluate"]["final"]:
@@ -262,4 +273,4 @@ def _show_views(argv) -> None:
     del argv
     from sslax.commands.show_views import show_views
 
-    show_views(_config(), flags.FLAGS.out)
+    show_views(_followed(), flags.FLAGS.out)

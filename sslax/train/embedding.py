@@ -12,6 +12,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from sslax import data
 from sslax.core import Method
 from sslax.sharding import batch_sharding
+from sslax.train.together import same_rows
 
 __all__ = ["compile_embed", "embed_source", "eval_images"]
 
@@ -75,7 +76,7 @@ def embed_source(
     size = -(-batch_size // mesh.size) * mesh.size
     sharding = batch_sharding(mesh)
     features, labels = [], []
-    for batch in data.batches(source, size, canvas=canvas):
+    for batch in same_rows(data.batches(source, size, canvas=canvas)):
         count = len(batch["index"])
         placed = {k: _place(_pad(x, size), sharding) for k, x in batch.items()}
         rows = embed(state.params, state.extra, placed)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sslax import augment, data
-from sslax.train import evaluation
+from sslax.train import evaluation, together
 from sslax.train.embedding import compile_embed, embed_source, eval_images
 from sslax.train.gallery import gallery, without_normalize
 from sslax.train.loop import first_state, pretrain
@@ -138,3 +138,27 @@ def test_reconstructions_show_image_visible_part_and_painting():
     assert off.max() <= 1  # rounding of the normalisation and back
     assert (painted[hidden] != image[hidden]).mean() > 0.5
     assert image.std() > 20  # in [0, 255] again
+
+
+BATCHES = [{"index": np.array([0, 1])}, {"index": np.array([2, 3])}]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "good"),
+    [
+        ([BATCHES[0], {"index": np.array([3, 4])}], 1),
+        (BATCHES[:1], 1),
+        ([*BATCHES, BATCHES[1]], 2),
+    ],
+)
+def test_processes_that_read_different_examples_stop(theirs, good, monkeypatch):
+    """One of two skips an image: rows of all devices would be mixed up."""
+    told: list[str] = []
+    monkeypatch.setattr(together, "gathered", lambda said: told.append(said) or [said])
+    assert list(together.same_rows(theirs)) == theirs
+    monkeypatch.setattr(together, "gathered", lambda said: [said, told.pop(0)])
+    rows = together.same_rows(BATCHES)
+    for batch in BATCHES[:good]:
+        assert next(rows) is batch
+    with pytest.raises(ValueError, match="read different examples"):
+        list(rows)
