@@ -1,9 +1,15 @@
 """The short form of a source, and what follows from it."""
 
+import inspect
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from sslax import data
+
+PAGE = Path(__file__).parents[2] / "docs" / "data.md"
 
 
 @pytest.mark.parametrize(
@@ -120,3 +126,30 @@ def test_what_is_not_known_before_it_is_there():
     shapes = data.shapes(known, batch_size=5, canvas=64)
     assert shapes["image"].shape == (5, 64, 64, 3)
     assert shapes["box"].shape == (5, 4)
+
+
+def test_the_python_of_the_page_runs():
+    [code] = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    names: dict = {}
+    exec(code, names)
+    assert names["batch"]["weight"].shape == (8,)
+    assert len(names["few"]) == 20
+
+
+def test_the_page_names_every_source():
+    text = PAGE.read_text()
+    sources = [
+        name
+        for name in data.__all__
+        if getattr(inspect.unwrap(getattr(data, name)), "__annotations__", {}).get(
+            "return"
+        )
+        == "Source"
+    ]
+    assert len(sources) >= 11
+    for name in set(sources) - {"fashion_mnist", "in_memory", "source"}:
+        assert f"{name}(" in text, name
+    for form, call in re.findall(
+        r"^\| `(\w[^`, ]*)`.*?\| `(\w+)\(", text, re.MULTILINE
+    ):
+        assert data.parse(form)["name"] == call
