@@ -54,7 +54,8 @@ def _imagenet():
     )
     config.evaluate.probe = "byol"
     config.views = _views(224, blur=(1.0, 0.1), normalize="imagenet")
-    config.method = _method(config, dict(name="resnet50", dtype="float32"), start=0.99)
+    encoder = dict(name="resnet50", dtype="float32", bn_unbiased=False)
+    config.method = _method(config, encoder, start=0.99)
     config.optimizer = dict(
         name="lars_byol",
         learning_rate=common.scaled(config, 0.3),
@@ -71,7 +72,7 @@ def _cifar10():
     config.evaluate.view.normalize = "cifar10"
     config.evaluate.probe = "byol"
     config.views = _views(32, blur=(0.0, 0.0), normalize="cifar10")
-    encoder = dict(name="resnet18", dtype="float32", stem="cifar")
+    encoder = dict(name="resnet18", dtype="float32", stem="cifar", bn_unbiased=False)
     config.method = _method(config, encoder, start=0.99)
     # The base rate of the paper's own small set-up (Imagenette, ResNet-18).
     config.optimizer = dict(

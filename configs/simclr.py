@@ -37,10 +37,11 @@ def _imagenet():
     )
     config.method = dict(
         name="simclr",
-        encoder=dict(name="resnet50", dtype="float32"),
+        encoder=dict(name="resnet50", dtype="float32", bn_unbiased=False),
         hidden=2048,
         dim=128,
         temperature=0.1,
+        scale=2.0,
     )
     config.optimizer = dict(
         name="lars",
@@ -71,7 +72,7 @@ def _cifar10():
     )
     config.method = dict(
         name="simclr",
-        encoder=dict(name="resnet18", dtype="float32", stem="cifar"),
+        encoder=dict(name="resnet18", dtype="float32", stem="cifar", bn_unbiased=False),
         hidden=512,
         dim=128,
         temperature=0.5,

@@ -45,7 +45,14 @@ def byol(
     References:
       Grill et al., Bootstrap Your Own Latent, 2020, arXiv:2006.07733, equations 1 to 3.
     """
-    head = models.mlp(hidden=hidden, dim=dim, bias=True, last_bias=False, init="lecun")
+    head = models.mlp(
+        hidden=hidden,
+        dim=dim,
+        bias=True,
+        last_bias=False,
+        init="lecun",
+        bn_unbiased=False,
+    )
     teacher = chain(encoder=encoder, projector=head)
     student = chain(encoder=encoder, projector=head, predictor=head)
 

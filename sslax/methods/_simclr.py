@@ -15,6 +15,7 @@ def simclr(
     dim: int = 128,
     depth: int = 2,
     temperature: float = 0.1,
+    scale: float = 1.0,
 ) -> Method:
     """Two views of an image attract, all other projections of the batch repel.
 
@@ -27,13 +28,12 @@ def simclr(
       dim: dimension of the projections.
       depth: layers of the projector: 2, or 3 as in SimCLRv2.
       temperature: 0.1 on ImageNet, 0.5 on CIFAR-10.
+      scale: multiplies the loss, which is the paper's mean over the 2N anchors. The
+        official code adds up the means of the two views, so its is 2. It matters where
+        LARS does not take the gradient's length away: batch norm and biases.
 
     Returns:
       A method with groups "encoder" and "projector", for batches of `views.two_views`.
-
-    Note:
-      The loss is the paper's mean over the 2N anchors; the official code's is twice it,
-      which matters for optimizers that are not invariant to scale.
 
     Example:
       >>> method = simclr(models.convnet(), hidden=128, dim=32)
@@ -49,6 +49,7 @@ def simclr(
         last_norm="scale",
         last_bias=False,
         init="normal",
+        bn_unbiased=False,
     )
     net = chain(encoder=encoder, projector=projector)
 
@@ -61,7 +62,8 @@ def simclr(
         images = fold(batch["views"])
         out, stats = net.apply(params, extra["stats"], images, train=True, key=key)
         z1, z2 = unfold(out["projector"], 2)
-        return losses.nt_xent(z1, z2, temperature=temperature), Aux({"stats": stats})
+        value = losses.nt_xent(z1, z2, temperature=temperature)
+        return scale * value, Aux({"stats": stats})
 
     return Method(
         init=init,

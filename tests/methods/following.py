@@ -1,0 +1,143 @@
+"""What NumPy needs to follow a method: stub nets, steps, slopes, layers by formula.
+
+A test writes the loss of its paper as `loss(params, extra, batch) -> float`. `follow`
+trains three steps, holds each loss to it, and each update to its slope by finite
+differences in which only `params` moves: what is in `extra` must get no gradient.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from sslax.core import Net
+from sslax.step import init_state, train_step
+
+RATE = 0.3
+
+
+class Step(NamedTuple):
+    """The state before a step of training, its batch, what it logged, and after."""
+
+    before: Any
+    batch: Any
+    metrics: Any
+    after: Any
+
+
+def linear(dim):
+    """A net of one matrix over flattened images, without bias or statistics."""
+
+    def init(key, x):
+        size = int(np.prod(x.shape[1:]))
+        return {"w": jax.random.normal(key, (size, dim)) / size**0.5}, {}
+
+    def apply(params, stats, x, *, train=False, key=None, order=None):
+        del train, key, order
+        return x.reshape(len(x), -1) @ params["w"], stats
+
+    return Net(init, apply)
+
+
+def train(method, batches, *, rate=RATE):
+    """A step of plain gradient descent on each batch, as views would have made it."""
+
+    def as_is(key, batch):
+        del key
+        return batch
+
+    txs = {name: optax.sgd(rate) for name in method.objectives}
+    batches = jax.tree.map(jnp.asarray, batches)
+    state = init_state(method, txs, as_is, batches[0], jax.random.key(1))
+    state = jax.tree.map(_doubled, state)
+    step = jax.jit(functools.partial(train_step, method, txs, as_is))
+    steps = []
+    for batch in batches:
+        after, metrics = step(state, batch, jax.random.key(2))
+        steps.append(Step(*jax.device_get((state, batch, metrics, after))))
+        state = after
+    return steps
+
+
+def _doubled(x):
+    return x.astype(np.float64) if x.dtype == np.float32 else x
+
+
+def follow(method, batches, loss):
+    """Trains, and holds values and updates of the only objective to `loss`."""
+    steps = train(method, batches)
+    ((name, _),) = method.objectives.items()
+    for before, batch, metrics, after in steps:
+        value = loss(before.params, before.extra, batch)
+        np.testing.assert_allclose(metrics[f"{name}/loss"], value, rtol=1e-9)
+        for group in before.params:
+            _hold_to_slope(group, before, batch, after, loss)
+    return steps
+
+
+def _hold_to_slope(group, before, batch, after, loss):
+    rng = np.random.default_rng(0)
+    params, size = before.params, 1e-5
+    step = jax.tree.map(lambda p: rng.normal(size=p.shape) * size, params[group])
+
+    def at(sign):
+        moved = jax.tree.map(lambda p, d: p + sign * d, params[group], step)
+        return loss({**params, group: moved}, before.extra, batch)
+
+    gradient = jax.tree.map(
+        lambda p, q: (p - q) / RATE, params[group], after.params[group]
+    )
+    products = jax.tree.map(lambda g, d: np.sum(g * d), gradient, step)
+    got = sum(jax.tree.leaves(products)) / size
+    np.testing.assert_allclose(got, (at(1) - at(-1)) / (2 * size), rtol=1e-4, atol=1e-7)
+
+
+def flat(x, params):
+    """What `linear` computes."""
+    return x.reshape(len(x), -1) @ params["w"]
+
+
+def dense(x, params):
+    """A linear layer."""
+    return x @ params["kernel"] + params.get("bias", 0.0)
+
+
+def batch_norm(x, params):
+    """Batch norm in training: the statistics are those of `x`."""
+    x = (x - x.mean(0)) / np.sqrt(x.var(0) + 1e-5)
+    return x * params.get("scale", 1.0) + params.get("bias", 0.0)
+
+
+def mlp(x, params):
+    """Linear layers with ReLU between, and batch norm where it has parameters."""
+    depth = sum(name.startswith("linear") for name in params)
+    for i in range(1, depth + 1):
+        x = dense(x, params[f"linear{i}"])
+        if f"bn{i}" in params:
+            x = batch_norm(x, params[f"bn{i}"])
+        x = np.maximum(x, 0) if i < depth else x
+    return x
+
+
+def unit(x):
+    """Rows of unit length."""
+    return x / np.linalg.norm(x, axis=-1, keepdims=True)
+
+
+def cross_entropy(logits, label):
+    """Of one example, by the definition."""
+    return -np.log(np.exp(logits[label]) / np.exp(logits).sum())
+
+
+def equal(got, wanted):
+    """Trees of equal numbers."""
+    jax.tree.map(
+        lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-12, atol=1e-12),
+        got,
+        wanted,
+    )

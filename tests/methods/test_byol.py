@@ -1,0 +1,45 @@
+"""BYOL: arXiv:2006.07733, equations 1 to 3."""
+
+import jax
+import numpy as np
+
+from sslax import methods, schedules
+from tests.methods.following import dense, equal, flat, follow, linear, mlp, unit
+
+MOMENTUM = schedules.cosine(start=0.7, end=1.0, steps=4)
+
+
+def projection(view, nets):
+    return mlp(flat(view, nets["encoder"]), nets["projector"])
+
+
+def loss(params, extra, batch):
+    """Each view predicts what the teacher makes of the other; one view, one pass."""
+    total = 0.0
+    for mine, other in (batch["views"], batch["views"][::-1]):
+        q = unit(mlp(projection(mine, params), params["predictor"]))
+        z = unit(projection(other, extra["teacher"]))
+        total += np.sum((q - z) ** 2, axis=-1).mean()
+    return total
+
+
+def test_the_teacher_of_the_other_view_is_predicted_and_follows_by_average(rng):
+    method = methods.byol(linear(5), hidden=12, dim=3, momentum=MOMENTUM)
+    views = rng.normal(size=(3, 2, 8, 2, 2, 3))
+    steps = follow(method, [{"views": tuple(pair)} for pair in views], loss)
+    first, shared = steps[0].before, ("encoder", "projector")  # not the predictor
+    equal(first.extra["teacher"], {name: first.params[name] for name in shared})
+    kept = steps[0].after.extra["stats"]["projector"]["batch_stats"]["bn1"]["var"]
+    layer, want = first.params["projector"]["linear1"], np.ones(12)
+    for view in steps[0].batch["views"]:  # the variance of each view's own batch
+        hidden = dense(flat(view, first.params["encoder"]), layer)
+        want = 0.9 * want + 0.1 * hidden.var(0)
+    np.testing.assert_allclose(kept, want, rtol=1e-6)
+    for k, step in enumerate(steps):
+        m = 1 - (1 - 0.7) * (np.cos(np.pi * k / 4) + 1) / 2
+        old, student = step.before.extra["teacher"], step.after.params
+        student = {name: student[name] for name in shared}
+        equal(
+            step.after.extra["teacher"],
+            jax.tree.map(lambda t, s, m=m: m * t + (1 - m) * s, old, student),
+        )
