@@ -12,7 +12,8 @@ from configs import common
 
 def get_config(variant: str = "imagenet"):
     """The recipe of the paper, by variant."""
-    return {"imagenet": _imagenet, "cifar10": _cifar10}[variant]()
+    choices = {"imagenet": _imagenet, "cifar10": _cifar10}
+    return common.pick(variant, choices)()
 
 
 def _views(size: int, *, blur: tuple[float, float], normalize: str):

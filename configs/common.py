@@ -7,6 +7,13 @@ IMAGENET_EXAMPLES = 1_281_167
 CIFAR_EXAMPLES = 50_000
 
 
+def pick(variant: str, choices: dict):
+    """What a variant is called for, or an error that names the variants."""
+    if variant not in choices:
+        raise ValueError(f"no variant {variant!r}; the variants are {sorted(choices)}")
+    return choices[variant]
+
+
 def base(*, examples: int, epochs: int, batch_size: int) -> ml_collections.ConfigDict:
     """The fields that all runs have; steps follow from epochs and batch size."""
     config = ml_collections.ConfigDict()

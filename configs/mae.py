@@ -12,9 +12,9 @@ from configs import common
 
 def get_config(variant: str = "base"):
     """The official recipe, by size."""
-    if variant == "cifar10":
-        return _cifar10()
-    return _imagenet(variant, patch_size=14 if variant == "huge" else 16)
+    patches = {"base": 16, "large": 16, "huge": 14, "cifar10": 4}
+    patch_size = common.pick(variant, patches)
+    return _cifar10() if variant == "cifar10" else _imagenet(variant, patch_size)
 
 
 def _masked(size: int, patch_size: int, *, scale, normalize: str):

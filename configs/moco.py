@@ -11,7 +11,8 @@ from configs import common
 
 def get_config(variant: str = "imagenet"):
     """The official recipe, by variant."""
-    return {"imagenet": _imagenet, "cifar10": _cifar10}[variant]()
+    choices = {"imagenet": _imagenet, "cifar10": _cifar10}
+    return common.pick(variant, choices)()
 
 
 def _views(size: int, *, scale: tuple[float, float], blur: float, normalize: str):

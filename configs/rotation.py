@@ -12,7 +12,8 @@ from configs import common
 
 def get_config(variant: str = "cifar10"):
     """The recipe, by variant."""
-    return {"imagenet": _imagenet, "cifar10": _cifar10}[variant]()
+    choices = {"imagenet": _imagenet, "cifar10": _cifar10}
+    return common.pick(variant, choices)()
 
 
 def _staircase(config, *, epochs: tuple[int, ...], **kwargs):

@@ -11,7 +11,8 @@ from configs import common
 
 def get_config(variant: str = "imagenet"):
     """The recipe of the official code, by variant."""
-    return {"imagenet": _imagenet, "cifar10": _cifar10}[variant]()
+    choices = {"imagenet": _imagenet, "cifar10": _cifar10}
+    return common.pick(variant, choices)()
 
 
 def _imagenet():

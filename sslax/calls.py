@@ -18,7 +18,7 @@ import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-__all__ = ["build", "nearest"]
+__all__ = ["arguments", "build", "nearest"]
 
 # Which module has the functions that give a kind.
 _HOMES = {
@@ -93,9 +93,23 @@ def build(spec: Mapping[str, Any] | str, kind: Any) -> Any:
     return _call(spec, [found], "")
 
 
+def arguments(name: str, hint: Any) -> dict[str, Any]:
+    """The arguments that a call can have.
+
+    Args:
+      name: of the called function.
+      hint: what the call stands for is annotated with; Any for any kind.
+
+    Returns:
+      Annotations by name, Any where there is none; ValueError without such a function.
+    """
+    kinds = [kind for kind in map(_kind_of, _alternatives(hint)) if kind] or _kinds()
+    hints = _hints(function := _look_up(name, kinds, "the config"))
+    return {p: hints.get(p, Any) for p in inspect.signature(function).parameters}
+
+
 def _kinds() -> list[_Kind]:
-    """The kinds that there can be values of: whose module is imported, as some are slow
-    to be."""
+    """The kinds that there can be values of: those whose module is imported."""
     found = []
     for place, home in _HOMES.items():
         module, _, name = place.partition(":")

@@ -91,6 +91,9 @@ def build_program(
 def _check_periods(config: Mapping[str, Any]) -> None:
     """What happens every so many steps must fall between two calls."""
     n = config["steps_per_call"]
+    for name in ("steps_per_call", "accumulate"):
+        if config[name] < 1:
+            raise ValueError(f"{name} must be at least 1; got {config[name]}")
     fields = {
         "steps": config["steps"],
         "log_every": config["log_every"],

@@ -117,6 +117,8 @@ def check_batch(batch_size: int, mesh: Mesh) -> None:
     Raises:
       ValueError: if it does not; the message has the nearest sizes.
     """
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1; got {batch_size}")
     count = mesh.size
     if batch_size % count:
         lower = batch_size // count * count

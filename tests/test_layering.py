@@ -53,8 +53,8 @@ LAYERS = {
     ),
     "commands": (
         RUN | {"ml_collections", "PIL"},
-        {"commands", "train", "plan", "program", "convert", "data", "kinds"}
-        | {"calls", "platforms", "sharding"},
+        {"commands", "train", "plan", "program", "convert", "core", "data"}
+        | {"calls", "kinds", "platforms", "sharding"},
     ),
     "__main__": (set(), {"commands"}),
 }

@@ -11,7 +11,39 @@ import jax
 
 from sslax import convert
 
-__all__ = ["export_weights", "import_weights"]
+__all__ = ["export_weights", "import_weights", "run"]
+
+
+def run(options: Any) -> None:
+    """Converts in the direction that the command line says.
+
+    Args:
+      options: of the command line.
+
+    Raises:
+      ValueError: if they do not say one, or as in the two functions.
+    """
+    source, target = vars(options)["from"], options.to
+    if options.path is None or (source is None) == (target is None):
+        raise ValueError(
+            "give --from and one file, or --to and one folder: "
+            "sslax convert --from=timm FILE --model=vit_small_patch16_224 --out=DIR"
+        )
+    options.say("nothing was written")
+    side = options.image_size
+    if target is not None:
+        export_weights(options.path, options.out, source=target, image_size=side)
+        return
+    if options.model is None:
+        raise ValueError("--from needs --model, for example --model=resnet50")
+    import_weights(
+        options.path,
+        options.out,
+        model=options.model,
+        source=source,
+        image_size=side,
+        prefix=options.prefix,
+    )
 
 
 def import_weights(

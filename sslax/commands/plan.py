@@ -8,8 +8,32 @@ from pathlib import Path
 from typing import Any
 
 from sslax import plan
+from sslax.commands.overrides import load_config
 
-__all__ = ["run_plan"]
+__all__ = ["run", "run_plan"]
+
+
+def run(options: Any) -> int:
+    """Plans the config of the command line.
+
+    Args:
+      options: of the command line.
+
+    Returns:
+      The exit status: 1 if it does not fit.
+    """
+    options.say("nothing was written")
+    fits = run_plan(
+        load_config(options.config, options.overrides),
+        options.topology,
+        layout=options.layout,
+        searching=options.search,
+        scaling=options.scaling,
+        quick=options.quick,
+        effort=options.effort,
+        file=options.json,
+    )
+    return 0 if fits else 1
 
 
 def run_plan(

@@ -10,11 +10,24 @@ import jax.numpy as jnp
 import numpy as np
 
 from sslax import calls, data
+from sslax.commands.overrides import load_config
 from sslax.kinds import Builder
 from sslax.train.gallery import without_normalize
 from sslax.train.run import open_source
 
-__all__ = ["grid", "show_views"]
+__all__ = ["grid", "run", "show_views"]
+
+
+def run(options: Any) -> None:
+    """Draws the views of the config of the command line.
+
+    Args:
+      options: of the command line.
+    """
+    options.say("nothing was written")
+    config = load_config(options.config, options.overrides, follow=True)
+    show_views(config, options.out)
+
 
 GAP = 4
 LIT = np.array([235, 90, 40], np.float32)  # lines of boxes

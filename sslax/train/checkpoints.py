@@ -6,12 +6,12 @@ import dataclasses
 import errno
 import itertools
 import json
-import logging
 from collections.abc import Mapping
 from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
+from absl import logging
 from etils import epath
 
 from sslax.core import State
@@ -161,7 +161,7 @@ def restore_latest(manager, target: State) -> State | None:
                 f"no checkpoint in {manager.directory} can be restored; the last one "
                 f"tried, step {step}, failed with: {found}"
             )
-        logging.getLogger(__name__).error(
+        logging.error(
             "checkpoint %s of %s cannot be restored (%s); falling back to the one "
             "before. The damaged one is kept under damaged/",
             step,

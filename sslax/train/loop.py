@@ -18,7 +18,7 @@ from sslax.sharding import batch_sharding
 from sslax.train import checkpoints, writers
 from sslax.train.finite import not_finite
 from sslax.train.online import online_evaluation
-from sslax.train.progress import progress
+from sslax.train.progress import announcement, progress, span
 from sslax.train.run import Run, build_run
 from sslax.train.signals import stop_requests
 from sslax.train.workdir import open_workdir, record_config
@@ -152,9 +152,13 @@ def _train(run, start, folder, manager, writer, stop) -> State:
     show = progress(
         last, batch_size=config["batch_size"], show=jax.process_index() == 0
     )
+    logging.info(announcement(run, logged))
     began, newest = time.monotonic(), {}
     evaluate = online_evaluation(run) if every else None
     for step, state, metrics in steps(run, start):
+        if not newest:
+            jax.block_until_ready(metrics)
+            logging.info("step %d after %s", step, span(time.monotonic() - began))
         newest |= _ran(run, metrics, step)
         asked, scalars = stop(step // config["steps_per_call"]), {}
         saving = asked or step == last or _due(step, config["checkpoint"]["every"])

@@ -5,8 +5,35 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping
+from typing import Any
 
-__all__ = ["progress", "span"]
+import jax
+
+__all__ = ["announcement", "progress", "span"]
+
+
+def announcement(run: Any, start: int) -> str:
+    """What is about to be done, before the first step is compiled.
+
+    Args:
+      run: the run.
+      start: the step that it goes on from.
+
+    Returns:
+      A line with the method, the data, the devices, the steps and the parameters.
+    """
+    config, mesh = run.config, run.program.mesh
+    sizes = [x.size for x in jax.tree.leaves(run.program.shapes.params)]
+    devices = f"{mesh.size} {mesh.devices.flat[0].device_kind} device"
+    spec = config["data"]["train"]
+    name = spec if isinstance(spec, str) else spec.get("name")
+    return (
+        f"{config['method']['name']} with {sum(sizes):,} parameters on "
+        f"{len(run.loader.source):,} examples of {name}; batch "
+        f"{config['batch_size']:,} on {devices}{'s' * (mesh.size > 1)}, "
+        f"{config['steps'] - start:,} steps{f' after {start:,}' if start else ''}; "
+        "compiling"
+    )
 
 
 def span(seconds: float) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from absl import logging
 from etils import epath
 
 from sslax.train.together import from_first
@@ -166,7 +166,7 @@ def _stored(folder: epath.Path) -> dict[str, Any] | None:
     found = _read(file)
     if found is not None or not (file.exists() or _steps(folder)):
         return found
-    logging.getLogger(__name__).warning(
+    logging.warning(
         "%s is missing or damaged; the config of the newest checkpoint is taken", file
     )
     # As Orbax lays out what `checkpoints.save` gives it.

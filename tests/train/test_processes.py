@@ -33,7 +33,7 @@ FIELDS = {
 
 
 def start(folder, *flags, steps=STEPS):
-    command = [sys.executable, "-m", "sslax.train"]
+    command = [sys.executable, "-m", "sslax", "pretrain"]
     command += ["--config=tests/train/tiny_config.py", f"--workdir={folder}"]
     fields = {**FIELDS, "steps": steps}
     command += [f"--config.{name}={value}" for name, value in fields.items()]
@@ -166,16 +166,20 @@ def test_two_processes_are_one_run(whole, tmp_path):
 
 
 def test_a_signal_to_one_process_stops_both_and_one_process_goes_on(tmp_path):
+    # Several steps a call: the processes agree on the number of a call, not of a step.
+    each = ["--config.log_every=10", "--config.steps_per_call=2"]
     address = [f"--coordinator=localhost:{free_port()}", "--processes=2"]
-    processes = [start(tmp_path, *address, f"--process_id={i}") for i in range(2)]
-    wait_for_step(processes[0], tmp_path, 5)
+    processes = [
+        start(tmp_path, *address, *each, f"--process_id={i}") for i in range(2)
+    ]
+    wait_for_step(processes[0], tmp_path, 10)
     processes[1].send_signal(signal.SIGTERM)
     outputs = [finish(process) for process in processes]
     assert all("asked to stop" in output for output in outputs)
     saved = max(int(p.name) for p in (tmp_path / "checkpoints").iterdir())
-    assert 5 <= saved < STEPS
+    assert 10 <= saved < STEPS
     # On another number of devices, from the step that both had saved.
-    finish(start(tmp_path))
+    finish(start(tmp_path, *each))
     steps = [row["step"] for row in rows(tmp_path)]
     assert steps == sorted(set(steps))
     assert saved in steps
@@ -194,7 +198,7 @@ def test_a_signal_to_one_process_stops_both_and_one_process_goes_on(tmp_path):
                 "--workdir=x",
                 "--config.batchsize=2",
             ],
-            'Did you mean "batch_size"',
+            "did you mean 'batch_size'",
         ),
         (["evaluate", "--workdir=nowhere"], "holds no run"),
         (["prepare"], "give one name"),

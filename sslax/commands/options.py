@@ -1,0 +1,233 @@
+"""The options of every command; nothing here is slow to import."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import sys
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, NoReturn
+
+from sslax.calls import nearest
+
+__all__ = ["COMMANDS", "parse"]
+
+
+class Command(NamedTuple):
+    """A command of the command line.
+
+    Attributes:
+      what: a line about it.
+      add: adds its options to a parser.
+      example: a line that works.
+    """
+
+    what: str
+    add: Callable[[argparse.ArgumentParser], None]
+    example: str
+
+
+def parse(name: str, arguments: Sequence[str]) -> argparse.Namespace:
+    """The options of a command as they were given.
+
+    Args:
+      name: the command.
+      arguments: what stands after it.
+
+    Returns:
+      The options; `overrides` are the pairs of `--config.PATH=VALUE`, in order. A
+      mistake ends the process with one line and status 2.
+    """
+    command = COMMANDS[name]
+    takes_config = command.add in (_pretrain, _plan, _show_views)
+    epilog = f"example:\n  {command.example}"
+    if takes_config:
+        epilog += (
+            "\n\n--config.FIELD=VALUE sets any field of the config, also an argument "
+            "that it leaves\nat its default: --config.method.encoder.stem=cifar"
+        )
+    parser = argparse.ArgumentParser(
+        prog=f"sslax {name}",
+        description=command.what,
+        epilog=epilog,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.error = functools.partial(_mistake, parser)
+    command.add(parser)
+    _option(parser, "debug", "show the traceback of an error", flag=True)
+    rest, overrides = _split(arguments) if takes_config else (list(arguments), [])
+    rest = [_dashed(argument) for argument in rest]
+    _check_known(parser, rest)
+    options = parser.parse_args(rest)
+    options.overrides = overrides
+    return options
+
+
+def _mistake(parser: argparse.ArgumentParser, message: str) -> NoReturn:
+    """Says a mistake in one line."""
+    message = message.replace("the following arguments are required", "needs")
+    message = message.replace("unrecognized arguments", "not expected")
+    print(f"{parser.prog}: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _check_known(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
+    known = [x for x in parser._option_string_actions if x.startswith("--")]
+    for name in (x.split("=")[0] for x in arguments if x.startswith("--")):
+        if name not in known:
+            parser.error(f"there is no option {name}: {nearest(name, known)}")
+
+
+def _split(arguments: Sequence[str]) -> tuple[list[str], list[tuple[str, str]]]:
+    """Options, and the pairs of `--config.PATH=VALUE` or `--config.PATH VALUE`."""
+    rest, overrides, left = [], [], list(arguments)
+    while left:
+        argument = left.pop(0)
+        if not argument.startswith("--config."):
+            rest.append(argument)
+            continue
+        path, equals, value = argument.removeprefix("--config.").partition("=")
+        if not equals:
+            bare = not left or left[0].startswith("--")
+            value = "true" if bare else left.pop(0)
+        overrides.append((path, value))
+    return rest, overrides
+
+
+def _dashed(argument: str) -> str:
+    """`--image-size` is `--image_size`."""
+    if not argument.startswith("--"):
+        return argument
+    name, equals, value = argument.partition("=")
+    return "--" + name[2:].replace("-", "_") + equals + value
+
+
+def _option(parser, name: str, text: str, *, flag: bool = False, **rest) -> None:
+    if flag:
+        rest |= {"action": "store_true"}
+    else:
+        rest.setdefault("metavar", name.upper())
+    parser.add_argument(f"--{name}", help=text, **rest)
+
+
+def _config(parser) -> None:
+    text = "a config file and, after a colon, a variant"
+    _option(parser, "config", text, required=True, metavar="FILE[:VARIANT]")
+
+
+def _workdir(parser) -> None:
+    text = "the folder of the run"
+    _option(parser, "workdir", text, required=True, metavar="DIR")
+    _option(parser, "coordinator", "host:port of process 0, or auto")
+    _option(parser, "processes", "number of processes", type=int, default=0)
+    _option(parser, "process_id", "number of this process", type=int, default=-1)
+
+
+def _step(parser) -> None:
+    text = "which checkpoint; the newest by default"
+    _option(parser, "step", text, type=int, metavar="N")
+
+
+def _pretrain(parser) -> None:
+    _config(parser)
+    _workdir(parser)
+    text = "go on in the folder under a config that has changed"
+    _option(parser, "allow_config_change", text, flag=True)
+
+
+def _plan(parser) -> None:
+    _config(parser)
+    text = "v5e:16x16, v5p:8x8x4, h100:4x8, ..."
+    _option(parser, "topology", text, required=True)
+    text = "replicated, fsdp or fsdp:N; the config's own by default"
+    _option(parser, "layout", text)
+    _option(parser, "json", "a file to write the plan to, as JSON", metavar="FILE")
+    text = "compile other layouts, remat, micro-batches"
+    _option(parser, "search", text, flag=True)
+    _option(parser, "scaling", "predict 8 to 1024 chips", flag=True)
+    text = "with --scaling: compile for --topology alone"
+    _option(parser, "quick", text, flag=True)
+    efforts = ["O0", "O1", "O2", "O3"]
+    text = "of the compiler, O0 to O3; O0 is quick"
+    _option(parser, "effort", text, choices=efforts, default="O1")
+
+
+def _evaluate(parser) -> None:
+    _workdir(parser)
+    _step(parser)
+
+
+def _embed(parser) -> None:
+    _workdir(parser)
+    _step(parser)
+    _option(parser, "data", "folder:/path, cifar10/test, ...; the run's own by default")
+    text = "train or test: which part of the run's own data"
+    _option(parser, "split", text, default="test")
+    _option(parser, "out", "the file to write", required=True, metavar="FILE.npz")
+
+
+def _convert(parser) -> None:
+    parser.add_argument("path", nargs="?", help="the file to read, or with --to a run")
+    names = ["timm", "torch"]
+    _option(parser, "from", "whose names the file has: timm, torch", choices=names)
+    _option(parser, "to", "whose names to write: timm, torch", choices=names)
+    _option(parser, "out", "the file or folder to write", required=True)
+    _option(parser, "model", "a network's name there, or a call as JSON")
+    text = "side of the images the weights are for"
+    _option(parser, "image_size", text, type=int, metavar="PIXELS")
+    text = "what stands before the names, where it is not found"
+    _option(parser, "prefix", text)
+
+
+def _configs(parser) -> None:
+    _option(parser, "dir", "the folder", default="configs", metavar="DIR")
+
+
+def _prepare(parser) -> None:
+    parser.add_argument("set", nargs="?", help="the name of the set, as TFDS has it")
+    _option(parser, "data_dir", "where prepared data go", metavar="DIR")
+
+
+def _show_views(parser) -> None:
+    _config(parser)
+    _option(parser, "out", "the picture to write", required=True, metavar="FILE.png")
+
+
+COMMANDS = {
+    "pretrain": Command(
+        "pretrain a method",
+        _pretrain,
+        "sslax pretrain --config=configs/simclr.py:cifar10 --workdir=/tmp/simclr",
+    ),
+    "plan": Command(
+        "compile a config for chips that are not here and predict its step",
+        _plan,
+        "sslax plan --config=configs/mae.py:large --topology=v5e:16x16",
+    ),
+    "evaluate": Command(
+        "evaluate a run and write its report",
+        _evaluate,
+        "sslax evaluate --workdir=/tmp/simclr",
+    ),
+    "embed": Command(
+        "write the features of a data set",
+        _embed,
+        "sslax embed --workdir=/tmp/simclr --out=features.npz",
+    ),
+    "convert": Command(
+        "weights from PyTorch, and back",
+        _convert,
+        "sslax convert --from=timm vit.safetensors --model=vit_small_patch16_224 "
+        "--out=/tmp/vit\n  sslax convert --to=timm /tmp/mae --out=encoder.safetensors",
+    ),
+    "configs": Command("list the configs of a folder", _configs, "sslax configs"),
+    "prepare": Command(
+        "download and prepare a TFDS set", _prepare, "sslax prepare cifar10"
+    ),
+    "show-views": Command(
+        "draw what the loss sees",
+        _show_views,
+        "sslax show-views --config=configs/simclr.py:cifar10 --out=views.png",
+    ),
+}

@@ -1,0 +1,260 @@
+"""A config file, and the fields of it that a command line sets.
+
+Every field can be set, also an argument that a call leaves at its default: the
+signature of the called function says which there are, and of which type.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import sys
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sslax import calls
+from sslax.commands.values import literal, typed
+
+__all__ = ["load_config", "override"]
+
+
+def load_config(
+    text: str, overrides: Sequence[tuple[str, str]] = (), *, follow: bool = False
+) -> dict[str, Any]:
+    """The config of a file, with the fields that a command line sets.
+
+    Args:
+      text: `FILE` or `FILE:VARIANT`.
+      overrides: pairs of a path, such as `method.encoder.stem`, and a text; where the
+        file has several stages, paths begin with one.
+      follow: whether the schedule follows data that the command line gives, which are
+        opened then; see `sslax.commands.follow`.
+
+    Returns:
+      The resolved config as plain values; of a file with `get_stages`, a mapping from
+      stages to configs.
+
+    Raises:
+      ValueError: if the file, the variant or a field does not exist, or a field takes
+        no such value; the message names the nearest choice.
+    """
+    file, _, variant = text.partition(":")
+    module = _module(file)
+    makers = (getattr(module, name, None) for name in ("get_stages", "get_config"))
+    make = next((maker for maker in makers if maker), None)
+    if make is None:
+        raise ValueError(f"config file {file!r} has no function get_config()")
+    config = _called(make, file, variant)
+    try:
+        for path, value in overrides:
+            override(config, path, value)
+        if follow and hasattr(config, "get_oneway_ref"):
+            from sslax.commands.follow import follow_data
+
+            follow_data(config, [path for path, _ in overrides])
+        return _plain(config)
+    except ZeroDivisionError as error:
+        raise ValueError(
+            "a field that others are divided by is 0: batch_size must be at least 1"
+        ) from error
+
+
+def override(config: Any, path: str, text: str) -> None:
+    """Sets one field of a config.
+
+    Args:
+      config: a ConfigDict or a dict, changed in place.
+      path: its keys with dots between them; items of a tuple by number: `start.0.run`
+        or `start[0].run`.
+      text: the value as it was typed.
+
+    Raises:
+      ValueError: if there is no such field, or it does not take the value.
+
+    Example:
+      >>> config = {"epochs": 100, "method": {"name": "simclr", "encoder": {
+      ...     "name": "resnet18"}}}
+      >>> override(config, "method.encoder.stem", "cifar")
+      >>> override(config, "epochs", "5")
+      >>> config["epochs"], config["method"]["encoder"]
+      (5, {'name': 'resnet18', 'stem': 'cifar'})
+    """
+    keys = [key for key in re.split(r"[.\[\]]+", path) if key]
+    if not keys:
+        raise ValueError("--config. needs a field: --config.epochs=100")
+    _assign(config, keys, text, None, ())
+
+
+def _assign(node: Any, keys: list[str], text: str, hint: Any, done: tuple) -> Any:
+    """`node` with one part of it set; mappings are changed in place."""
+    where = ".".join((*done, keys[0]))
+    if isinstance(node, (list, tuple)):
+        return _assign_item(node, keys, text, hint, done)
+    if node is None and keys[0] == "name":
+        node = {"name": ""}  # a call begins
+    if not _is_mapping(node):
+        whole = ".".join(done)
+        raise ValueError(
+            f"--config.{where}: {whole} is {node!r} and has no fields; begin with "
+            f"--config.{whole}.name=... or --config.{whole}=VALUE"
+        )
+    key, takes = keys[0], _arguments(node, hint)
+    if key not in node and key not in takes:
+        known = {*map(str, node), *takes}
+        owner = node.get("name") or ".".join(done) or "the config"
+        raise ValueError(
+            f"--config.{where}: {owner} has no field {key!r}: "
+            f"{calls.nearest(key, known)}"
+        )
+    inner = takes.get(key) if takes else _field(where)
+    current = node.get(key)
+    if len(keys) > 1:
+        value = _assign(current, keys[1:], text, inner, (*done, key))
+    else:
+        value = _value(node, key, text, inner, where)
+    _set(node, key, value)
+    return node
+
+
+def _assign_item(node, keys: list[str], text: str, hint: Any, done: tuple) -> Any:
+    where, items = ".".join((*done, keys[0])), list(node)
+    most = len(items) if len(keys) > 1 else len(items) - 1  # one more call may begin
+    if not keys[0].isdigit() or int(keys[0]) > most:
+        raise ValueError(
+            f"--config.{where}: {'.'.join(done)} has {len(items)} items, numbered from "
+            f"0; got {keys[0]!r}"
+        )
+    index, inner = int(keys[0]), _item_hint(hint)
+    if index == len(items):
+        items.append({})
+    if len(keys) == 1:
+        items[index] = typed(text, inner or _type(items[index]), where)
+    elif items[index] == {} or (inner is None and "name" not in items[index]):
+        items[index] = {**items[index], ".".join(keys[1:]): literal(text)}
+    else:
+        part = dict(items[index])
+        items[index] = _assign(part, keys[1:], text, inner, (*done, keys[0]))
+    return tuple(items)
+
+
+def _value(node: Any, key: str, text: str, hint: Any, where: str) -> Any:
+    if hint is None:
+        hint = _type_of(node, key)
+    return typed(text, hint, where)
+
+
+def _type_of(node: Any, key: str) -> Any:
+    """The type of a field that no signature describes: that of its value, or none."""
+    kind = node.get_type(key) if hasattr(node, "get_type") else None
+    plain = kind in (bool, int, float, str)
+    return kind if plain else _type(node[key])
+
+
+def _type(value: Any) -> Any:
+    if value is None:
+        return Any
+    if _is_mapping(value):
+        return Callable[..., Any] if "name" in value else Mapping[str, Any]
+    if isinstance(value, (tuple, list)):
+        kinds = {type(item) for item in value}
+        return types.GenericAlias(tuple, (*kinds, ...)) if len(kinds) == 1 else tuple
+    return type(value)
+
+
+def _arguments(node: Any, hint: Any) -> Mapping[str, Any]:
+    """The arguments of a call with their types; none of what is no call."""
+    if "name" not in node or not node["name"]:
+        return {}
+    try:
+        takes = calls.arguments(node["name"], Any if hint is None else hint)
+    except ValueError:
+        if hint is not None:
+            raise
+        return {}  # a name that is no call's
+    return {"name": str, **takes}
+
+
+def _field(where: str) -> Any:
+    """The type of a field of the config where its value does not tell: calls, None."""
+    import optax
+
+    from sslax import core, data, kinds, sharding
+
+    fields = {
+        "method": core.Method,
+        "views": kinds.Builder,
+        "optimizer": optax.GradientTransformation,
+        "layout": sharding.Rule,
+        "evaluate.views": kinds.Builder,
+        "data.train": data.Source | str,
+        "data.test": data.Source | str,
+        "data.canvas": int | None,
+        "normalize": Any,
+    }
+    return next((fields[k] for k in fields if f".{where}".endswith(f".{k}")), None)
+
+
+def _item_hint(hint: Any) -> Any:
+    arguments = typing.get_args(hint)
+    return arguments[0] if arguments else None
+
+
+def _is_mapping(value: Any) -> bool:
+    return hasattr(value, "keys")  # a dict, or a ConfigDict, which is no Mapping
+
+
+def _set(node: Any, key: str, value: Any) -> None:
+    if isinstance(node, dict):
+        node[key] = value
+        return
+    with node.unlocked(), node.ignore_type():
+        node[key] = value
+
+
+def _plain(config: Any) -> dict[str, Any]:
+    """Without references and tuples: as JSON would give it back."""
+
+    def resolved(value):
+        return value.to_dict() if hasattr(value, "to_dict") else value
+
+    if isinstance(config, Mapping):
+        return {k: json.loads(json.dumps(resolved(v))) for k, v in config.items()}
+    return json.loads(json.dumps(resolved(config)))
+
+
+def _module(file: str) -> types.ModuleType:
+    path = Path(file)
+    if not path.is_file():
+        near = sorted(str(p) for p in path.parent.glob("*.py") if p.stem[0] != "_")
+        end = calls.nearest(file, near) if near else "`sslax configs --dir=...` lists"
+        raise ValueError(f"there is no config file {file!r}: {end}")
+    # Configs import configs.common, of the folder that they lie in.
+    sys.path.append(str(path.resolve().parent.parent))
+    spec = importlib.util.spec_from_file_location(f"_config_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"config file {file!r} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except (ImportError, SyntaxError) as error:
+        raise ValueError(f"config file {file!r} cannot be imported: {error}") from error
+    return module
+
+
+def _called(function: Any, file: str, variant: str) -> Any:
+    if not variant:
+        return function()
+    try:
+        return function(variant)
+    except TypeError as error:
+        if "positional argument" not in str(error):
+            raise
+        raise ValueError(
+            f"config file {file!r} has no variants; got {variant!r}"
+        ) from error
+    except KeyError as error:
+        raise ValueError(f"config file {file!r} has no variant {variant!r}") from error

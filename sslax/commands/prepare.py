@@ -1,0 +1,24 @@
+"""The command `sslax prepare`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["run"]
+
+
+def run(options: Any) -> None:
+    """Downloads and prepares a TFDS set.
+
+    Args:
+      options: of the command line.
+
+    Raises:
+      ValueError: if no set is named, or as in `sslax.data.prepare`.
+    """
+    from sslax import data
+
+    if not options.set:
+        raise ValueError("give one name: sslax prepare NAME, for example cifar10")
+    options.say("the set may be incomplete; the same command begins again")
+    data.prepare(options.set, data_dir=options.data_dir)

@@ -1,0 +1,206 @@
+"""The command line as a person meets it: help, mistakes, interruptions, own code."""
+
+import json
+import logging
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sslax.commands import main, options
+from sslax.commands.options import COMMANDS
+
+ROOT = Path(__file__).parent.parent.parent
+START = [sys.executable, "-c", "from sslax.commands.main import main; main()"]
+TINY = "--config=tests/train/tiny_config.py"
+
+
+def sslax(*arguments, cwd=ROOT):
+    return subprocess.run(
+        [*START, *arguments], cwd=cwd, capture_output=True, text=True, check=False
+    )
+
+
+def inside(name, *arguments):
+    """Runs a command in this process, which has compiled its parts before."""
+    found = options.parse(name, arguments)
+    found.say = lambda words: None
+    return main.guarded(name, found)
+
+
+@pytest.fixture
+def at_the_root(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_lists_the_options_of_a_command_and_an_example(name, capsys):
+    with pytest.raises(SystemExit) as ended:
+        options.parse(name, ["--help"])
+    shown = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert f"usage: sslax {name}" in shown
+    assert f"example:\n  sslax {name}" in shown
+    wanted = {
+        "pretrain": ["--workdir", "--allow_config_change", "--config.FIELD=VALUE"]
+    }
+    assert all(option in shown for option in wanted.get(name, ["--debug"]))
+
+
+def test_all_commands_are_listed_and_there_is_a_version():
+    shown = sslax("--help")
+    assert shown.returncode == 0
+    assert all(f"  {name} " in shown.stdout for name in COMMANDS)
+    assert sslax("--version").stdout.startswith("sslax 0.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["pretrain", TINY], "sslax pretrain: needs: --workdir"),
+        (["pretrain", TINY, "--wordir=x"], "no option --wordir: did you mean '--workd"),
+        (
+            ["plan", TINY, "--topology=x", "--effort=O9"],
+            "argument --effort: invalid cho",
+        ),
+        (["embed", "--workdir=x", "--out=y", "more"], "not expected: more"),
+        (["evaluate", "--workdir=x", "--step=last"], "argument --step: invalid int"),
+    ],
+)
+def test_a_wrong_option_is_one_line(arguments, message, capsys):
+    with pytest.raises(SystemExit) as ended:
+        options.parse(arguments[0], arguments[1:])
+    assert ended.value.code == 2
+    shown = capsys.readouterr().err
+    assert message in shown
+    assert shown.count("\n") == 1
+
+
+def test_options_may_have_dashes_and_fields_a_space():
+    found = options.parse(
+        "pretrain",
+        [TINY, "--workdir", "x", "--allow-config-change", "--config.epochs", "3"],
+    )
+    assert found.allow_config_change
+    assert found.overrides == [("epochs", "3")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ("--config.method.encoder.stam=3", "convnet has no field 'stam'"),
+        ("--config.method.hidden=-3", "hidden is -3; expected at least 1"),
+        ("--config.method.dim=0", "dim is 0; expected at least 1"),
+        ("--config.optimizer.learning_rate=-1", "learning_rate must be above 0"),
+        ("--config.batch_size=0", "batch_size"),
+        ("--config.steps_per_call=0", "steps_per_call"),
+        ("--config.method.name=nowhere.at_all:method", "nowhere"),
+    ],
+)
+def test_a_mistake_in_a_config_is_a_sentence(at_the_root, changes, message, capsys):
+    workdir = f"--workdir={ROOT}/.cache/never"
+    assert inside("pretrain", TINY, workdir, changes) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_debug_shows_where(at_the_root):
+    with pytest.raises(ValueError, match="no run"):
+        inside("evaluate", "--workdir=nowhere", "--debug")
+
+
+def test_faults_of_the_machine_end_with_one(at_the_root, monkeypatch, capsys):
+    for error in (OSError(28, "No space left on device"), FloatingPointError("nan")):
+
+        def fail(*_, error=error):
+            raise error
+
+        monkeypatch.setattr(main, "_run", fail)
+        assert inside("configs") == 1
+        shown = capsys.readouterr().err
+        assert f"sslax configs: {error}" in shown
+        assert "Traceback" not in shown
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_before_the_first_step_is_answered_at_once(tmp_path, number):
+    process = subprocess.Popen(
+        [*START, "pretrain", TINY, f"--workdir={tmp_path}/run"],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(2.5)  # in the imports, on every machine
+    process.send_signal(number)
+    _, shown = process.communicate(timeout=60)
+    assert process.returncode == 128 + number, shown
+    assert "sslax pretrain: stopped; " in shown
+    assert "Traceback" not in shown
+
+
+OWN = """
+from jax import numpy as jnp
+
+from sslax import core, kinds, losses, models
+from sslax.core import Aux, Method, Net, Objective, chain
+
+
+def encoder(*, width: int = 4) -> Net:
+    return models.convnet(widths=(width,))
+
+
+def method(encoder: Net, *, temperature: float = 0.5) -> Method:
+    net = chain(encoder=encoder, projector=models.mlp(hidden=8, dim=4))
+
+    def init(key, batch):
+        params, stats = net.init(key, batch["views"][0])
+        return params, {"stats": stats}
+
+    def loss(params, extra, batch, *, key, step):
+        both = jnp.concatenate(batch["views"])
+        out, stats = net.apply(params, extra["stats"], both, train=True, key=key)
+        a, b = jnp.split(out["projector"], 2)
+        value = losses.nt_xent(a, b, temperature=temperature)
+        return value, Aux({"stats": stats}, {})
+
+    return Method(
+        init=init,
+        objectives={"ssl": Objective(loss=loss)},
+        outputs={"features": core.features_of(net, "encoder")},
+    )
+"""
+
+
+def test_own_functions_are_named_by_module(tmp_path, monkeypatch, caplog):
+    """A method and a network of the user's, from the folder of the command."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "own_code.py").write_text(OWN)
+    config = ROOT / "tests" / "train" / "tiny_config.py"
+    with caplog.at_level(logging.INFO, "absl"):
+        code = inside(
+            "pretrain",
+            f"--config={config}",
+            f"--workdir={tmp_path}/run",
+            "--config.method=dict(name='own_code:method', encoder=dict("
+            "name='own_code:encoder'))",
+            "--config.method.encoder.width=6",
+            "--config.method.temperature=0.3",
+            "--config.epochs=1",
+            "--config.evaluate.every=0",
+        )
+    assert code == 0
+    kept = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert kept["method"] == {
+        "name": "own_code:method",
+        "encoder": {"name": "own_code:encoder", "width": 6},
+        "temperature": 0.3,
+    }
+    rows = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(rows[-1])["step"] == 4
+    # Something is said at once, and before the first step.
+    assert "own_code:method" in caplog.text
+    assert "4 steps" in caplog.text
