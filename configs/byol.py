@@ -7,34 +7,16 @@ solo-learn, with a LARS of other units).
     sslax pretrain --config=configs/byol.py --workdir=/tmp/byol
 """
 
-from configs import common
+from configs import common, recipes
+
+# Convolutions start as Haiku's, and batch norm keeps the variance that Haiku keeps.
+HAIKU = dict(conv_init="lecun", bn_unbiased=False)
 
 
 def get_config(variant: str = "imagenet"):
     """The recipe of the paper, by variant."""
     choices = {"imagenet": _imagenet, "cifar10": _cifar10}
     return common.pick(variant, choices)()
-
-
-def _views(size: int, *, blur: tuple[float, float], normalize: str):
-    def view(blur, solarize):
-        return dict(
-            name="view",
-            size=size,
-            scale=(0.08, 1.0),
-            crop="byol",
-            resize="bicubic",
-            antialias=False,
-            jitter=(0.4, 0.4, 0.2, 0.1),
-            colour="byol",
-            grayscale=0.2,
-            blur=blur,
-            padding="zero",
-            solarize=solarize,
-            normalize=normalize,
-        )
-
-    return dict(name="two_views", first=view(blur[0], 0.0), second=view(blur[1], 0.2))
 
 
 def _method(config, encoder: dict, *, start: float):
@@ -53,9 +35,9 @@ def _imagenet():
     config = common.imagenet(
         common.base(examples=common.IMAGENET_EXAMPLES, epochs=300, batch_size=4096)
     )
-    config.evaluate.probe = "byol"
-    config.views = _views(224, blur=(1.0, 0.1), normalize="imagenet")
-    encoder = dict(name="resnet50", dtype="float32", bn_unbiased=False)
+    config.evaluate.probe = recipes.PROBES["byol"]
+    config.views = recipes.byol(224)
+    encoder = dict(name="resnet50", dtype="float32", **HAIKU)
     config.method = _method(config, encoder, start=0.99)
     config.optimizer = dict(
         name="lars_byol",
@@ -70,10 +52,9 @@ def _cifar10():
     config = common.cifar10(
         common.base(examples=common.CIFAR_EXAMPLES, epochs=1000, batch_size=256)
     )
-    config.evaluate.view.normalize = "cifar10"
-    config.evaluate.probe = "byol"
-    config.views = _views(32, blur=(0.0, 0.0), normalize="cifar10")
-    encoder = dict(name="resnet18", dtype="float32", stem="cifar", bn_unbiased=False)
+    config.evaluate.probe = recipes.PROBES["byol"]
+    config.views = recipes.byol(32, blur=(0.0, 0.0))
+    encoder = dict(name="resnet18", dtype="float32", stem="cifar", **HAIKU)
     config.method = _method(config, encoder, start=0.99)
     # The base rate of the paper's own small set-up (Imagenette, ResNet-18).
     config.optimizer = dict(

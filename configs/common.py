@@ -3,6 +3,8 @@
 import ml_collections
 from ml_collections import config_dict
 
+from configs import recipes
+
 IMAGENET_EXAMPLES = 1_281_167
 CIFAR_EXAMPLES = 50_000
 
@@ -24,11 +26,15 @@ def base(*, examples: int, epochs: int, batch_size: int) -> ml_collections.Confi
     ref = config.get_oneway_ref  # one way: setting a field leaves its source alone
     config.steps_per_epoch = ref("examples") // ref("batch_size")
     config.steps = ref("epochs") * ref("steps_per_epoch")
+    config.warmup_epochs = 0  # how many of the epochs; see warmup_cosine
     config.steps_per_call = 1  # steps in one dispatch; more for tiny models
     config.accumulate = 1  # micro-batches, where the loss allows it
     config.log_every = 100
     config.mesh = dict(data=-1, fsdp=1)
     config.layout = dict(name="replicated")
+    # Statistics that all views end with, in training and evaluation: a name such as
+    # "imagenet", see sslax.augment.normalize; None for images in [0, 1].
+    config.normalize = config_dict.placeholder(str)
     config.data = dict(
         train="",  # a call of sslax.data, or its short form: "folder:/path"
         test="",  # likewise; empty: the test split that belongs to `train`
@@ -46,38 +52,34 @@ def base(*, examples: int, epochs: int, batch_size: int) -> ml_collections.Confi
         online_examples=10_000,
         online_l2=1e-3,  # penalty of the online linear probe
         batch_size=256,
-        view=dict(name="center", size=224),
+        views=recipes.center(224),  # what features are read from
         knn=dict(k=20, temperature=0.07),
-        # Arguments of evaluate.linear_probe, or None. SimCLR's recipe; ImageNet's batch
-        # of 4096 would leave a small set a few updates an epoch.
-        probe=dict(
-            optimizer="nesterov",
-            learning_rate=0.1,
-            batch_size=256,
-            epochs=90,
-            weight_decay=1e-6,
-            init_scale=0.0,
-        ),
+        # Arguments of evaluate.linear_probe, or None.
+        probe={**recipes.PROBES["simclr"], "batch_size": 256},
     )
     return config
 
 
 def imagenet(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
-    """ImageNet from TFDS, decoded once to canvases; crops happen on the device."""
+    """ImageNet from TFDS, decoded once to canvases; crops happen on the device.
+
+    An average image of 500 x 375 pixels fits the canvas as it is. On one of 384 pixels,
+    which costs half the bytes, twice as many crops would have to be enlarged.
+    """
     config.data.update(
-        train="imagenet2012/train", canvas=384, workers=16, on_error="stop"
+        train="imagenet2012/train", canvas=512, workers=16, on_error="stop"
     )
     config.evaluate.probe.batch_size = 4096
-    config.evaluate.view = dict(
-        name="center", size=224, resize_to=256, normalize="imagenet"
-    )
+    config.normalize = "imagenet"
+    config.evaluate.views = recipes.center(224, resize_to=256)
     return config
 
 
 def cifar10(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     """CIFAR-10 from TFDS, in memory."""
     config.data.train = "cifar10/train"
-    config.evaluate.view = dict(name="center", size=32)
+    config.normalize = "cifar10"
+    config.evaluate.views = recipes.center(32)
     config.evaluate.every = 10 * config.get_oneway_ref("steps_per_epoch")
     config.evaluate.online_examples = 50_000
     config.checkpoint.every = 10 * config.get_oneway_ref("steps_per_epoch")
@@ -85,12 +87,17 @@ def cifar10(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
 
 
 def warmup_cosine(config, *, warmup_epochs: int, **kwargs) -> dict:
-    """The call of a warm-up and a cosine over the whole run."""
+    """The call of a warm-up and a cosine over the whole run.
+
+    The length of the warm-up is a field of its own, `config.warmup_epochs`, so that a
+    short run can be given a short one.
+    """
+    config.warmup_epochs = warmup_epochs
     ref = config.get_oneway_ref  # one way: setting a field leaves its source alone
     return dict(
         name="warmup_cosine",
         steps=ref("steps"),
-        warmup=warmup_epochs * ref("steps_per_epoch"),
+        warmup=ref("warmup_epochs") * ref("steps_per_epoch"),
         **kwargs,
     )
 

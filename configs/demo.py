@@ -9,28 +9,22 @@ are several points worse. Crops keep at least 40 % of the area and colours chang
 little, as shape is all there is in small grey images.
 """
 
-from configs import common
+from configs import common, recipes
 
 
 def get_config():
     """Three convolutions, batch 128, AdamW."""
     config = common.base(examples=10_000, epochs=20, batch_size=128)
     config.data.train = "fashion_mnist_sample/train"
+    config.normalize = "fashion_mnist"
     config.log_every = 50
     config.checkpoint.every = 500
     config.evaluate.update(
         every=500,
         online_examples=5_000,
-        view=dict(name="center", size=28, normalize="fashion_mnist"),
+        views=recipes.center(28),
     )
-    view = dict(
-        name="view",
-        size=28,
-        scale=(0.4, 1.0),
-        resize="bilinear",
-        jitter=(0.4, 0.4, 0.0, 0.0),
-        normalize="fashion_mnist",
-    )
+    view = recipes.crop(28, scale=(0.4, 1.0), jitter=(0.4, 0.4, 0.0, 0.0))
     config.views = dict(name="two_views", first=view)
     config.method = dict(
         name="simclr",

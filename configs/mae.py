@@ -7,7 +7,7 @@ linear probe 68.0 % at 1600), `large` (85.9 %, 75.8 %), `huge` (86.9 %, 76.6 %),
     sslax pretrain --config=configs/mae.py:large --workdir=/tmp/mae
 """
 
-from configs import common
+from configs import common, recipes
 
 
 def get_config(variant: str = "base"):
@@ -17,12 +17,10 @@ def get_config(variant: str = "base"):
     return _cifar10() if variant == "cifar10" else _imagenet(variant, patch_size)
 
 
-def _masked(size: int, patch_size: int, *, scale, normalize: str):
+def _masked(size: int, patch_size: int, *, scale) -> dict:
     return dict(
         name="masked",
-        view=dict(
-            name="view", size=size, scale=scale, resize="bicubic", normalize=normalize
-        ),
+        view=recipes.crop(size, scale=scale, resize="bicubic"),
         mask=dict(name="hide_patches", patch_size=patch_size, ratio=0.75),
     )
 
@@ -50,8 +48,8 @@ def _imagenet(size: str, patch_size: int):
     config = common.imagenet(
         common.base(examples=common.IMAGENET_EXAMPLES, epochs=800, batch_size=4096)
     )
-    config.evaluate.probe = "mae"
-    config.views = _masked(224, patch_size, scale=(0.2, 1.0), normalize="imagenet")
+    config.evaluate.probe = recipes.PROBES["mae"]
+    config.views = _masked(224, patch_size, scale=(0.2, 1.0))
     config.method = _method(dict(size=size), patch_size)
     config.optimizer = dict(
         name="adamw",
@@ -68,9 +66,8 @@ def _cifar10():
     config = common.cifar10(
         common.base(examples=common.CIFAR_EXAMPLES, epochs=1000, batch_size=256)
     )
-    config.evaluate.view.normalize = "cifar10"
-    config.evaluate.probe = "mae"
-    config.views = _masked(32, 4, scale=(0.08, 1.0), normalize="cifar10")
+    config.evaluate.probe = {**recipes.PROBES["mae"], "batch_size": 256}
+    config.views = _masked(32, 4, scale=(0.08, 1.0))
     config.method = _method(dict(size="small"), 4)
     config.optimizer = dict(
         name="adamw",

@@ -6,7 +6,7 @@ Variants: `imagenet` (ResNet-50, batch 256, 200 epochs; published linear probe 6
     sslax pretrain --config=configs/moco.py --workdir=/tmp/moco
 """
 
-from configs import common
+from configs import common, recipes
 
 
 def get_config(variant: str = "imagenet"):
@@ -15,20 +15,9 @@ def get_config(variant: str = "imagenet"):
     return common.pick(variant, choices)()
 
 
-def _views(size: int, *, scale: tuple[float, float], blur: float, normalize: str):
-    first = dict(
-        name="view",
-        size=size,
-        scale=scale,
-        crop="torchvision",
-        resize="bilinear",
-        jitter=(0.4, 0.4, 0.4, 0.1),
-        colour="torchvision",
-        grayscale=0.2,
-        blur=blur,
-        normalize=normalize,
-    )
-    return dict(name="two_views", first=first)
+def _groups(config, size: int):
+    """Batch norm over groups of so many images, whatever the batch; larger leak."""
+    return 1 + (config.get_oneway_ref("batch_size") - 1) // size
 
 
 def _cosine_by_epoch(config) -> dict:
@@ -45,11 +34,16 @@ def _imagenet():
     config = common.imagenet(
         common.base(examples=common.IMAGENET_EXAMPLES, epochs=200, batch_size=256)
     )
-    config.evaluate.probe = "moco"
-    config.views = _views(224, scale=(0.2, 1.0), blur=0.5, normalize="imagenet")
+    config.evaluate.probe = recipes.PROBES["moco"]
+    config.views = recipes.moco(224)
     config.method = dict(
         name="moco",
-        encoder=dict(name="resnet50", dtype="float32", bn_groups=8, zero_init=False),
+        encoder=dict(
+            name="resnet50",
+            dtype="float32",
+            bn_groups=_groups(config, 32),
+            zero_init=False,
+        ),
         hidden=2048,
         dim=128,
         queue_size=65536,
@@ -69,16 +63,17 @@ def _cifar10():
     config = common.cifar10(
         common.base(examples=common.CIFAR_EXAMPLES, epochs=200, batch_size=512)
     )
-    config.evaluate.update(
-        view=dict(name="center", size=32, normalize="cifar10"),
-        knn=dict(k=200, temperature=0.1),
-    )
-    config.evaluate.probe = "moco"
-    config.views = _views(32, scale=(0.08, 1.0), blur=0.0, normalize="cifar10")
+    config.evaluate.knn = dict(k=200, temperature=0.1)
+    config.evaluate.probe = recipes.PROBES["moco"]
+    config.views = recipes.moco(32, scale=(0.08, 1.0), blur=0.0)
     config.method = dict(
         name="moco",
         encoder=dict(
-            name="resnet18", dtype="float32", stem="cifar", bn_groups=8, zero_init=False
+            name="resnet18",
+            dtype="float32",
+            stem="cifar",
+            bn_groups=_groups(config, 64),
+            zero_init=False,
         ),
         hidden=None,
         dim=128,

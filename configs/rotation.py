@@ -7,7 +7,7 @@ epochs, VISSL's recipe; linear probe 48.2 %).
     sslax pretrain --config=configs/rotation.py --workdir=/tmp/rotation
 """
 
-from configs import common
+from configs import common, recipes
 
 
 def get_config(variant: str = "cifar10"):
@@ -16,11 +16,14 @@ def get_config(variant: str = "cifar10"):
     return common.pick(variant, choices)()
 
 
-def _staircase(config, *, epochs: tuple[int, ...], **kwargs):
+def _staircase(config, *, epochs: tuple[int, ...], warmup_epochs: int = 0, **kwargs):
+    config.warmup_epochs = warmup_epochs
+    ref = config.get_oneway_ref  # one way: setting a field leaves its source alone
     return dict(
         name="step_decay",
         boundaries=epochs,
-        unit=config.get_oneway_ref("steps_per_epoch"),
+        unit=ref("steps_per_epoch"),
+        warmup=ref("warmup_epochs") * ref("steps_per_epoch"),
         **kwargs,
     )
 
@@ -29,11 +32,8 @@ def _cifar10():
     config = common.cifar10(
         common.base(examples=common.CIFAR_EXAMPLES, epochs=200, batch_size=128)
     )
-    config.evaluate.view.normalize = "cifar10_rotnet"
-    config.views = dict(
-        name="rotated",
-        view=dict(name="shifted", padding=4, normalize="cifar10_rotnet"),
-    )
+    config.normalize = "cifar10_rotnet"
+    config.views = dict(name="rotated", view=dict(name="shifted", padding=4))
     config.method = dict(name="rotation", encoder=dict(name="nin", dtype="float32"))
     config.optimizer = dict(
         name="sgd",
@@ -49,17 +49,18 @@ def _imagenet():
     config = common.imagenet(
         common.base(examples=common.IMAGENET_EXAMPLES, epochs=105, batch_size=256)
     )
-    config.views = dict(
-        name="rotated", view=dict(name="view", size=224, normalize="imagenet")
-    )
+    config.views = dict(name="rotated", view=recipes.crop(224))
     config.method = dict(
         name="rotation", encoder=dict(name="resnet50", dtype="float32")
     )
     config.optimizer = dict(
         name="sgd",
-        learning_rate=common.scaled(config, 0.1),
+        # 0.1 per 256 inputs, and every image is four of them.
+        learning_rate=common.scaled(config, 0.1, per=64),
         weight_decay=1e-4,
         exclude="rank_one",
-        schedule=_staircase(config, epochs=(30, 60, 90, 100), factor=0.1),
+        schedule=_staircase(
+            config, epochs=(30, 60, 90, 100), factor=0.1, warmup_epochs=5
+        ),
     )
     return config

@@ -6,7 +6,10 @@ epochs, 69.1 % at 1000), `cifar10` (ResNet-18, batch 512, 1000 epochs; about 91 
     sslax pretrain --config=configs/simclr.py:cifar10 --workdir=/tmp/simclr
 """
 
-from configs import common
+from configs import common, recipes
+
+# Convolutions start as Keras', and batch norm keeps the variance that Keras keeps.
+KERAS = dict(conv_init="lecun", bn_unbiased=False)
 
 
 def get_config(variant: str = "imagenet"):
@@ -19,30 +22,16 @@ def _imagenet():
     config = common.imagenet(
         common.base(examples=common.IMAGENET_EXAMPLES, epochs=100, batch_size=4096)
     )
-    config.evaluate.view.update(resize_to=None, fraction=0.875, normalize=None)
-    config.views = dict(
-        name="two_views",
-        first=dict(
-            name="view",
-            size=224,
-            scale=(0.08, 1.0),
-            crop="tf",
-            resize="bicubic",
-            antialias=False,
-            jitter=(0.8, 0.8, 0.8, 0.2),
-            colour="simclr",
-            grayscale=0.2,
-            blur=0.5,
-            padding="zero",
-        ),
-    )
+    config.normalize = None
+    config.evaluate.views = recipes.center(224, fraction=0.875)
+    config.views = recipes.simclr(224)
     config.method = dict(
         name="simclr",
-        encoder=dict(name="resnet50", dtype="float32", bn_unbiased=False),
+        encoder=dict(name="resnet50", dtype="float32", **KERAS),
         hidden=2048,
         dim=128,
         temperature=0.1,
-        scale=2.0,
+        scale=2.0,  # the official code adds up the means of the two views
     )
     config.optimizer = dict(
         name="lars",
@@ -57,26 +46,15 @@ def _cifar10():
     config = common.cifar10(
         common.base(examples=common.CIFAR_EXAMPLES, epochs=1000, batch_size=512)
     )
-    config.views = dict(
-        name="two_views",
-        first=dict(
-            name="view",
-            size=32,
-            scale=(0.08, 1.0),
-            crop="tf",
-            resize="bicubic",
-            antialias=False,
-            jitter=(0.4, 0.4, 0.4, 0.1),
-            colour="simclr",
-            grayscale=0.2,
-        ),
-    )
+    config.normalize = None
+    config.views = recipes.simclr(32, strength=0.5, blur=0.0)
     config.method = dict(
         name="simclr",
-        encoder=dict(name="resnet18", dtype="float32", stem="cifar", bn_unbiased=False),
+        encoder=dict(name="resnet18", dtype="float32", stem="cifar", **KERAS),
         hidden=512,
         dim=128,
         temperature=0.5,
+        scale=2.0,
     )
     config.optimizer = dict(
         name="lars",

@@ -12,6 +12,7 @@ from jax.sharding import Mesh
 from sslax import calls, rates, sharding, step
 from sslax.core import Method
 from sslax.kinds import Builder
+from sslax.views import normalized
 
 __all__ = ["Program", "build_program"]
 
@@ -23,7 +24,10 @@ class Program(NamedTuple):
       method: the method.
       txs: optimizers by objective.
       rates: learning rates and other schedules by name, functions of the step.
-      views: `(key, batch) -> batch`.
+      views: `(key, batch) -> batch` of training, normalised.
+      evaluation_views: `(key, batch) -> batch` of evaluation, normalised.
+      plain: the views of training before they are normalised, to look at.
+      plain_evaluation: those of evaluation.
       mesh: the mesh.
       init: compiled `(batch, key) -> state`.
       shapes: shapes of the state, with shardings: the target of a restore.
@@ -33,7 +37,10 @@ class Program(NamedTuple):
     method: Method
     txs: Mapping[str, optax.GradientTransformation]
     rates: Mapping[str, Callable[[int], Any]]
-    views: Callable[..., Any]
+    views: Builder
+    evaluation_views: Builder
+    plain: Builder
+    plain_evaluation: Builder
     mesh: Mesh
     init: Callable[..., Any]
     shapes: Any
@@ -59,8 +66,16 @@ def build_program(
     """
     sharding.check_batch(config["batch_size"], mesh)
     _check_periods(config)
+    _check_warmup(config)
     method = calls.build(config["method"], Method)
-    views = calls.build(config["views"], Builder)
+    plain, plain_evaluation = (
+        calls.build(spec, Builder)
+        for spec in (config["views"], config["evaluate"]["views"])
+    )
+    views, evaluation_views = (
+        normalized(builder, statistics=config["normalize"])
+        for builder in (plain, plain_evaluation)
+    )
     specs = _optimizer_specs(config["optimizer"], method)
     txs = {
         name: calls.build(spec, optax.GradientTransformation)
@@ -73,6 +88,9 @@ def build_program(
         txs=txs,
         rates=_rates(config, specs),
         views=views,
+        evaluation_views=evaluation_views,
+        plain=plain,
+        plain_evaluation=plain_evaluation,
         mesh=mesh,
         init=init,
         shapes=shapes,
@@ -108,6 +126,17 @@ def _check_periods(config: Mapping[str, Any]) -> None:
                 f"{name}={value} is not a multiple of steps_per_call={n}; the nearest "
                 f"is {max(n, round(value / n) * n)}"
             )
+
+
+def _check_warmup(config: Mapping[str, Any]) -> None:
+    """A run must be longer than its warm-up."""
+    epochs, warmup = config["epochs"], config["warmup_epochs"]
+    if warmup and warmup * config["steps_per_epoch"] >= config["steps"]:
+        raise ValueError(
+            f"the warm-up of {warmup} epochs, warmup_epochs, fills the run: epochs="
+            f"{epochs}, steps={config['steps']}; give --config.warmup_epochs="
+            f"{epochs // 10} or more epochs"
+        )
 
 
 def _optimizer_specs(spec: Mapping[str, Any], method: Method) -> dict[str, Any]:

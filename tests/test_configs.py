@@ -1,7 +1,7 @@
-"""Every config, in every variant, builds and takes one step at toy size.
+"""Every config, in every variant, from shapes alone at the size that it has.
 
-What is shrunk is what costs time: sizes of images and nets, the batch, the queue. The
-calls, their names and all other arguments are the config's own.
+Nothing is compiled and no array is made: a program is built on the described batch, and
+its step, its evaluation views and its outputs are traced.
 """
 
 import importlib
@@ -10,19 +10,21 @@ import re
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 
-from sslax import calls, methods, sharding, step
-from sslax.core import Method, Net
-from sslax.kinds import Builder
+from sslax import calls, methods, sharding
+from sslax.core import Net
+from sslax.plan._options import batch_shapes
+from sslax.program import build_program
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 NAMES = sorted(
-    p.stem for p in CONFIGS.glob("*.py") if p.stem not in ("__init__", "common")
+    p.stem
+    for p in CONFIGS.glob("*.py")
+    if p.stem not in ("__init__", "common", "recipes")
 )
-BATCH = 16
 
 
 def variants(name):
@@ -35,82 +37,55 @@ def variants(name):
 CASES = [pytest.param(n, v, id=f"{n}:{v}") for n in NAMES for v in variants(n)]
 
 
-def load(name, variant):
+def made(name, variant):
     get_config = importlib.import_module(f"configs.{name}").get_config
-    config = get_config() if variant is None else get_config(variant)
+    return get_config() if variant is None else get_config(variant)
+
+
+def load(name, variant):
+    return load_of(made(name, variant))
+
+
+def load_of(config):
     return json.loads(json.dumps(config.to_dict()))
-
-
-def shrunk(spec):
-    """A call with its costly numbers made small, recursively, and nets replaced."""
-    name = spec.get("name", "")
-    if name.startswith(("resnet", "nin", "convnet")):
-        kept = {"dtype": spec["dtype"]} if "dtype" in spec else {}
-        groups = {"bn_groups": 2} if "bn_groups" in spec else {}
-        return {"name": "convnet", "widths": (4, 8), **kept, **groups}
-    small = {"hidden": 8, "dim": 4, "queue_size": 32}
-    if name == "mae_decoder":
-        small |= {"width": 16, "depth": 1, "heads": 2}
-    out = {k: shrunk(v) if isinstance(v, dict) else v for k, v in spec.items()}
-    replaced = {k: v for k, v in small.items() if spec.get(k) is not None}
-    if name == "mae_encoder":  # its size is a word, which these numbers replace
-        replaced = {"width": 16, "depth": 1, "heads": 2}
-    return out | replaced
-
-
-def sized(spec, size):
-    """Views of a smaller image, a multiple of the patch."""
-    return {
-        k: sized(v, size) if isinstance(v, dict) else (size if k == "size" else v)
-        for k, v in spec.items()
-    }
-
-
-def image_size(config):
-    return 2 * config["method"].get("patch_size", 8)
 
 
 def test_every_method_has_a_config():
     assert set(methods.__all__) <= set(NAMES)
 
 
-@pytest.mark.parametrize(("name", "variant"), CASES)
-def test_a_config_takes_a_step(name, variant):
-    config = load(name, variant)
-    size = image_size(config)
-    method = calls.build(shrunk(config["method"]), Method)
-    views = calls.build(sized(config["views"], size), Builder)
-    txs = dict.fromkeys(
-        method.objectives,
-        calls.build(config["optimizer"], optax.GradientTransformation),
-    )
+def program(config):
     mesh = sharding.make_mesh(devices=jax.devices()[:1])
-    channels = 1 if config["data"]["train"].startswith("fashion") else 3
-    pixels = np.random.default_rng(0).integers(
-        0, 256, (BATCH, size, size, channels), np.uint8
-    )
-    batch = {"image": pixels, "index": np.arange(BATCH, dtype=np.int32)}
-    rule = calls.build(config["layout"], sharding.Rule)
-    init, layout = step.compile_init(method, txs, views, mesh, rule, batch)
-    train = step.compile_step(method, txs, views, mesh, layout)
-    _, metrics = train(init(batch, jax.random.key(0)), batch, jax.random.key(1))
-    assert all(np.isfinite(float(v)) for v in metrics.values())
+    return build_program(config, mesh, batch_shapes(config))
 
 
 @pytest.mark.parametrize(("name", "variant"), CASES)
-def test_a_config_evaluates_at_the_size_that_it_trains(name, variant):
+def test_a_config_trains_and_evaluates_at_full_size(name, variant):
+    """Nets, heads, views and optimizers of the recipe fit each other and the data."""
     config = load(name, variant)
-    view = calls.build(config["evaluate"]["view"], Builder)
-    assert callable(view)
-    spec = config["views"]
-    trained = spec.get("view") or spec["first"]
-    if trained["name"] != "shifted":  # which keeps the size of the image
-        assert config["evaluate"]["view"]["size"] == trained["size"]
-    assert config["evaluate"]["view"].get("normalize") == trained.get("normalize")
+    built, batch, key = program(config), batch_shapes(config), jax.random.key(0)
+    state, metrics = jax.eval_shape(built.train_step, built.shapes, batch, key)
+    assert jax.tree.map(lambda x: (x.shape, x.dtype), state) == jax.tree.map(
+        lambda x: (x.shape, x.dtype), built.shapes
+    )
+    types = {p.dtype for p in jax.tree.leaves((state.params, state.opt))}
+    assert types <= {np.dtype("float32"), np.dtype("int32")}
+    assert {m.shape for m in metrics.values()} == {()}
+
+    def read(state, batch, key):
+        seen = built.evaluation_views(key, batch)
+        features = built.method.outputs["features"]
+        return seen["views"], features(state.params, state.extra, seen, key=key)
+
+    seen, features = jax.eval_shape(read, built.shapes, batch, key)
+    assert features.ndim == 2
+    assert len(features) == config["batch_size"]
+    trained = jax.eval_shape(built.views, key, batch)["views"]
+    assert seen[0].shape[1:] == trained[0].shape[1:]
 
 
 def test_steps_and_rates_follow_the_batch():
-    config = importlib.import_module("configs.simclr").get_config("imagenet")
+    config = made("simclr", "imagenet")
     assert config.steps == 100 * (1_281_167 // 4096)
     assert config.optimizer.learning_rate == pytest.approx(4.8)
     config.batch_size = 256
@@ -120,32 +95,59 @@ def test_steps_and_rates_follow_the_batch():
     assert config.steps_per_epoch == 1_281_167 // 256
 
 
-@pytest.mark.parametrize(("name", "variant"), CASES)
-def test_a_config_initialises_at_full_size(name, variant):
-    """From shapes alone: the nets, heads and views of the recipe fit each other."""
-    config = load(name, variant)
-    method = calls.build(config["method"], Method)
-    views = calls.build(config["views"], Builder)
-    tx = calls.build(config["optimizer"], optax.GradientTransformation)
-    channels = 1 if config["data"]["train"].startswith("fashion") else 3
-    size = config["evaluate"]["view"]["size"]
-    batch = {"image": jax.ShapeDtypeStruct((16, size, size, channels), np.uint8)}
-    state = jax.eval_shape(
-        lambda b, k: step.init_state(method, {"ssl": tx}, views, b, k),
-        batch,
-        jax.random.key(0),
-    )
-    types = {p.dtype for p in jax.tree.leaves((state.params, state.opt))}
-    assert types <= {np.dtype("float32"), np.dtype("int32")}
+@pytest.mark.parametrize(
+    ("batch_size", "groups"), [(256, 8), (4096, 128), (512, 16), (32, 1), (16, 1)]
+)
+def test_groups_of_batch_norm_stay_small_at_any_batch(batch_size, groups):
+    """At a batch of 4096, eight groups would hold 512 images each, and leak."""
+    config = made("moco", "imagenet")
+    config.batch_size = batch_size
+    assert config.method.encoder.bn_groups == groups
+
+
+def test_a_run_shorter_than_its_warm_up_is_told_which_field_to_set():
+    config = made("simclr", "cifar10")
+    config.epochs = 5
+    message = r"warm-up of 10 epochs, warmup_epochs.*epochs=5.*--config.warmup_epochs=0"
+    with pytest.raises(ValueError, match=message):
+        program(load_of(config))
+    config.warmup_epochs = 1
+    assert config.optimizer.schedule.warmup == config.steps_per_epoch
+    assert program(load_of(config)).rates
+
+
+def test_normalising_is_the_last_step_of_training_and_evaluation():
+    config = load("demo", None)
+    built = program({**config, "batch_size": 2})
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 28, 28, 1), np.uint8)
+    image, key = jnp.asarray(pixels), jax.random.key(0)
+    for plain, final in (
+        (built.plain, built.views),
+        (built.plain_evaluation, built.evaluation_views),
+    ):
+        before = plain(key, {"image": image})["views"][0]
+        after = final(key, {"image": image})["views"][0]
+        assert 0 <= before.min() <= before.max() <= 1
+        np.testing.assert_allclose(after, (before - 0.2860) / 0.3530, atol=1e-5)
 
 
 def test_compute_may_be_bfloat16_by_config():
-    config = load("simclr", "cifar10")
-    spec = shrunk(config["method"])["encoder"] | {"dtype": "bfloat16"}
+    spec = load("demo", None)["method"]["encoder"] | {"dtype": "bfloat16"}
     encoder = calls.build(spec, Net)
-    image = np.ones((2, 16, 16, 3), np.float32)
-    shapes = jax.eval_shape(encoder.init, jax.random.key(0), image)
-    params, stats = jax.tree.map(lambda s: np.zeros(s.shape, s.dtype), shapes)
+    image = np.ones((2, 28, 28, 1), np.float32)
+    abstract = jax.eval_shape(encoder.init, jax.random.key(0), image)
+    params, stats = jax.tree.map(lambda s: np.zeros(s.shape, s.dtype), abstract)
     assert {p.dtype for p in jax.tree.leaves(params)} == {np.dtype("float32")}
     text = str(jax.make_jaxpr(lambda p: encoder.apply(p, stats, image)[0])(params))
     assert "bf16" in text
+
+
+def test_every_field_can_be_set():
+    """None of the fields that all runs have is of a type that cannot be overridden."""
+    config = made("simclr", "cifar10")
+    config.data.canvas = 384
+    config.normalize = "imagenet"
+    for section in (config, config.data, config.checkpoint, config.evaluate):
+        for name in section:
+            kind = section.get_type(name)
+            assert kind is not type(None), f"{name} has no type"

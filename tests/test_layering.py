@@ -41,7 +41,10 @@ LAYERS = {
         {"convert", "models", "calls", "core"},
     ),
     "rates": (BOTTOM, {"calls", "schedules"}),
-    "program": (BOTTOM, {"calls", "core", "kinds", "rates", "sharding", "step"}),
+    "program": (
+        BOTTOM,
+        {"calls", "core", "kinds", "rates", "sharding", "step", "views"},
+    ),
     "plan": (
         BOTTOM,
         {"plan", "program", "calls", "core", "data", "models", "sharding", "step"},

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from sslax import augment, views
+from sslax import augment, calls, views
+from sslax.kinds import Builder
 
 BATCH = {
     "image": np.random.default_rng(0).integers(0, 256, (8, 24, 24, 3), np.uint8),
@@ -22,7 +23,6 @@ FULL = views.view(
     grayscale=0.2,
     blur=0.5,
     solarize=0.2,
-    normalize="imagenet",
 )
 CROP = views.view(size=16)
 FULL_PATCH = jax.random.uniform(jax.random.key(4), (1, 16, 16, 3))
@@ -102,19 +102,19 @@ def test_crop_sees_only_its_box():
     batch = {"image": jnp.asarray(image), "box": BATCH["box"][:4]}
     made = views.one_view(view=CROP)(jax.random.key(0), batch)["views"][0]
     chex.assert_trees_all_close(made, jnp.ones_like(made), atol=1e-5)
-    made = views.center(size=16, resize_to=18)(None, batch)["views"][0]
+    still = views.one_view(view=views.center(size=16, resize_to=18))
+    made = still(jax.random.key(0), batch)["views"][0]
     chex.assert_trees_all_close(made, jnp.ones_like(made), atol=1e-5)
 
 
 def test_center_is_resize_then_crop():
     image = jax.random.uniform(jax.random.key(0), (1, 30, 40, 3))
-    made = views.center(size=16, resize_to=20, resize="bilinear")(
-        None, {"image": image}
-    )
+    key = jax.random.key(0)
+    made = views.center(size=16, resize_to=20, resize="bilinear")(key, image)
     wide = jax.image.resize(image, (1, 20, 26, 3), "linear")
-    chex.assert_trees_all_close(made["views"][0], wide[:, 2:18, 5:21], atol=1e-5)
-    small = views.center(size=30, fraction=0.8)(None, {"image": image[:, :, :30]})
-    chex.assert_trees_all_equal(small["views"][0], image[:, :, :30])
+    chex.assert_trees_all_close(made, wide[:, 2:18, 5:21], atol=1e-5)
+    small = views.center(size=30, fraction=0.8)(key, image[:, :, :30])
+    chex.assert_trees_all_equal(small, image[:, :, :30])
     with pytest.raises(ValueError, match="not both"):
         views.center(size=16, resize_to=20, fraction=0.5)
 
@@ -285,3 +285,23 @@ def test_normalising_is_the_last_step_of_every_array():
     grey = views.normalized(BUILDERS["lab"], statistics="imagenet")
     with pytest.raises(ValueError, match="the images have 1"):
         grey(jax.random.key(0), BATCH)
+
+
+TAKING_A_VIEW = {
+    "channel_views": {},
+    "fine_tuned": {"classes": 3},
+    "jigsaw": {"tile": 4},
+    "lab": {},
+    "one_view": {},
+    "overlapping_patches": {"size": 6, "stride": 3, "window": None},
+    "rotated": {},
+}
+
+
+@pytest.mark.parametrize("name", TAKING_A_VIEW)
+def test_any_builder_is_an_evaluation_over_the_centre(name):
+    """What CMC and Colorization are evaluated on is their own views of the centre."""
+    spec = {"name": name, "view": {"name": "center", "size": 15}, **TAKING_A_VIEW[name]}
+    make = calls.build(spec, Builder)
+    made = jax.eval_shape(make, jax.random.key(0), BATCH)
+    assert all(len(view) == 8 for view in made["views"])

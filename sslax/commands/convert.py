@@ -130,8 +130,11 @@ def _encoder(workdir: str, image_size: int | None):
             f"the method {config['method']['name']!r} has no group 'encoder'; it has "
             f"{sorted(state.params)}"
         )
-    side = image_size or config["evaluate"]["view"]["size"]
-    images = run.loader.shapes["image"]
-    inputs = [jax.ShapeDtypeStruct((1, side, side, images.shape[-1]), "float32")]
+    seen = jax.eval_shape(
+        run.program.evaluation_views, jax.random.key(0), run.loader.shapes
+    )
+    _, *sides, channels = seen["views"][0].shape
+    sides = [image_size] * 2 if image_size else sides
+    inputs = [jax.ShapeDtypeStruct((1, *sides, channels), "float32")]
     stats = state.extra.get("stats", state.extra).get("encoder", {})
     return call, inputs, *jax.device_get((state.params["encoder"], stats))

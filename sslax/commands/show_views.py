@@ -12,7 +12,6 @@ import numpy as np
 from sslax import calls, data
 from sslax.commands.overrides import load_config
 from sslax.kinds import Builder
-from sslax.train.gallery import without_normalize
 from sslax.train.run import open_source
 
 __all__ = ["grid", "run", "show_views"]
@@ -154,7 +153,7 @@ def show_views(config: Mapping[str, Any], out: str) -> None:
         workers=0,
     )
     batch = jax.tree.map(jnp.asarray, dict(loader.batch(0)))
-    views = calls.build(without_normalize(config["views"]), Builder)
+    views = calls.build(config["views"], Builder)
     made = jax.jit(views)(jax.random.key(config["seed"]), batch)
     Image.fromarray(grid(made)).save(out)
     print(f"wrote {out}")

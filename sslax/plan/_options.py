@@ -94,5 +94,7 @@ def batch_shapes(config: Mapping[str, Any]) -> dict[str, jax.ShapeDtypeStruct]:
       ValueError: if neither the config nor the data say how large an image is.
     """
     d = config["data"]
-    known = data.described(d["train"]) or calls.build(d["train"], data.Source)
+    known = data.described(d["train"])
+    if known is None:  # a description alone has no examples, and counts as false
+        known = calls.build(d["train"], data.Source)
     return data.shapes(known, batch_size=config["batch_size"], canvas=d["canvas"])

@@ -12,10 +12,9 @@ from etils import epath
 
 from sslax import calls, data, evaluate
 from sslax.core import State
-from sslax.kinds import Builder
 from sslax.train import checkpoints
 from sslax.train.embedding import compile_embed, embed_source, eval_images
-from sslax.train.gallery import gallery, without_normalize
+from sslax.train.gallery import gallery
 from sslax.train.loop import first_state
 from sslax.train.report import write_report
 from sslax.train.run import Run, build_run, open_source
@@ -144,10 +143,9 @@ def _labelled(run: Run, split: str) -> data.Source:
 
 
 def _features(run: Run, state: State, sources: list) -> list:
-    config = run.config
     embed = compile_embed(
         run.program.method,
-        calls.build(config["evaluate"]["view"], Builder),
+        run.program.evaluation_views,
         run.program.mesh,
         run.program.shapes,
     )
@@ -183,7 +181,7 @@ def _pair(run: Run, state: State, source: Any):
 def _pixels(run: Run, sources: list, trained: list) -> list:
     """Pixels in [0, 1] as the evaluation view cuts them, and labels."""
     e = run.config["evaluate"]
-    view = calls.build(without_normalize(e["view"]), Builder)
+    view = run.program.plain_evaluation
     canvas = run.config["data"]["canvas"]
     images = [
         eval_images(view, source, batch_size=e["batch_size"], canvas=canvas)

@@ -10,12 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
-from sslax import augment, calls, data, evaluate
+from sslax import augment, data, evaluate
 from sslax.core import State
-from sslax.kinds import Builder
 from sslax.train.run import Run
 
-__all__ = ["gallery", "without_normalize"]
+__all__ = ["gallery"]
 
 _VIEWS, _QUERIES, _NEIGHBOURS, _POINTS = 8, 8, 6, 2000
 
@@ -36,43 +35,26 @@ def gallery(run: Run, state: State, sources: list, features: list) -> dict[str, 
     key = jax.random.key(config["seed"])
     rows = np.linspace(0, len(sources[0]) - 1, _VIEWS).astype(int)
     batch = _examples(config, sources[0], rows)
-    plain = calls.build(without_normalize(config["views"]), Builder)
-    seen = jax.jit(plain)(key, batch)
+    seen = jax.jit(run.program.plain)(key, batch)
     return {
         "views": [_bytes(view) for view in seen["views"]],
-        "neighbours": _neighbours(config, sources, features),
+        "neighbours": _neighbours(run, sources, features),
         "embedding": _embedding(key, sources[1], features[1]),
         "pictures": _painted(run, state, batch, key),
     }
-
-
-def without_normalize(spec: Any) -> Any:
-    """A call and its nested calls, with every `normalize` left out: images to look at.
-
-    Args:
-      spec: a call of views.
-
-    Returns:
-      The same call with images in [0, 1].
-    """
-    if isinstance(spec, Mapping):
-        return {k: without_normalize(v) for k, v in spec.items() if k != "normalize"}
-    if isinstance(spec, (list, tuple)):
-        return [without_normalize(v) for v in spec]
-    return spec
 
 
 def _bytes(images: Any) -> np.ndarray:
     return np.asarray(jnp.round(255 * jnp.clip(images, 0.0, 1.0))).astype(np.uint8)
 
 
-def _neighbours(config: Mapping[str, Any], sources: list, features: list):
+def _neighbours(run: Run, sources: list, features: list):
     """Test images and the training images whose features are nearest."""
     (bank, _), (queries, labels) = features
     rows = np.linspace(0, len(queries) - 1, _QUERIES).astype(int)
     _, nearest = evaluate.neighbours(bank, queries[rows], k=_NEIGHBOURS)
-    asked = _pictures(config, sources[1], rows)
-    found = _pictures(config, sources[0], np.ravel(nearest))
+    asked = _pictures(run, sources[1], rows)
+    found = _pictures(run, sources[0], np.ravel(nearest))
     names = sources[1].class_names
     titles = None if names is None else [names[i] for i in labels[rows]]
     return asked, found.reshape(_QUERIES, _NEIGHBOURS, *found.shape[1:]), titles
@@ -84,10 +66,10 @@ def _examples(config: Mapping[str, Any], source: Any, rows: np.ndarray):
     return {k: jnp.stack([jnp.asarray(x[k]) for x in examples]) for k in examples[0]}
 
 
-def _pictures(config: Mapping[str, Any], source: Any, rows: np.ndarray) -> np.ndarray:
+def _pictures(run: Run, source: Any, rows: np.ndarray) -> np.ndarray:
     """Some images of a source as the evaluation view shows them."""
-    view = calls.build(without_normalize(config["evaluate"]["view"]), Builder)
-    batch = _examples(config, source, rows)
+    batch = _examples(run.config, source, rows)
+    view = run.program.plain_evaluation
     return _bytes(view(jax.random.key(0), batch)["views"][0])
 
 
@@ -116,8 +98,8 @@ def _painted(run: Run, state: State, batch: Any, key: jax.Array):
 
 
 def _denormalize(config: Mapping[str, Any], images: Any) -> Any:
-    """Undoes the normalisation of the view, which is affine in each channel."""
-    statistics = config["views"].get("view", {}).get("normalize")
+    """Undoes the normalisation of the views, which is affine in each channel."""
+    statistics = config["normalize"]
     if statistics is None:
         return images
     pixel = jnp.ones((1, 1, 1, images.shape[-1]))

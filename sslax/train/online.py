@@ -7,7 +7,6 @@ from typing import Any
 
 from sslax import calls, data, evaluate
 from sslax.core import State
-from sslax.kinds import Builder
 from sslax.train.embedding import compile_embed, embed_source
 from sslax.train.run import Run, open_source
 
@@ -42,7 +41,7 @@ def online_evaluation(run: Run) -> Callable[[State], dict[str, float]]:
     classes = train.num_classes
     embed = compile_embed(
         run.program.method,
-        calls.build(e["view"], Builder),
+        run.program.evaluation_views,
         run.program.mesh,
         run.program.shapes,
     )

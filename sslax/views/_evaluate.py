@@ -5,7 +5,6 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from sslax.augment import normalize as normalized
 from sslax.augment import to_float, whole_box
 from sslax.augment.parts import (
     METHODS,
@@ -13,10 +12,9 @@ from sslax.augment.parts import (
     filter_rows,
     from_rows,
     resample_weights,
-    statistics_of,
     to_rows,
 )
-from sslax.kinds import Builder
+from sslax.kinds import View
 
 
 def center(
@@ -25,9 +23,11 @@ def center(
     resize_to: int | None = None,
     fraction: float | None = None,
     resize: str = "bicubic",
-    normalize=None,
-) -> Builder:
+) -> View:
     """The centre of every image, for evaluation; the key is ignored.
+
+    It stands where `view` does: `one_view(view=center(size=224))` is what most methods
+    are evaluated on, and any other builder takes it too.
 
     The short side of the valid box is resized to `resize_to` and the centre of `size`
     pixels is cut out; or, with `fraction`, the centre square of that part of the short
@@ -40,10 +40,9 @@ def center(
       fraction: part of the short side to keep, such as SimCLR's 0.875; None for the
         other way. Not both.
       resize: `bicubic`, `bilinear`, `lanczos` or `box`, antialiased.
-      normalize: name of a dataset's statistics, or (mean, deviation), or None.
 
     Returns:
-      `(key, batch) -> batch` with `batch["views"]`, one array `[b size size c]`.
+      `(key, image [b h w c], box) -> view [b size size c]`.
 
     Raises:
       ValueError: if both ways are asked for, or a number or name makes no sense.
@@ -51,7 +50,7 @@ def center(
     Example:
       >>> import jax.numpy as jnp
       >>> make = center(size=224, resize_to=256)
-      >>> make(None, {"image": jnp.ones((2, 300, 400, 3))})["views"][0].shape
+      >>> make(None, jnp.ones((2, 300, 400, 3)), None).shape
       (2, 224, 224, 3)
 
     References:
@@ -68,18 +67,15 @@ def center(
     if resize_to is not None and resize_to < size:
         raise ValueError(f"resize_to {resize_to} is smaller than size {size}")
 
-    def views(key, batch):
+    def op(key, image, box=None):
         del key
-        image, box = to_float(batch["image"]), batch.get("box")
+        image = to_float(image)
         if box is not None or image.shape[1:3] != (size, size):
             box = whole_box(image) if box is None else box.astype(jnp.float32)
             image = _cut(image, box, size, resize_to, fraction, resize)
-        if normalize is not None:
-            statistics_of(normalize, image.shape[-1])
-            image = normalized(image, statistics=normalize)
-        return {**batch, "views": (image,)}
+        return image
 
-    return views
+    return op
 
 
 def _cut(image, box, size, resize_to, fraction, method) -> Array:

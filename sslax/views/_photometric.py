@@ -1,4 +1,4 @@
-"""One view: crop, flip, colour, blur, solarise, normalise, in the field's order."""
+"""One view: crop, flip, colour, blur, solarise, in the field's order."""
 
 from __future__ import annotations
 
@@ -29,7 +29,6 @@ from sslax.augment.parts import (
     jitter_rows,
     pair,
     per_image,
-    statistics_of,
 )
 from sslax.kinds import View
 
@@ -53,12 +52,11 @@ def view(
     padding: str = "reflect",
     solarize: float = 0.0,
     threshold: float = 0.5,
-    normalize=None,
 ) -> View:
     """One random view of an image: a row of the field's table of augmentations.
 
-    In this order: random resized crop, flip, colour jitter, grey, blur, solarise,
-    normalise. Everything is drawn per image. On one-channel images saturation, hue and
+    In this order: random resized crop, flip, colour jitter, grey, blur, solarise.
+    Everything is drawn per image. On one-channel images saturation, hue and
     grey do nothing.
 
     Args:
@@ -79,7 +77,6 @@ def view(
       padding: of the blur, `reflect` or `zero` (the TensorFlow pipelines).
       solarize: probability of solarisation.
       threshold: of solarisation.
-      normalize: name of a dataset's statistics, or (mean, deviation), or None.
 
     Returns:
       `(key, image [b h w c], box [b 4] or None) -> view [b size size c]`; with
@@ -145,7 +142,6 @@ def view(
         colour=colour,
         kernel_size=kernel_size,
         padding=padding,
-        normalize=normalize,
     )
 
     def op(key, image, box=None, *, coordinates=False):
@@ -171,7 +167,6 @@ def _develop(
     colour,
     kernel_size,
     padding,
-    normalize,
 ) -> Array:
     """The views, once it is drawn what happens to each image."""
     x = crop_columns(
@@ -193,12 +188,6 @@ def _develop(
         x = blur_rows(x, drawn["sigma"], kernel_size=kernel_size, padding=padding)
     if "threshold" in drawn:
         x = invert_above(x, per_image(drawn["threshold"], x))
-    if normalize is not None:
-        mean, std = (
-            jnp.asarray(v, x.dtype)[None, None, :, None]
-            for v in statistics_of(normalize, image.shape[-1])
-        )
-        x = (x - mean) / std
     return from_columns(x, x.dtype)
 
 

@@ -56,7 +56,6 @@ def shifted(*, padding: int = 4, mode: str = "zero", flip: float = 0.5) -> View:
       padding: pixels on each side.
       mode: `zero`, `reflect` or `edge`.
       flip: probability of a left-to-right flip.
-      normalize: name of a dataset's statistics, or (mean, deviation), or None.
 
     Returns:
       `(key, image [b h w c], box) -> view [b h w c]`, to be used where `view` is.
@@ -81,10 +80,7 @@ def shifted(*, padding: int = 4, mode: str = "zero", flip: float = 0.5) -> View:
         image = augment.random_shift(
             shift_key, to_float(image), padding=padding, mode=mode
         )
-        image = augment.random_flip(flip_key, image, probability=flip)
-        if normalize is not None:
-            image = augment.normalize(image, statistics=normalize)
-        return image
+        return augment.random_flip(flip_key, image, probability=flip)
 
     return op
 

@@ -10,7 +10,7 @@ from sslax import calls, step
 from sslax.core import Method
 from sslax.kinds import Builder
 from sslax.plan import Flops, count_flops
-from tests.test_configs import load, sized
+from tests.test_configs import load
 
 
 def counted(function, *args, **options):
@@ -112,6 +112,14 @@ CASES = {
     "mae": ("base", 64),
     "rotation": ("cifar10", 32),
 }
+
+
+def sized(spec, size):
+    """Views of a smaller image."""
+    return {
+        k: sized(v, size) if isinstance(v, dict) else (size if k == "size" else v)
+        for k, v in spec.items()
+    }
 
 
 @pytest.mark.parametrize("name", CASES)

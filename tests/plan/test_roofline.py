@@ -154,7 +154,7 @@ def test_flags_of_networks_are_found_in_the_config():
 
 def test_batches_are_known_before_the_data():
     shapes = batch_shapes(load("simclr", "imagenet"))
-    assert shapes["image"].shape == (4096, 384, 384, 3)
+    assert shapes["image"].shape == (4096, 512, 512, 3)
     assert shapes["image"].dtype == "uint8"
     assert shapes["box"].shape == (4096, 4)
     assert batch_shapes(load("demo", None))["image"].shape == (128, 28, 28, 1)

@@ -9,7 +9,7 @@ import pytest
 from sslax import augment, data
 from sslax.train import evaluation, together
 from sslax.train.embedding import compile_embed, embed_source, eval_images
-from sslax.train.gallery import gallery, without_normalize
+from sslax.train.gallery import gallery
 from sslax.train.loop import first_state, pretrain
 from sslax.train.run import build_run
 from tests.train.test_loop import tiny
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.xdist_group("evaluation")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     config = tiny(steps=4, **{"evaluate.every": 0})
-    config["evaluate"]["view"]["normalize"] = "half"
+    config["normalize"] = "half"
     config["data"]["train"]["length"] = config["examples"] = 96
     run, state = pretrain(config, str(folder))
     return folder, run, state
@@ -51,7 +51,7 @@ def test_numbers_stand_beside_their_baselines(run, capsys):
 
 def test_raw_pixels_are_not_normalized(run):
     _, run, _ = run
-    assert run.config["evaluate"]["view"]["normalize"] == "half"
+    assert run.config["normalize"] == "half"
     source = evaluation.open_source(run.config, "test")
     labels = np.arange(len(source))
     ((pixels, same),) = evaluation._pixels(run, [source], [(None, labels)])
@@ -95,12 +95,6 @@ def test_large_images_are_shrunk_for_raw_pixels():
     assert eval_images(view, source, batch_size=4).shape == (5, 32, 32, 3)
 
 
-def test_pictures_leave_normalisation_out():
-    spec = {"name": "two_views", "first": {"name": "view", "normalize": "imagenet"}}
-    plain = without_normalize(spec)
-    assert plain == {"name": "two_views", "first": {"name": "view"}}
-
-
 def test_mistakes_are_named(run, tmp_path):
     folder, *_ = run
     with pytest.raises(ValueError, match=r"has not step 3; it has \[2, 4\]"):
@@ -114,7 +108,8 @@ def test_mistakes_are_named(run, tmp_path):
 def test_reconstructions_show_image_visible_part_and_painting():
     """For MAE: what is visible is the image, the rest is painted; units undone."""
     config = tiny(steps=2, **{"evaluate.every": 0})
-    view = {"name": "view", "size": 16, "normalize": "half"}
+    view = {"name": "view", "size": 16}
+    config["normalize"] = "half"
     mask = {"name": "hide_patches", "patch_size": 4}
     config["views"] = {"name": "masked", "view": view, "mask": mask}
     small = {"width": 8, "depth": 1, "heads": 2, "patch_size": 4}

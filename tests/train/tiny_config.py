@@ -1,6 +1,6 @@
 """A run of seconds: SimCLR on drawn shapes of 16 pixels."""
 
-from configs import common
+from configs import common, recipes
 
 
 def get_config():
@@ -14,7 +14,7 @@ def get_config():
         final=False,
         online_examples=32,
         batch_size=16,
-        view=dict(name="center", size=16),
+        views=recipes.center(16),
         knn=dict(k=5, temperature=0.07),
     )
     config.views = dict(name="two_views", first=dict(name="view", size=16))

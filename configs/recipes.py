@@ -1,0 +1,96 @@
+"""The field's few pipelines of views, and the papers' probes; a config picks its own.
+
+Papers share them: what differs between two of them is an argument here. All crops are
+random resized crops; nothing is normalised, which `config.normalize` does at the end.
+"""
+
+
+def crop(size: int, *, scale=(0.08, 1.0), resize: str = "bilinear", **kwargs) -> dict:
+    """Inception's crop and a flip: supervised training, MAE, rotations.
+
+    torchvision resizes bilinearly where nobody says otherwise; MAE says bicubic.
+    """
+    return dict(name="view", size=size, scale=scale, resize=resize, **kwargs)
+
+
+def simclr(size: int, *, strength: float = 1.0, blur: float = 0.5) -> dict:
+    """Two views of SimCLR's code, in TensorFlow: no antialiasing, colours clipped.
+
+    Half the strength and no blur are its CIFAR-10.
+    """
+    s = strength
+    view = crop(
+        size,
+        crop="tf",
+        resize="bicubic",
+        antialias=False,
+        jitter=(0.8 * s, 0.8 * s, 0.8 * s, 0.2 * s),
+        colour="simclr",
+        grayscale=0.2,
+        blur=blur,
+        padding="zero",
+    )
+    return dict(name="two_views", first=view)
+
+
+def moco(size: int, *, scale=(0.2, 1.0), blur: float = 0.5) -> dict:
+    """Two views of MoCo v2's code, in torchvision: SimCLR's with half the jitter."""
+    view = crop(
+        size,
+        scale=scale,
+        jitter=(0.4, 0.4, 0.4, 0.1),
+        colour="torchvision",
+        grayscale=0.2,
+        blur=blur,
+    )
+    return dict(name="two_views", first=view)
+
+
+def byol(size: int, *, blur=(1.0, 0.1), solarize=(0.0, 0.2)) -> dict:
+    """Two unlike views of BYOL's code, in TensorFlow: blur and solarisation differ."""
+
+    def view(blur, solarize):
+        return crop(
+            size,
+            crop="byol",
+            resize="bicubic",
+            antialias=False,
+            jitter=(0.4, 0.4, 0.2, 0.1),
+            colour="byol",
+            grayscale=0.2,
+            blur=blur,
+            padding="zero",
+            solarize=solarize,
+        )
+
+    first, second = (view(*chances) for chances in zip(blur, solarize, strict=True))
+    return dict(name="two_views", first=first, second=second)
+
+
+def center(size: int, **kwargs) -> dict:
+    """The centre of every image, for evaluation: a view inside its builder."""
+    return dict(name="one_view", view=dict(name="center", size=size, **kwargs))
+
+
+# Linear probes of the papers: arguments of evaluate.linear_probe. Rates are per batch
+# of 256; ImageNet's batches of thousands would leave a small set few updates an epoch.
+PROBES = {
+    "simclr": dict(
+        optimizer="nesterov",
+        learning_rate=0.1,
+        batch_size=4096,
+        epochs=90,
+        weight_decay=1e-6,
+        init_scale=0.0,
+    ),
+    "byol": dict(optimizer="nesterov", learning_rate=0.2, epochs=80),
+    "moco": dict(learning_rate=30.0, batch_size=256, epochs=100, milestones=(60, 80)),
+    "mae": dict(
+        optimizer="lars",
+        learning_rate=0.1,
+        batch_size=16384,
+        epochs=90,
+        warmup_epochs=10,
+        batch_norm=True,
+    ),
+}
