@@ -74,6 +74,9 @@ def follows(
     Returns:
       `(params, extra, *, step) -> (params, extra)`.
 
+    Raises:
+      ValueError: if the momentum at the first step is outside [0, 1].
+
     Example:
       >>> after = follows(("encoder",), momentum=0.5)
       >>> params = {"encoder": {"w": jnp.array(3.0)}, "predictor": {}}
@@ -82,6 +85,8 @@ def follows(
       >>> extra["teacher"]["encoder"]["w"].item()
       2.0
     """
+
+    _check_momentum(momentum(0) if callable(momentum) else momentum)
 
     def after_update(params, extra, *, step):
         student = {name: params[name] for name in groups}

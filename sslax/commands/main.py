@@ -96,7 +96,10 @@ def _run(name: str, options) -> int:
 
 
 def _log(options) -> None:
-    """What sslax says goes to standard error; Orbax and others only when they fail."""
+    """What sslax says goes to standard error; Orbax's own words only with --debug.
+
+    A failure of others comes as an exception too, and there it is said once.
+    """
     from absl import flags
     from absl import logging as absl_logging
 
@@ -108,10 +111,11 @@ def _log(options) -> None:
     absl_logging.set_verbosity(absl_logging.INFO)
     first = getattr(options, "process_id", 0) in (-1, 0)
     least = logging.INFO if first else logging.WARNING
+    foreign = logging.WARNING if options.debug else logging.CRITICAL
 
     def ours(record: logging.LogRecord) -> bool:
         known = f"{os.sep}sslax{os.sep}" in record.pathname
-        return record.levelno >= (least if known else logging.ERROR)
+        return record.levelno >= (least if known else foreign)
 
     handler.addFilter(ours)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import errno
 import itertools
 import json
 from collections.abc import Mapping
@@ -15,19 +14,10 @@ from absl import logging
 from etils import epath
 
 from sslax.core import State
+from sslax.train.storage import is_outside
 from sslax.train.together import from_first, gathered
 
 __all__ = ["latest_step", "open_checkpoints", "restore", "restore_latest", "save"]
-
-# What tensorstore says of a storage that does not answer, in place of an OSError.
-_OUTSIDE = (
-    "UNAVAILABLE",
-    "DEADLINE_EXCEEDED",
-    "PERMISSION_DENIED",
-    "UNAUTHENTICATED",
-    "RESOURCE_EXHAUSTED",
-    "ABORTED",
-)
 
 
 def open_checkpoints(
@@ -182,7 +172,7 @@ def _try(manager, step: int, wanted: dict[str, Any]) -> State | str:
     try:
         state = _read(item, wanted)
     except Exception as error:
-        damage, unreachable = _told(error), error if _is_outside(error) else None
+        damage, unreachable = _told(error), error if is_outside(error) else None
     else:
         unreachable = None
     told = gathered(f"outside {damage}" if unreachable else damage)
@@ -200,7 +190,7 @@ def _damage(manager, item, step: int, wanted: dict[str, Any]) -> str:
         metadata = ocp.StandardCheckpointHandler().metadata(item)
         stored = _arrays(getattr(metadata, "tree", metadata))
     except Exception as error:
-        if _is_outside(error):
+        if is_outside(error):
             raise
         return _told(error)
     if not stored:
@@ -230,16 +220,6 @@ def _read(item, wanted: dict[str, Any]) -> dict[str, Any]:
 
 def _told(error: Exception) -> str:
     return str(error).splitlines()[0][:500] if str(error) else repr(error)
-
-
-def _is_outside(error: Exception) -> bool:
-    """Whether the fault is the machine's or the network's, not the checkpoint's."""
-    if isinstance(error, MemoryError):
-        return True
-    if isinstance(error, OSError):
-        gone = (None, errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
-        return error.errno not in gone or isinstance(error, TimeoutError)
-    return any(word in str(error) for word in _OUTSIDE)
 
 
 def _folder(folder) -> epath.Path:

@@ -21,6 +21,7 @@ from sslax.train.online import online_evaluation
 from sslax.train.progress import announcement, progress, span
 from sslax.train.run import Run, build_run
 from sslax.train.signals import stop_requests
+from sslax.train.storage import faults
 from sslax.train.workdir import open_workdir, record_config
 
 __all__ = ["first_state", "pretrain", "steps", "train"]
@@ -42,12 +43,14 @@ def pretrain(
 
     Raises:
       ValueError: if the config, the data or the folder is not usable.
+      OSError: if the disk is full or does not answer.
       FloatingPointError: if a loss is not finite; the message has the step and the last
         good checkpoint.
     """
     folder = open_workdir(workdir, config, allow_config_change=allow_config_change)
     run = build_run(config)
-    return run, train(run, folder)
+    with faults():
+        return run, train(run, folder)
 
 
 def train(run: Run, folder: Any) -> State:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -87,12 +88,15 @@ def progress(
         rate = scalars.get("images_per_second", 0.0)
         left = span((steps - step) * batch_size / rate) if rate else "?"
         numbers = "  ".join(f"{k} {v:.4g}" for k, v in latest.items())
-        line = f"step {step}/{steps}  {rate:.0f} images/s  left {left}  "
+        speed = f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
+        line = f"step {step}/{steps}  {speed} images/s  left {left}  {numbers}"
         if live:
+            # A line that wraps cannot be written over.
+            line = line[: shutil.get_terminal_size().columns - 1]
             end = "\n" if step >= steps else ""
-            print(f"\r\x1b[K{line}{numbers}", end=end, file=sys.stderr, flush=True)
+            print(f"\r\x1b[K{line}", end=end, file=sys.stderr, flush=True)
         else:
-            print(f"{line}{numbers}", file=sys.stderr, flush=True)
+            print(line, file=sys.stderr, flush=True)
 
     return update
 

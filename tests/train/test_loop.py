@@ -163,6 +163,25 @@ def test_a_checkpoint_without_its_description_is_damaged_not_of_another_run(
     assert (copy / "damaged" / "12").exists() == (file == "_METADATA")
 
 
+def test_what_another_process_cannot_read_is_damaged_for_all(
+    whole, tmp_path, monkeypatch
+):
+    folder, run, _ = whole
+    copy = tmp_path / "run"
+    shutil.copytree(folder, copy)
+    manager = checkpoints.open_checkpoints(copy)
+    others = iter(["its part of the array is cut off", ""])
+    monkeypatch.setattr(checkpoints, "gathered", lambda text: [text, next(others)])
+    restored = checkpoints.restore_latest(manager, run.program.shapes)
+    assert int(restored.step) == 10
+    assert (copy / "damaged" / "12").exists()
+    others = iter(["outside UNAVAILABLE"])
+    with pytest.raises(OSError, match=r"another process cannot read .*UNAVAILABLE"):
+        checkpoints.restore_latest(manager, run.program.shapes)
+    manager.close()
+    assert not (copy / "damaged" / "10").exists()
+
+
 def test_a_storage_that_does_not_answer_is_not_damage(whole, tmp_path, monkeypatch):
     folder, run, _ = whole
     copy = tmp_path / "run"

@@ -1,0 +1,26 @@
+"""The line that a person sees while a run goes on."""
+
+import os
+import shutil
+import sys
+
+from sslax.train.progress import progress
+
+
+def test_a_live_line_never_wraps(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((40, 24)))
+    show = progress(100, batch_size=8, show=True)
+    show(10, {"images_per_second": 3.14159, "ssl/loss": 1.5, "other/loss": 2.5})
+    show(100, {"images_per_second": 1234.5, "ssl/loss": 1.25, "knn": 50.0})
+    shown = capsys.readouterr().err
+    assert shown.startswith("\r\x1b[Kstep 10/100  3.1 images/s  left ")
+    lines = shown.replace("\n", "").split("\r\x1b[K")[1:]
+    assert [len(line) for line in lines] == [39, 39]
+    assert lines[1].startswith("step 100/100  1,234 images/s")
+    assert shown.endswith("\n")
+
+
+def test_only_one_process_speaks(capsys):
+    progress(10, batch_size=8, show=False)(10, {"ssl/loss": 1.0})
+    assert capsys.readouterr().err == ""
