@@ -1,6 +1,7 @@
 """BYOL. Grill et al., 2020, arXiv:2006.07733.
 
-Variants: `imagenet` (ResNet-50, batch 4096, 300 epochs; published linear probe 72.5 %,
+Variants: `sample` (minutes on a laptop),
+`imagenet` (ResNet-50, batch 4096, 300 epochs; published linear probe 72.5 %,
 74.3 % at 1000 epochs), `cifar10` (ResNet-18, batch 256, 1000 epochs; 92.6 % in
 solo-learn, with a LARS of other units).
 
@@ -15,16 +16,16 @@ HAIKU = dict(conv_init="lecun", bn_unbiased=False)
 
 def get_config(variant: str = "imagenet"):
     """The recipe of the paper, by variant."""
-    choices = {"imagenet": _imagenet, "cifar10": _cifar10}
+    choices = {"imagenet": _imagenet, "cifar10": _cifar10, "sample": _sample}
     return common.pick(variant, choices)()
 
 
-def _method(config, encoder: dict, *, start: float):
+def _method(config, encoder: dict, *, start: float, hidden=4096, dim=256):
     return dict(
         name="byol",
         encoder=encoder,
-        hidden=4096,
-        dim=256,
+        hidden=hidden,
+        dim=dim,
         momentum=dict(
             name="cosine", start=start, end=1.0, steps=config.get_oneway_ref("steps")
         ),
@@ -62,5 +63,18 @@ def _cifar10():
         learning_rate=common.scaled(config, 2.0),
         weight_decay=1e-6,
         schedule=common.warmup_cosine(config, warmup_epochs=10),
+    )
+    return config
+
+
+def _sample():
+    config = common.sample()
+    config.views = dict(name="two_views", first=recipes.sample())
+    config.method = _method(config, common.SMALL_NET, start=0.99, hidden=256, dim=128)
+    config.optimizer = dict(
+        name="adamw",
+        learning_rate=2e-3,
+        weight_decay=1e-4,
+        schedule=common.warmup_cosine(config, warmup_epochs=1),
     )
     return config

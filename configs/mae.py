@@ -2,6 +2,7 @@
 
 Variants: `base` (ViT-B/16, batch 4096, 800 epochs; published fine-tuning 83.6 % and
 linear probe 68.0 % at 1600), `large` (85.9 %, 75.8 %), `huge` (86.9 %, 76.6 %),
+`sample` (minutes on a laptop),
 `cifar10` (ViT-S/4 at 32 px, batch 256, 1000 epochs, as solo-learn has it).
 
     sslax pretrain --config=configs/mae.py:large --workdir=/tmp/mae
@@ -12,9 +13,14 @@ from configs import common, recipes
 
 def get_config(variant: str = "base"):
     """The official recipe, by size."""
-    patches = {"base": 16, "large": 16, "huge": 14, "cifar10": 4}
-    patch_size = common.pick(variant, patches)
-    return _cifar10() if variant == "cifar10" else _imagenet(variant, patch_size)
+    choices = {
+        "base": lambda: _imagenet("base", 16),
+        "large": lambda: _imagenet("large", 16),
+        "huge": lambda: _imagenet("huge", 14),
+        "cifar10": _cifar10,
+        "sample": _sample,
+    }
+    return common.pick(variant, choices)()
 
 
 def _masked(size: int, patch_size: int, *, scale) -> dict:
@@ -25,7 +31,10 @@ def _masked(size: int, patch_size: int, *, scale) -> dict:
     )
 
 
-def _method(encoder: dict, patch_size: int, channels: int = 3):
+_DECODER = dict(width=512, depth=8, heads=16)
+
+
+def _method(encoder: dict, patch_size: int, channels: int = 3, decoder=_DECODER):
     return dict(
         name="mae",
         encoder=dict(
@@ -34,11 +43,9 @@ def _method(encoder: dict, patch_size: int, channels: int = 3):
         decoder=dict(
             name="mae_decoder",
             patch_size=patch_size,
-            width=512,
-            depth=8,
-            heads=16,
             channels=channels,
             dtype="float32",
+            **decoder,
         ),
         patch_size=patch_size,
     )
@@ -76,5 +83,23 @@ def _cifar10():
         b2=0.95,
         weight_decay=0.05,
         schedule=common.warmup_cosine(config, warmup_epochs=10),
+    )
+    return config
+
+
+def _sample():
+    config = common.sample(epochs=60)
+    config.evaluate.probe = {**recipes.PROBES["mae"], "batch_size": 256}
+    config.views = _masked(28, 4, scale=(0.4, 1.0))
+    encoder = dict(width=96, depth=4, heads=3)
+    decoder = dict(width=64, depth=2, heads=4)
+    config.method = _method(encoder, 4, channels=1, decoder=decoder)
+    config.optimizer = dict(
+        name="adamw",
+        learning_rate=1.5e-3,
+        b1=0.9,
+        b2=0.95,
+        weight_decay=0.05,
+        schedule=common.warmup_cosine(config, warmup_epochs=2),
     )
     return config

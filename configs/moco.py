@@ -1,6 +1,7 @@
 """MoCo v2. Chen et al., 2020, arXiv:2003.04297; He et al., 2019, arXiv:1911.05722.
 
-Variants: `imagenet` (ResNet-50, batch 256, 200 epochs; published linear probe 67.5 %),
+Variants: `sample` (minutes on a laptop),
+`imagenet` (ResNet-50, batch 256, 200 epochs; published linear probe 67.5 %),
 `cifar10` (ResNet-18, batch 512, 200 epochs; published kNN 82.6 %).
 
     sslax pretrain --config=configs/moco.py --workdir=/tmp/moco
@@ -11,7 +12,7 @@ from configs import common, recipes
 
 def get_config(variant: str = "imagenet"):
     """The official recipe, by variant."""
-    choices = {"imagenet": _imagenet, "cifar10": _cifar10}
+    choices = {"imagenet": _imagenet, "cifar10": _cifar10, "sample": _sample}
     return common.pick(variant, choices)()
 
 
@@ -86,5 +87,26 @@ def _cifar10():
         learning_rate=0.06,
         weight_decay=5e-4,
         schedule=_cosine_by_epoch(config),
+    )
+    return config
+
+
+def _sample():
+    config = common.sample()
+    config.views = dict(name="two_views", first=recipes.sample())
+    config.method = dict(
+        name="moco",
+        encoder=dict(**common.SMALL_NET, bn_groups=_groups(config, 32)),
+        hidden=256,
+        dim=128,
+        queue_size=4096,
+        momentum=0.99,
+        temperature=0.2,
+    )
+    config.optimizer = dict(
+        name="adamw",
+        learning_rate=2e-3,
+        weight_decay=1e-4,
+        schedule=common.warmup_cosine(config, warmup_epochs=1),
     )
     return config

@@ -67,6 +67,11 @@ def byol(size: int, *, blur=(1.0, 0.1), solarize=(0.0, 0.2)) -> dict:
     return dict(name="two_views", first=first, second=second)
 
 
+def sample(size: int = 28) -> dict:
+    """Crops of small grey pictures, whose shape is all there is: no less than 40 %."""
+    return crop(size, scale=(0.4, 1.0), jitter=(0.4, 0.4, 0.0, 0.0))
+
+
 def center(size: int, **kwargs) -> dict:
     """The centre of every image, for evaluation: a view inside its builder."""
     return dict(name="one_view", view=dict(name="center", size=size, **kwargs))

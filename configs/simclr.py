@@ -1,7 +1,8 @@
 """SimCLR. Chen et al., 2020, arXiv:2002.05709.
 
 Variants: `imagenet` (ResNet-50, batch 4096, LARS; published linear probe 64.5 % at 100
-epochs, 69.1 % at 1000), `cifar10` (ResNet-18, batch 512, 1000 epochs; about 91 %).
+epochs, 69.1 % at 1000), `sample` (minutes on a laptop),
+`cifar10` (ResNet-18, batch 512, 1000 epochs; about 91 %).
 
     sslax pretrain --config=configs/simclr.py:cifar10 --workdir=/tmp/simclr
 """
@@ -14,7 +15,7 @@ KERAS = dict(conv_init="lecun", bn_unbiased=False)
 
 def get_config(variant: str = "imagenet"):
     """The recipe of the official code, by variant."""
-    choices = {"imagenet": _imagenet, "cifar10": _cifar10}
+    choices = {"imagenet": _imagenet, "cifar10": _cifar10, "sample": _sample}
     return common.pick(variant, choices)()
 
 
@@ -61,5 +62,24 @@ def _cifar10():
         learning_rate=common.scaled(config, 1.0),
         weight_decay=1e-4,
         schedule=common.warmup_cosine(config, warmup_epochs=10),
+    )
+    return config
+
+
+def _sample():
+    config = common.sample()
+    config.views = dict(name="two_views", first=recipes.sample())
+    config.method = dict(
+        name="simclr",
+        encoder=common.SMALL_NET,
+        hidden=256,
+        dim=128,
+        temperature=0.2,
+    )
+    config.optimizer = dict(
+        name="adamw",
+        learning_rate=2e-3,
+        weight_decay=1e-4,
+        schedule=common.warmup_cosine(config, warmup_epochs=1),
     )
     return config
