@@ -56,7 +56,7 @@ LAYERS = {
     ),
     "commands": (
         RUN | {"ml_collections", "PIL"},
-        {"commands", "train", "plan", "program", "convert", "core", "data"}
+        {"commands", "train", "plan", "program", "convert", "core", "data", "evaluate"}
         | {"calls", "kinds", "platforms", "sharding"},
     ),
     "__main__": (set(), {"commands"}),

@@ -183,6 +183,7 @@ def _field(where: str) -> Any:
     import optax
 
     from sslax import core, data, kinds, sharding
+    from sslax.evaluate import tasks
 
     fields = {
         "method": core.Method,
@@ -190,12 +191,14 @@ def _field(where: str) -> Any:
         "optimizer": optax.GradientTransformation,
         "layout": sharding.Rule,
         "evaluate.views": kinds.Builder,
+        "evaluate.tasks": tuple[tasks.Task, ...],
+        "evaluate.online": tuple[tasks.Task, ...],
         "data.train": data.Source | str,
         "data.test": data.Source | str,
         "data.canvas": int | None,
         "normalize": Any,
     }
-    return next((fields[k] for k in fields if f".{where}".endswith(f".{k}")), None)
+    return fields.get(where) or fields.get(where.partition(".")[2])  # of a stage
 
 
 def _item_hint(hint: Any) -> Any:

@@ -72,14 +72,21 @@ def test_fields_that_follow_from_others_follow():
 
 
 def test_items_of_tuples_can_be_set_and_begun():
-    config = {"start": (), "tasks": ({"name": "classify", "k": 20},)}
+    tasks = ({"name": "retrieve"}, {"name": "classify"})
+    config = {"start": (), "evaluate": {"tasks": tasks}}
     override(config, "start[0].run", "/tmp/x")
     override(config, "start.0.take", "params/encoder")
-    override(config, "tasks[0]", "retrieve")
     assert config["start"] == ({"run": "/tmp/x", "take": "params/encoder"},)
-    assert config["tasks"][0] == {"name": "retrieve"}
-    with pytest.raises(ValueError, match="tasks has 1 items, numbered from 0; got '7'"):
-        override(config, "tasks[7].k", "1")
+    override(config, "evaluate.tasks[0].recall", "1, 5")
+    override(config, "evaluate.tasks[1]", "held_out")
+    assert config["evaluate"]["tasks"] == (
+        {"name": "retrieve", "recall": (1, 5)},
+        {"name": "held_out"},
+    )
+    with pytest.raises(ValueError, match="retrieve has no field 'recal': did you mean"):
+        override(config, "evaluate.tasks[0].recal", "1")
+    with pytest.raises(ValueError, match="tasks has 2 items, numbered from 0; got '7'"):
+        override(config, "evaluate.tasks[7].k", "1")
 
 
 def test_stages_are_set_by_their_name(tmp_path):
@@ -149,3 +156,34 @@ def test_a_text_is_what_it_says():
     assert typed("constant", float | optax.Schedule, "x") == {"name": "constant"}
     assert typed("0.5", float | optax.Schedule, "x") == 0.5
     assert json.dumps(typed("[1, 2]", tuple[int, ...], "x")) == "[1, 2]"
+
+
+def leaves(value, path=""):
+    if isinstance(value, dict) and value:
+        for key, part in value.items():
+            yield from leaves(part, f"{path}.{key}" if path else key)
+    elif isinstance(value, list) and any(isinstance(x, (dict, list)) for x in value):
+        for i, part in enumerate(value):
+            yield from leaves(part, f"{path}[{i}]")
+    else:
+        yield path, value
+
+
+def as_typed(value):
+    if isinstance(value, list):
+        return str(tuple(value))
+    return value if isinstance(value, str) else str(value).lower()
+
+
+@pytest.mark.parametrize("name", ["byol:cifar10", "mae", "moco", "rotation", "demo"])
+def test_every_field_of_a_config_can_be_given_as_it_is(name):
+    file, _, variant = name.partition(":")
+    text = f"configs/{file}.py" + (f":{variant}" if variant else "")
+    config = load_config(text)
+    given = [
+        (path, as_typed(value))
+        for path, value in leaves(config)
+        if value != {}  # an empty mapping has no fields
+    ]
+    assert len(given) > 40
+    assert load_config(text, given) == config
