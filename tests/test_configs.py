@@ -28,18 +28,24 @@ NAMES = sorted(
 
 
 def variants(name):
-    """The variants that a config's docstring names in backquotes."""
+    """The variants that a config's docstring names in backquotes, and their stages."""
     module = importlib.import_module(f"configs.{name}")
-    line = re.search(r"Variants:(.*?)\n\n", module.__doc__, re.DOTALL)
-    return re.findall(r"`(\w+)`", line[1]) if line else [None]
+    text = module.__doc__.partition("Variants:")[2]
+    found = re.findall(r"`(\w+)`", text.partition("\n\n")[0]) or [None]
+    if not hasattr(module, "get_stages"):
+        return found
+    return [f"{v}/{stage}" for v in found for stage in module.get_stages(v)]
 
 
 CASES = [pytest.param(n, v, id=f"{n}:{v}") for n in NAMES for v in variants(n)]
 
 
 def made(name, variant):
-    get_config = importlib.import_module(f"configs.{name}").get_config
-    return get_config() if variant is None else get_config(variant)
+    module = importlib.import_module(f"configs.{name}")
+    if variant is None:
+        return module.get_config()
+    variant, _, stage = variant.partition("/")
+    return module.get_stages(variant)[stage] if stage else module.get_config(variant)
 
 
 def load(name, variant):

@@ -11,7 +11,7 @@ from sslax.core import Aux, Method, Net, Objective, chain, features_of, fold
 __all__ = ["rotation"]
 
 
-def rotation(encoder: Net) -> Method:
+def rotation(encoder: Net, *, features: str | None = None) -> Method:
     """Turn every image by 0, 90, 180 and 270 degrees and classify the angle.
 
     All four copies of an image are in the batch, which the paper found better than one
@@ -19,18 +19,25 @@ def rotation(encoder: Net) -> Method:
 
     Args:
       encoder: images to features [b d]; `models.nin` is the paper's for CIFAR-10.
+      features: what is evaluated, where the encoder gives several outputs by name, such
+        as the paper's second block, "conv2"; the classifier reads "pooled". None for an
+        encoder of one output, which is both.
 
     Returns:
       A method with groups "encoder" and "classifier", for batches of `views.rotated`.
 
     Example:
       >>> method = rotation(models.convnet())
+      >>> inner = rotation(models.nin(output=("pooled", "conv2")), features="conv2")
 
     References:
       Gidaris et al., Unsupervised Representation Learning by Predicting Image
       Rotations, 2018, arXiv:1803.07728, equations 1 to 3.
     """
-    net = chain(encoder=encoder, classifier=models.linear(dim=4))
+    classifier = models.linear(dim=4)
+    if features is not None:
+        classifier = _reading(classifier, "pooled")
+    net = chain(encoder=encoder, classifier=classifier)
 
     def init(key, batch):
         params, stats = net.init(key, batch["views"][0])
@@ -47,8 +54,26 @@ def rotation(encoder: Net) -> Method:
         right = (logits.argmax(axis=-1) == turns).mean()
         return value, Aux({"stats": stats}, {"accuracy": right})
 
+    whole = features_of(net, "encoder")
+
+    def inner(params, extra, batch, *, key):
+        out = whole(params, extra, batch, key=key)[features]
+        return out.reshape(len(out), -1)
+
     return Method(
         init=init,
         objectives={"ssl": Objective(loss=loss, separable=True)},
-        outputs={"features": features_of(net, "encoder")},
+        outputs={"features": whole if features is None else inner},
     )
+
+
+def _reading(net: Net, name: str) -> Net:
+    """A net of one of the outputs of the net before it."""
+
+    def init(key, outputs):
+        return net.init(key, outputs[name])
+
+    def apply(params, stats, outputs, **options):
+        return net.apply(params, stats, outputs[name], **options)
+
+    return Net(init, apply)

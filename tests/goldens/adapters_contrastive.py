@@ -133,7 +133,7 @@ def _cpc_v2(inputs, hyper):
     )
     offsets = targets.shape[1] - 1
     predictions = jnp.stack([hyper["embed_scale"] * predictions] * offsets)
-    per_offset = losses.cpc_v2(predictions, targets, reduction="none")
+    per_offset = losses.cpc_v2(predictions, targets, first=0, reduction="none")
     times = jnp.arange(offsets, dtype=per_offset.dtype)
     return {"loss": jnp.sum(times * per_offset), "aux_per_offset": per_offset}
 

@@ -140,7 +140,7 @@ CONTRASTIVE = {
         },
     ),
     "cpc_v2": Case(
-        losses.cpc_v2,
+        _with(losses.cpc_v2, first=0),
         {"predictions": _draw(1, 2, B, 3, 2, D), "targets": _draw(2, B, 3, 2, D)},
     ),
     "cross_correlation": Case(losses.cross_correlation, PAIR),

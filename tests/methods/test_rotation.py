@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sslax import methods, views
+from sslax import methods, models, views
 from tests.methods.following import cross_entropy, dense, flat, follow, linear
 
 
@@ -33,3 +33,20 @@ def test_labels_of_three_steps_match_the_turns(rng):
         ]
         right = [np.argmax(rows, axis=1) == k for k, rows in enumerate(logits)]
         np.testing.assert_allclose(step.metrics["ssl/accuracy"], np.mean(right), 1e-6)
+
+
+def test_an_inner_output_is_evaluated_and_the_pooled_one_classified():
+    encoder = models.nin(output=("pooled", "conv2"))
+    method = methods.rotation(encoder, features="conv2")
+    batch = views.rotated(view=lambda key, image, box: image)(
+        jax.random.key(0), {"image": jnp.zeros((2, 16, 16, 3))}
+    )
+
+    def read(key):
+        params, extra = method.init(key, batch)
+        features = method.outputs["features"](params, extra, batch, key=key)
+        return features, params["classifier"]
+
+    features, head = jax.eval_shape(read, jax.random.key(0))
+    assert features.shape == (2, 4 * 4 * 192)
+    assert head["linear1"]["kernel"].shape == (192, 4)

@@ -1,0 +1,247 @@
+"""Every config held to the sheet of its method: what the paper and its code do.
+
+The tables hold what a call comes to, with the defaults that the config leaves alone.
+"""
+
+import importlib
+import inspect
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from sslax import calls, losses, methods, models, optim, schedules, views
+from sslax.schedules import Schedule
+
+MODULES = (methods, models, optim, views, schedules)
+# Encoder: initialisation, batch norm.
+TORCH = {"conv_init": "he_fan_out", "bn_unbiased": True}
+KERAS = {"conv_init": "lecun", "bn_unbiased": False}
+BN = {"bn_momentum": 0.9, "bn_eps": 1e-5}
+# Views: crops and colours of the three codes, by the strength of the jitter.
+TENSORFLOW = {"resize": "bicubic", "antialias": False, "padding": "zero"}
+TORCHVISION = {"resize": "bilinear", "antialias": True, "crop": "torchvision"}
+CROP = {"scale": (0.08, 1.0), "ratio": (3 / 4, 4 / 3), "flip": 0.5}
+MAE_CROP = {"resize": "bicubic", "jitter": None, "grayscale": 0.0, "blur": 0.0}
+COLOURS = {"jitter_prob": 0.8, "grayscale": 0.2, "sigma": (0.1, 2.0)}
+BYOL = {**CROP, **COLOURS, **TENSORFLOW, "crop": "byol", "colour": "byol"}
+BYOL |= {"jitter": (0.4, 0.4, 0.2, 0.1), "threshold": 0.5}
+SIMCLR = {**CROP, **COLOURS, **TENSORFLOW, "crop": "tf", "colour": "simclr"}
+MOCO = {**CROP, **COLOURS, **TORCHVISION, "colour": "torchvision"}
+MOCO |= {"jitter": (0.4, 0.4, 0.4, 0.1), "solarize": 0.0}
+# Optimizers: order of LARS is the function; what is left out of decay and adaptation.
+LARS = {"momentum": 0.9, "trust": 0.001, "exclude": "rank_one"}
+ADAMW = {"name": "adamw", "b1": 0.9, "b2": 0.95, "weight_decay": 0.05}
+ADAMW |= {"exclude": "rank_one", "clip": None}
+
+SHEETS = {
+    "simclr:imagenet": {
+        "batch_size": 4096,
+        "epochs": 100,
+        "normalize": None,
+        "encoder": {"name": "resnet50", "zero_init": True, "bn_groups": 1, **KERAS},
+        "first": {**SIMCLR, "jitter": (0.8, 0.8, 0.8, 0.2), "blur": 0.5, "size": 224},
+        "evaluated": {"fraction": 0.875, "resize_to": None, "size": 224},
+        "method": {"hidden": 2048, "dim": 128, "depth": 2, "temperature": 0.1},
+        "optimizer": {"name": "lars", **LARS, "weight_decay": 1e-6, "nesterov": False},
+        "rate": (4.8, {0: 0.0, 5: 0.5, 10: 1.0, 55: 0.5, 100: 0.0}),
+    },
+    "simclr:cifar10": {
+        "batch_size": 512,
+        "epochs": 1000,
+        "normalize": None,
+        "encoder": {"name": "resnet18", "stem": "cifar", "zero_init": True, **KERAS},
+        "first": {**SIMCLR, "jitter": (0.4, 0.4, 0.4, 0.1), "blur": 0.0, "size": 32},
+        "method": {"hidden": 512, "dim": 128, "depth": 2, "temperature": 0.5},
+        "optimizer": {"name": "lars", **LARS, "weight_decay": 1e-4},
+        "rate": (2.0, {0: 0.0, 10: 1.0, 505: 0.5, 1000: 0.0}),
+    },
+    "byol:imagenet": {
+        "batch_size": 4096,
+        "epochs": 300,
+        "normalize": "imagenet",
+        "encoder": {"name": "resnet50", "zero_init": True, "bn_groups": 1, **KERAS},
+        "first": {**BYOL, "blur": 1.0, "solarize": 0.0, "size": 224},
+        "second": {**BYOL, "blur": 0.1, "solarize": 0.2, "size": 224},
+        "evaluated": {"resize_to": 256, "fraction": None, "size": 224},
+        "method": {"hidden": 4096, "dim": 256},
+        "momentum": {0: 0.99, 150: 0.995, 300: 1.0},
+        "optimizer": {"name": "lars_byol", **LARS, "weight_decay": 1e-6},
+        "rate": (4.8, {0: 0.0, 10: 1.0, 155: 0.5, 300: 0.0}),
+    },
+    "byol:cifar10": {
+        "batch_size": 256,
+        "epochs": 1000,
+        "normalize": "cifar10",
+        "encoder": {"name": "resnet18", "stem": "cifar", **KERAS},
+        "first": {**BYOL, "blur": 0.0, "solarize": 0.0, "size": 32},
+        "second": {**BYOL, "blur": 0.0, "solarize": 0.2, "size": 32},
+        "method": {"hidden": 4096, "dim": 256},
+        "momentum": {0: 0.99, 1000: 1.0},
+        "optimizer": {"name": "lars_byol", **LARS, "weight_decay": 1e-6},
+        "rate": (2.0, {0: 0.0, 10: 1.0, 1000: 0.0}),
+    },
+    "moco:imagenet": {
+        "batch_size": 256,
+        "epochs": 200,
+        "normalize": "imagenet",
+        "encoder": {"name": "resnet50", "zero_init": False, "bn_groups": 8, **TORCH},
+        "first": {**MOCO, "scale": (0.2, 1.0), "blur": 0.5, "size": 224},
+        "method": {"hidden": 2048, "dim": 128, "queue_size": 65536}
+        | {"momentum": 0.999, "temperature": 0.2},
+        "optimizer": {"name": "sgd", "momentum": 0.9, "nesterov": False}
+        | {"weight_decay": 1e-4, "exclude": "none"},
+        "rate": (0.03, {0: 1.0, 100: 0.5, 100.9: 0.5, 199.9: 0.0}),
+    },
+    "moco:cifar10": {
+        "batch_size": 512,
+        "epochs": 200,
+        "normalize": "cifar10",
+        "encoder": {"name": "resnet18", "stem": "cifar", "bn_groups": 8, **TORCH},
+        "first": {**MOCO, "scale": (0.08, 1.0), "blur": 0.0, "size": 32},
+        "method": {"hidden": None, "dim": 128, "queue_size": 4096}
+        | {"momentum": 0.99, "temperature": 0.1},
+        "optimizer": {"name": "sgd", "weight_decay": 5e-4, "exclude": "none"},
+        "rate": (0.06, {0: 1.0, 100: 0.5, 199.9: 0.0}),
+    },
+    "mae:base": {
+        "batch_size": 4096,
+        "epochs": 800,
+        "normalize": "imagenet",
+        "encoder": {"name": "mae_encoder", "size": "base", "patch_size": 16},
+        "decoder": {"width": 512, "depth": 8, "heads": 16, "patch_size": 16},
+        "view": {**CROP, **MAE_CROP, "scale": (0.2, 1.0), "size": 224},
+        "mask": {"name": "hide_patches", "ratio": 0.75, "patch_size": 16},
+        "method": {"normalize_target": True, "patch_size": 16},
+        "optimizer": ADAMW,
+        "rate": (2.4e-3, {0: 0.0, 40: 1.0, 420: 0.5, 800: 0.0}),
+    },
+    "mae:huge": {
+        "encoder": {"size": "huge", "patch_size": 14},
+        "mask": {"ratio": 0.75, "patch_size": 14},
+        "optimizer": ADAMW,
+        "rate": (2.4e-3, {40: 1.0, 800: 0.0}),
+    },
+    "mae:cifar10": {
+        "batch_size": 256,
+        "epochs": 1000,
+        "normalize": "cifar10",
+        "encoder": {"name": "mae_encoder", "size": "small", "patch_size": 4},
+        "view": {**CROP, **MAE_CROP, "size": 32},
+        "mask": {"ratio": 0.75, "patch_size": 4},
+        "optimizer": ADAMW,
+        "rate": (2e-4, {0: 0.0, 10: 1.0, 1000: 0.0}),
+    },
+    "rotation:cifar10": {
+        "batch_size": 128,
+        "epochs": 200,
+        "normalize": "cifar10_rotnet",
+        "encoder": {"name": "nin", "blocks": 4},
+        "view": {"name": "shifted", "padding": 4, "mode": "zero", "flip": 0.5},
+        "method": {"features": "conv2"},
+        "optimizer": {"name": "sgd", "momentum": 0.9, "nesterov": True}
+        | {"weight_decay": 5e-4, "exclude": "none"},
+        "rate": (0.1, {0: 1.0, 59.9: 1.0, 60: 0.2, 120: 0.04, 160: 0.008}),
+    },
+    "rotation:imagenet": {
+        "epochs": 105,
+        "normalize": "imagenet",
+        "encoder": {"name": "resnet50", **BN},
+        "view": {**CROP, **TORCHVISION, "jitter": None, "size": 224},
+        "optimizer": {"name": "sgd", "momentum": 0.9, "nesterov": False}
+        | {"weight_decay": 1e-4, "exclude": "rank_one"},
+        # 0.1 for 256 inputs, of which an image is four.
+        "rate": (0.4, {5: 1.0, 30: 0.1, 60: 0.01, 90: 0.001, 100: 1e-4}),
+    },
+}
+
+
+def resolved(spec):
+    """A call with the defaults of its function, nested calls too."""
+    if isinstance(spec, (list, tuple)):
+        return tuple(resolved(v) for v in spec)
+    if not isinstance(spec, Mapping):
+        return spec
+    spec = {key: resolved(value) for key, value in spec.items()}
+    owner = next((m for m in MODULES if spec.get("name") in m.__all__), None)
+    if owner is None:
+        return spec
+    parameters = inspect.signature(getattr(owner, spec["name"])).parameters.values()
+    defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+    return defaults | spec
+
+
+def parts(config):
+    """The calls of a config that a sheet speaks of, by what they are."""
+    found = {k: resolved(v) for k, v in config.items() if k in ("method", "optimizer")}
+    for call in (config["method"], config["views"]):
+        found |= {k: resolved(v) for k, v in call.items() if isinstance(v, Mapping)}
+    found["evaluated"] = resolved(config["evaluate"]["views"]["view"])
+    return found
+
+
+def load(name):
+    file, _, variant = name.partition(":")
+    config = importlib.import_module(f"configs.{file}").get_config(variant)
+    return config.to_dict()
+
+
+@pytest.mark.parametrize("name", SHEETS)
+def test_a_config_is_what_its_sheet_says(name):
+    config, sheet = load(name), dict(SHEETS[name])
+    found = parts(config)
+    peak, course = sheet.pop("rate")
+    assert config["optimizer"]["learning_rate"] == pytest.approx(peak)
+    check_course(config, config["optimizer"]["schedule"], course)
+    if "momentum" in sheet:
+        check_course(config, config["method"]["momentum"], sheet.pop("momentum"))
+    for part, wanted in sheet.items():
+        if not isinstance(wanted, Mapping):
+            assert config[part] == wanted, part
+            continue
+        for argument, value in wanted.items():
+            seen = found[part][argument]
+            assert seen == (pytest.approx(value) if _number(value) else value), argument
+    if "bn_momentum" in found["encoder"]:
+        assert {k: found["encoder"][k] for k in BN} == BN
+
+
+def _number(value):
+    values = value if isinstance(value, tuple) else (value,)
+    return all(isinstance(v, (int, float)) for v in values)
+
+
+def check_course(config, call, course):
+    """A schedule at some epochs, as parts of its peak."""
+    schedule = calls.build(call, Schedule)
+    for epoch, value in course.items():
+        step = min(round(epoch * config["steps_per_epoch"]), config["steps"])
+        assert float(schedule(step)) == pytest.approx(value, abs=2e-3, rel=2e-2), epoch
+
+
+def test_every_variant_of_a_paper_has_its_sheet():
+    """mae:large is base with another size; `sample` is of no paper."""
+    from tests.test_configs import CASES
+
+    named = {":".join(map(str, case.values)) for case in CASES}
+    own = {name for name in named if name.split(":")[0] in methods.__all__}
+    own = {name for name in own if not name.endswith(":sample")}
+    assert own - set(SHEETS) <= {"mae:large"}
+
+
+@pytest.mark.parametrize(("kind", "fan"), [("lecun", 3 * 49), ("he_fan_out", 64 * 49)])
+def test_convolutions_start_with_the_deviation_of_their_kind(kind, fan):
+    net = models.resnet18(conv_init=kind, width=1)
+    image = jnp.zeros((1, 32, 32, 3))
+    # Only the first convolution is made.
+    first = jax.jit(lambda key: net.init(key, image)[0]["conv1"])(jax.random.key(0))
+    kernel = max(jax.tree.leaves(first), key=np.ndim)
+    gain = {"lecun": 1.0, "he_fan_out": 2.0}[kind]
+    assert float(kernel.std()) == pytest.approx((gain / fan) ** 0.5, rel=0.05)
+
+
+def test_cpc_skips_the_rows_that_its_patches_share():
+    """Patches of 80 pixels every 36 overlap two rows down: 80 > 2 * 36."""
+    assert inspect.signature(losses.cpc_v2).parameters["first"].default == 2
