@@ -11,6 +11,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
+from sslax.arrays import at_least_float32, check_probability, unit
+
 __all__ = [
     "ema",
     "enqueue",
@@ -48,15 +50,15 @@ def ema(old: Any, new: Any, *, momentum: ArrayLike) -> Any:
       He et al., "Momentum Contrast for Unsupervised Visual Representation Learning",
       2019, arXiv:1911.05722, equation 2.
     """
-    _check_momentum(momentum)
+    check_probability(momentum=momentum)
 
     def average(before, after):
         before, after = jnp.asarray(before), jnp.asarray(after)
         if not jnp.issubdtype(before.dtype, jnp.floating):
             return after.astype(before.dtype)
-        wide = jnp.promote_types(before.dtype, jnp.float32)
-        m = jnp.asarray(momentum, wide)
-        mixed = m * before.astype(wide) + (1 - m) * after.astype(wide)
+        wide = at_least_float32(before)
+        m = jnp.asarray(momentum, wide.dtype)
+        mixed = m * wide + (1 - m) * after.astype(wide.dtype)
         return mixed.astype(before.dtype)
 
     return jax.tree.map(average, old, new)
@@ -86,7 +88,7 @@ def follows(
       2.0
     """
 
-    _check_momentum(momentum(0) if callable(momentum) else momentum)
+    check_probability(momentum=momentum(0) if callable(momentum) else momentum)
 
     def after_update(params, extra, *, step):
         student = {name: params[name] for name in groups}
@@ -184,8 +186,8 @@ def update_bank(
       momentum: m, the share of the old entry, in [0, 1]; InstDisc and CMC use 0.5.
 
     Returns:
-      The bank. Of images that occur twice in `index`, one item is kept; a mixture that
-      is exactly 0 leaves the old entry.
+      The bank. Of images that occur twice in `index`, one item is kept; a mixture
+      shorter than 1e-12 has no direction and leaves the old entry.
 
     Raises:
       ValueError: if the shapes do not fit or the momentum is outside [0, 1].
@@ -200,19 +202,17 @@ def update_bank(
       Wu et al., "Unsupervised Feature Learning via Non-Parametric Instance
       Discrimination", 2018, arXiv:1805.01978, section 3.2.
     """
-    _check_momentum(momentum)
+    check_probability(momentum=momentum)
     if items.shape[1:] != bank.shape[1:] or index.shape != items.shape[:1]:
         raise ValueError(
             f"items {items.shape} and index {index.shape} do not fit the bank "
             f"{bank.shape}"
         )
-    wide = jnp.promote_types(bank.dtype, jnp.float32)
-    m = jnp.asarray(momentum, wide)
-    old = bank[index].astype(wide)
-    mixed = m * old + (1 - m) * items.astype(wide)
-    square = jnp.sum(mixed * mixed, axis=1, keepdims=True)
-    length = jnp.sqrt(jnp.where(square > 0, square, 1))
-    entry = jnp.where(square > 0, mixed / length, old)
+    old = at_least_float32(bank[index])
+    m = jnp.asarray(momentum, old.dtype)
+    direction = unit(m * old + (1 - m) * items.astype(old.dtype))
+    some = jnp.any(direction != 0, axis=1, keepdims=True)
+    entry = jnp.where(some, direction, old)
     return bank.at[index].set(entry.astype(bank.dtype))
 
 
@@ -247,8 +247,7 @@ def log_constant(scores: Float[Array, "*b k"], *, size: int) -> Float[Array, ""]
         raise ValueError(
             f"expected scores and a positive size, got {scores.shape} and {size}"
         )
-    scores = scores.astype(jnp.promote_types(scores.dtype, jnp.float32))
-    return jax.nn.logsumexp(scores) + math.log(size / scores.size)
+    return jax.nn.logsumexp(at_least_float32(scores)) + math.log(size / scores.size)
 
 
 def update_centre(
@@ -285,16 +284,10 @@ def update_centre(
         raise ValueError(
             f"centre {centre.shape} must have the width of the logits {logits.shape}"
         )
-    wide = jnp.promote_types(logits.dtype, jnp.float32)
-    mean = jnp.mean(logits.astype(wide), axis=tuple(range(logits.ndim - 1)))
+    mean = jnp.mean(at_least_float32(logits), axis=tuple(range(logits.ndim - 1)))
     return ema(centre, mean, momentum=momentum)
 
 
 def _check_items(queue: Array, items: Array) -> None:
     if items.shape[1:] != queue.shape[1:] or items.shape[0] > queue.shape[0]:
         raise ValueError(f"items {items.shape} do not fit the queue {queue.shape}")
-
-
-def _check_momentum(momentum: ArrayLike) -> None:
-    if not isinstance(momentum, jax.core.Tracer) and not 0 <= float(momentum) <= 1:
-        raise ValueError(f"momentum must lie in [0, 1], got {momentum}")

@@ -72,9 +72,9 @@ def test_ema_mixes_floats_and_takes_counters():
 @pytest.mark.parametrize("momentum", [-0.1, 1.1])
 def test_momentum_is_a_share(momentum):
     x = jnp.ones((2, 2))
-    with pytest.raises(ValueError, match=r"momentum must lie in \[0, 1\]"):
+    with pytest.raises(ValueError, match=r"momentum must be in \[0, 1\]"):
         memory.ema(x, x, momentum=momentum)
-    with pytest.raises(ValueError, match=r"momentum must lie in \[0, 1\]"):
+    with pytest.raises(ValueError, match=r"momentum must be in \[0, 1\]"):
         memory.update_bank(x, jnp.arange(2), x, momentum=momentum)
 
 

@@ -160,7 +160,7 @@ def test_renderings_share_the_crop():
 
 def test_bad_options_are_refused_when_built():
     for options, message in (
-        ({"crop": "pytorch"}, "torchvision, tf, byol"),
+        ({"crop": "pytorch"}, "crop rule must be one of 'torchvision', 'tf', 'byol'"),
         ({"scale": (0.0, 1.0)}, "area fractions"),
         ({"blur": 1.5}, r"blur must be in \[0, 1\]"),
         ({"resize": "cubic"}, "bicubic"),

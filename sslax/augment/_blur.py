@@ -8,12 +8,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from sslax.arrays import check_choice, check_probability
 from sslax.augment._kernels import multiply
 from sslax.augment._layout import (
     Range,
-    check_choice,
     check_image,
-    check_probability,
     from_rows,
     to_rows,
 )
@@ -122,7 +121,7 @@ def _along(rows: Array, weights: Array, axis: int, padding: str) -> Array:
 
 def check_blur(kernel_size: int, padding: str, sides: tuple[int, ...]) -> None:
     """Raises if the kernel is even, or too wide to be reflected."""
-    check_choice(padding, PADDINGS, "padding")
+    check_choice(PADDINGS, padding=padding)
     if kernel_size < 1 or kernel_size % 2 == 0:
         raise ValueError(f"kernel_size must be odd and positive, got {kernel_size}")
     if padding == "reflect" and kernel_size // 2 >= min(sides):
@@ -224,7 +223,7 @@ def random_blur(
       Representations, 2020, arXiv:2002.05709, appendix A.
     """
     check_image(image)
-    check_probability(probability, "probability of blur")
+    check_probability(probability=probability)
     if not 0 <= sigma[0] <= sigma[1]:
         raise ValueError(f"sigma must be a range 0 <= low <= high, got {sigma!r}")
     drawn = draw_sigma(key, image.shape[0], sigma, probability)

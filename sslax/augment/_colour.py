@@ -16,9 +16,9 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from sslax.arrays import check_choice
 from sslax.augment._hsv import adjust_hsv, shift_hue
 from sslax.augment._layout import (
-    check_choice,
     check_image,
     from_rows,
     grey_rows,
@@ -69,7 +69,7 @@ def brightness(
       Own Latent, 2020, arXiv:2006.07733, appendix B.
     """
     check_image(image)
-    check_choice(colour, COLOURS, "colour")
+    check_choice(COLOURS, colour=colour)
     rows = to_rows(image)
     amount = per_image(amount, rows)
     out = rows + amount if colour == "byol" else rows * amount
@@ -104,7 +104,7 @@ def contrast(
       Chen et al., A Simple Framework for Contrastive Learning of Visual
       Representations, 2020, arXiv:2002.05709, appendix A.
     """
-    check_choice(colour, COLOURS, "colour")
+    check_choice(COLOURS, colour=colour)
     torchvision = colour == "torchvision"
     check_image(image, channels=(1, 3) if torchvision else None)
     rows = to_rows(image)
@@ -142,7 +142,7 @@ def saturation(
       Chen et al., A Simple Framework for Contrastive Learning of Visual
       Representations, 2020, arXiv:2002.05709, appendix A.
     """
-    check_choice(colour, COLOURS, "colour")
+    check_choice(COLOURS, colour=colour)
     check_image(image, channels=(1, 3))
     if image.shape[-1] == 1:
         return image

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from sslax.arrays import at_least_float32
 from sslax.augment._kernels import resample_weights
 from sslax.augment._layout import check_image, compute_dtype, from_rows, to_rows
 from sslax.augment._resample import filter_rows
@@ -191,7 +192,7 @@ def contrast_normalize(
       Doersch et al., Unsupervised Visual Representation Learning by Context Prediction,
       2015, arXiv:1505.05192, the released code.
     """
-    x = patches.astype(compute_dtype(patches.dtype))
+    x = at_least_float32(patches)
     square = jnp.mean(x**2, axis=(1, 2, 3), keepdims=True)
     some = square > 1e-12
     scale = jnp.where(some, level / jnp.sqrt(jnp.where(some, square, 1.0)), 0.0)

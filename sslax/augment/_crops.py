@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from sslax.arrays import check_choice
 from sslax.augment._kernels import METHODS
-from sslax.augment._layout import Range, check_choice, check_image, from_columns
+from sslax.augment._layout import Range, check_image, from_columns
 from sslax.augment._resample import check_boxes, crop_columns, pair, whole_box
 
 RULES = ("torchvision", "tf", "byol")
@@ -20,7 +21,7 @@ TF_COVERED = 0.1
 
 def check_crop(scale, ratio, rule: str) -> None:
     """Raises if the area range, the aspect range or the rule make no sense."""
-    check_choice(rule, RULES, "crop rule")
+    check_choice(RULES, **{"crop rule": rule})
     if not (len(scale) == 2 and 0 < scale[0] <= scale[1] <= 1):
         raise ValueError(
             f"scale must be two area fractions 0 < low <= high <= 1, got {scale!r}"
@@ -200,7 +201,7 @@ def random_resized_crop(
       Szegedy et al., Going Deeper with Convolutions, 2014, arXiv:1409.4842, section 6.
     """
     check_image(image)
-    check_choice(method, METHODS, "method")
+    check_choice(METHODS, method=method)
     crop_key, flip_key = jax.random.split(key)
     box = whole_box(image) if box is None else box
     crop = random_box(crop_key, box, scale=scale, ratio=ratio, rule=rule)

@@ -6,11 +6,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from sslax.arrays import at_least_float32, check_choice
 from sslax.augment._hsv import hue_chroma_value, paint
 from sslax.augment._layout import (
-    check_choice,
     check_image,
-    compute_dtype,
     from_rows,
     per_image,
     to_rows,
@@ -66,8 +65,8 @@ def gradient_energy(
       Convolutional Neural Networks, 2014, arXiv:1406.6909, section 3.1.
     """
     check_image(image, channels=(1, 3))
-    check_choice(gradient, GRADIENTS, "gradient")
-    x = image.astype(compute_dtype(image.dtype))
+    check_choice(GRADIENTS, gradient=gradient)
+    x = at_least_float32(image)
     grey = sum(w * x[..., i] for i, w in enumerate(LUMA))
     grey = x[..., 0] if x.shape[-1] == 1 else grey
     if gradient == "central":
@@ -171,7 +170,7 @@ def scale_components(
         raise ValueError(
             f"expected factors ({image.shape[0]}, 3), got {tuple(factors.shape)}"
         )
-    x = image.astype(compute_dtype(image.dtype))
+    x = at_least_float32(image)
     mean = jnp.mean(x, axis=(1, 2), keepdims=True)
     centred = x - mean
     spread = jnp.einsum("bhwc,bhwd->bcd", centred, centred, precision="highest")

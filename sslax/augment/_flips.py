@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from sslax.augment._layout import check_image, check_probability
+from sslax.arrays import check_probability
+from sslax.augment._layout import check_image
 
 
 def horizontal_flip(
@@ -58,7 +59,7 @@ def random_flip(
       [2.0, 1.0, 0.0]
     """
     check_image(image)
-    check_probability(probability, "probability of a flip")
+    check_probability(probability=probability)
     flip = jax.random.bernoulli(key, probability, (image.shape[0],))
     return horizontal_flip(image, flip=flip)
 

@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sslax.augment._layout import check_choice, check_image, compute_dtype
+from sslax.arrays import check_choice
+from sslax.augment._layout import check_image, compute_dtype
 from sslax.augment._resample import pair
 
 SAMPLINGS = ("bilinear", "nearest")
@@ -51,7 +52,7 @@ def affine(
       equations 1 and 5.
     """
     check_image(image)
-    check_choice(sampling, SAMPLINGS, "sampling")
+    check_choice(SAMPLINGS, sampling=sampling)
     batch, height, width, _ = image.shape
     if matrix.shape not in ((2, 3), (batch, 2, 3)):
         raise ValueError(

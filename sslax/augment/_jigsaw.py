@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Integer, PRNGKeyArray
 
+from sslax.arrays import at_least_float32, check_choice
 from sslax.augment._lab import TABLES
-from sslax.augment._layout import check_choice, check_image, compute_dtype
+from sslax.augment._layout import check_image
 
 CRITERIA = ("max_mean", "max_min")
 
@@ -46,7 +47,7 @@ def choose_permutations(
       Noroozi and Favaro, Unsupervised Learning of Visual Representations by Solving
       Jigsaw Puzzles, 2016, arXiv:1603.09246, algorithm 1.
     """
-    check_choice(criterion, CRITERIA, "criterion")
+    check_choice(CRITERIA, criterion=criterion)
     candidates = np.array(list(itertools.permutations(range(tiles))), np.uint8)
     if not 1 <= count <= len(candidates):
         raise ValueError(
@@ -97,7 +98,7 @@ def permutation_set(
       Noroozi and Favaro, Unsupervised Learning of Visual Representations by Solving
       Jigsaw Puzzles, 2016, arXiv:1603.09246, section 3.4.
     """
-    check_choice(criterion, CRITERIA, "criterion")
+    check_choice(CRITERIA, criterion=criterion)
     stored = _stored(criterion)
     if not 1 <= count <= len(stored):
         raise ValueError(
@@ -259,7 +260,7 @@ def normalize_patches(
       Noroozi and Favaro, Unsupervised Learning of Visual Representations by Solving
       Jigsaw Puzzles, 2016, arXiv:1603.09246, section 4.2.
     """
-    x = patches.astype(compute_dtype(patches.dtype))
+    x = at_least_float32(patches)
     centred = x - jnp.mean(x, axis=(-3, -2), keepdims=True)
     count = x.shape[-3] * x.shape[-2] - ddof
     variance = jnp.sum(centred**2, axis=(-3, -2), keepdims=True) / max(count, 1)

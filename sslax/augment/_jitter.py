@@ -8,13 +8,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from sslax.arrays import check_choice, check_probability
 from sslax.augment._colour import COLOURS, contrast_base
 from sslax.augment._hsv import adjust_hsv
 from sslax.augment._layout import (
     Range,
-    check_choice,
     check_image,
-    check_probability,
     from_rows,
     grey_rows,
     to_rows,
@@ -127,7 +126,7 @@ def jitter(
       Representations, 2020, arXiv:2002.05709, appendix A.
     """
     check_image(image, channels=(1, 3))
-    check_choice(colour, COLOURS, "colour")
+    check_choice(COLOURS, colour=colour)
     batch, channels = image.shape[0], image.shape[-1]
     if amounts.shape != (batch, 4) or order.ndim != 2 or order.shape[0] != batch:
         raise ValueError(
@@ -153,8 +152,8 @@ def draw_jitter(
 
 def check_jitter(strength, probability: float, colour: str) -> None:
     """Raises if the four strengths, the probability or the family make no sense."""
-    check_choice(colour, COLOURS, "colour")
-    check_probability(probability, "probability of jitter")
+    check_choice(COLOURS, colour=colour)
+    check_probability(probability=probability)
     if len(strength) != 4 or not all(math.isfinite(s) and s >= 0 for s in strength):
         raise ValueError(
             "jitter strength must be four numbers >= 0 (brightness, contrast, "

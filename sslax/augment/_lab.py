@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from sslax.arrays import at_least_float32
 from sslax.augment._kernels import multiply
-from sslax.augment._layout import check_image, compute_dtype
+from sslax.augment._layout import check_image
 
 TABLES = pathlib.Path(__file__).parent / "tables"
 XYZ = (
@@ -22,7 +23,7 @@ WHITE = (0.95047, 1.0, 1.08883)  # D65, 2 degrees
 
 
 def _lift(image: Array) -> Array:
-    return image.astype(compute_dtype(image.dtype))
+    return at_least_float32(image)
 
 
 def _matrix(image: Array, matrix) -> Array:

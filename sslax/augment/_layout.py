@@ -45,18 +45,6 @@ def check_image(image: Array, *, channels: tuple[int, ...] | None = None) -> Non
             )
 
 
-def check_choice(value: str, choices: tuple[str, ...], name: str) -> None:
-    """Raises if a named option is not one of its choices."""
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}; got {value!r}")
-
-
-def check_probability(value: float, name: str) -> None:
-    """Raises if a probability is outside [0, 1]."""
-    if not 0.0 <= value <= 1.0:
-        raise ValueError(f"{name} must be in [0, 1], got {value}")
-
-
 def compute_dtype(dtype) -> jnp.dtype:
     """The dtype to compute in: at least float32, float64 stays."""
     return jnp.promote_types(dtype, jnp.float32)

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from sslax.augment._layout import Range, check_image, check_probability, per_image
+from sslax.arrays import check_probability
+from sslax.augment._layout import Range, check_image, per_image
 
 
 def inside_boxes(box: Array, height: int, width: int) -> Array:
@@ -88,7 +89,7 @@ def random_erase(
       1, in the per-pixel form that fine-tuning recipes use.
     """
     check_image(image)
-    check_probability(probability, "probability of erasing")
+    check_probability(probability=probability)
     batch, height, width, _ = image.shape
     size_key, place_key, apply_key, noise_key = jax.random.split(key, 4)
     u = jax.random.uniform(size_key, (2, batch, tries))
@@ -213,7 +214,7 @@ def random_mix(
       Localizable Features, 2019, arXiv:1905.04899.
     """
     check_image(image)
-    check_probability(switch, "probability of cutmix")
+    check_probability(switch=switch)
     batch, height, width, _ = image.shape
     mix_key, cut_key, place_key, switch_key = jax.random.split(key, 4)
     weight = jax.random.beta(mix_key, mixup_alpha, mixup_alpha)

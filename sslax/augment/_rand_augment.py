@@ -6,9 +6,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from sslax.arrays import check_probability
 from sslax.augment._colour import brightness, contrast, saturation, solarize
 from sslax.augment._geometry import affine, affine_matrix
-from sslax.augment._layout import check_image, check_probability, per_image
+from sslax.augment._layout import check_image, per_image
 from sslax.augment._tone import autocontrast, equalize, invert, posterize, sharpness
 
 OPERATIONS = (
@@ -155,7 +156,7 @@ def random_augment(
       search space, 2019, arXiv:1909.13719, section 3; as `rand-m9-mstd0.5-inc1`.
     """
     check_image(image, channels=(1, 3))
-    check_probability(probability, "probability of an operation")
+    check_probability(probability=probability)
     batch = (image.shape[0],)
     for i in range(operations):
         pick_key, apply_key, level_key, sign_key = jax.random.split(

@@ -13,10 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from sslax.arrays import check_choice
 from sslax.augment._bands import resample
 from sslax.augment._kernels import METHODS, multiply
 from sslax.augment._layout import (
-    check_choice,
     check_image,
     compute_dtype,
     from_columns,
@@ -120,7 +120,7 @@ def crop_resize(
       Keys, Cubic Convolution Interpolation for Digital Image Processing, 1981.
     """
     check_image(image)
-    check_choice(method, METHODS, "method")
+    check_choice(METHODS, method=method)
     box = jnp.asarray(box)
     check_boxes(box, image.shape[0])
     out = crop_columns(

@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from sslax.arrays import check_choice
 from sslax.augment._jigsaw import cut
-from sslax.augment._layout import check_choice, check_image
+from sslax.augment._layout import check_image
 from sslax.augment._resample import pair
 
 PAD_MODES = {"zero": "constant", "reflect": "reflect", "edge": "edge"}
@@ -80,7 +81,7 @@ def random_shift(
       section 4.2.
     """
     check_image(image)
-    check_choice(mode, tuple(PAD_MODES), "mode")
+    check_choice(PAD_MODES, mode=mode)
     around = ((0, 0), (padding, padding), (padding, padding), (0, 0))
     padded = jnp.pad(image, around, mode=PAD_MODES[mode])
     return random_crop(key, padded, size=image.shape[1:3])

@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sslax.augment._layout import check_image, compute_dtype, per_image
+from sslax.arrays import at_least_float32
+from sslax.augment._layout import check_image, per_image
 
 
 def _bytes(image: Array) -> Array:
@@ -36,7 +37,7 @@ def posterize(image: Float[Array, "b h w c"], bits) -> Float[Array, "b h w c"]:
       search space, 2019, arXiv:1909.13719, section 3.
     """
     check_image(image)
-    x = image.astype(compute_dtype(image.dtype))
+    x = at_least_float32(image)
     step = 2.0 ** (8.0 - jnp.round(per_image(bits, x)))
     return (jnp.floor(_bytes(x) / step) * step / 255.0).astype(image.dtype)
 
@@ -70,7 +71,7 @@ def equalize(image: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
     """
     check_image(image)
     batch, height, width, channels = image.shape
-    x = image.astype(compute_dtype(image.dtype))
+    x = at_least_float32(image)
     values = _bytes(x).astype(jnp.int32).transpose(0, 3, 1, 2)
     values = values.reshape(batch * channels, height * width)
     counts = jax.vmap(lambda v: jnp.zeros(256, jnp.int32).at[v].add(1))(values)
@@ -111,7 +112,7 @@ def autocontrast(image: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
       search space, 2019, arXiv:1909.13719, section 3.
     """
     check_image(image)
-    x = image.astype(compute_dtype(image.dtype))
+    x = at_least_float32(image)
     low, high = jnp.min(x, (1, 2), keepdims=True), jnp.max(x, (1, 2), keepdims=True)
     flat = high <= low
     out = jnp.where(flat, x, (x - low) / jnp.where(flat, 1.0, high - low))
@@ -144,7 +145,7 @@ def sharpness(image: Float[Array, "b h w c"], factor) -> Float[Array, "b h w c"]
       search space, 2019, arXiv:1909.13719, section 3.
     """
     check_image(image)
-    x = image.astype(compute_dtype(image.dtype))
+    x = at_least_float32(image)
     height, width = image.shape[1:3]
     around = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
     near = [

@@ -16,8 +16,6 @@ from sslax.augment._jitter import (
 )
 from sslax.augment._kernels import METHODS, resample_weights
 from sslax.augment._layout import (
-    check_choice,
-    check_probability,
     from_columns,
     from_rows,
     grey_rows,
@@ -37,10 +35,8 @@ __all__ = [
     "active_operations",
     "blur_rows",
     "check_blur",
-    "check_choice",
     "check_crop",
     "check_jitter",
-    "check_probability",
     "check_ratio",
     "crop_columns",
     "default_kernel",

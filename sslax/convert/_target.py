@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from sslax import calls
+from sslax.arrays import check_choice
 from sslax.convert._names import Name, Table, name_in_torch
 from sslax.convert._released import call_of, family_of
 from sslax.convert._report import shape_text
@@ -40,8 +41,7 @@ class Target(NamedTuple):
 
 def target_of(model, *, source="timm", image_size=None, inputs=None) -> Target:
     """The network that a name or a call means."""
-    if source not in SOURCES:
-        raise ValueError(f"source is {source!r}; expected one of {SOURCES}")
+    check_choice(SOURCES, source=source)
     call, side = call_of(model)
     net = calls.build(call, Net)
     if inputs is None:

@@ -6,6 +6,7 @@ h w c image, v views, p pixels of a patch.
 
 from __future__ import annotations
 
+from sslax.arrays import unit
 from sslax.losses._colorization import annealed_mean, colorization
 from sslax.losses._colour_codes import (
     colour_mask,
@@ -14,7 +15,7 @@ from sslax.losses._colour_codes import (
     smooth_prior,
     soft_encode,
 )
-from sslax.losses._cosine import cosine_regression, negative_cosine, unit
+from sslax.losses._cosine import cosine_regression, negative_cosine
 from sslax.losses._cpc import cpc, cpc_grid, cpc_v2
 from sslax.losses._debiased import debiased_nt_xent, hard_negative_nt_xent
 from sslax.losses._dense import (

@@ -8,15 +8,16 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from sslax.losses._checks import (
-    at_least_float32,
+from sslax.arrays import (
     check_not_empty,
     check_positive,
     check_rank,
+    check_same_shape,
     check_shape,
+    one_float_type,
 )
 from sslax.losses._colour_codes import check_centres
-from sslax.losses._numerics import check_same_shape, dot
+from sslax.losses._numerics import dot
 
 
 def colorization(
@@ -62,7 +63,7 @@ def colorization(
     check_same_shape(logits=logits, code=code)
     check_shape(logits.shape[:3], weights=weights)
     check_not_empty(logits=logits)
-    logits, code, weights = at_least_float32(logits, code, weights)
+    logits, code, weights = one_float_type(logits, code, weights)
     entropy = -jnp.sum(code * jax.nn.log_softmax(logits), axis=-1)
     rebalanced = jnp.sum(weights * entropy) / logits.shape[0]
     if not rescale_gradient:
@@ -112,7 +113,7 @@ def annealed_mean(
     check_centres(centres)
     check_shape((*logits.shape[:-1], centres.shape[0]), logits=logits)
     check_positive(temperature=temperature)
-    logits, centres = at_least_float32(logits, centres)
+    logits, centres = one_float_type(logits, centres)
     share = jax.nn.softmax(logits / temperature, axis=-1)
     flat = share.reshape((-1, centres.shape[0]))
     return dot(flat, centres.T).reshape((*logits.shape[:-1], 2))

@@ -10,12 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from sslax.losses._checks import (
+from sslax.arrays import (
     at_least_float32,
     check_not_empty,
     check_positive,
     check_rank,
     check_shape,
+    one_float_type,
 )
 from sslax.losses._numerics import dot
 
@@ -66,7 +67,7 @@ def soft_encode(
             f"neighbours must lie in [1, {centres.shape[0]}], the number of bins, got "
             f"{neighbours}"
         )
-    colours, centres = at_least_float32(colours, centres)
+    colours, centres = one_float_type(colours, centres)
     flat = colours.reshape((-1, 1, 2))
     square = jnp.sum(jnp.square(flat - centres[None]), axis=-1)
     score, nearest = jax.lax.top_k(-square / (2 * sigma**2), neighbours)
@@ -112,7 +113,7 @@ def smooth_prior(
     check_centres(centres)
     check_shape(centres.shape[:1], prior=prior)
     check_positive(sigma=sigma)
-    prior, centres = at_least_float32(prior, centres)
+    prior, centres = one_float_type(prior, centres)
     square = jnp.sum(jnp.square(centres[:, None] - centres[None]), axis=-1)
     kernel = jax.nn.softmax(-square / (2 * sigma**2), axis=1)
     return dot(prior[None], kernel.T)[0]
@@ -156,7 +157,7 @@ def rebalancing_weights(
         raise ValueError(f"uniform must lie above 0 and at most at 1, got {uniform}")
     if alpha < 0:
         raise ValueError(f"alpha must be at least 0, got {alpha}")
-    (prior,) = at_least_float32(prior)
+    prior = at_least_float32(prior)
     weights = ((1 - uniform) * prior + uniform / prior.shape[0]) ** -alpha
     return weights / jnp.sum(prior * weights)
 
@@ -189,7 +190,7 @@ def pixel_weights(
     """
     check_shape(code.shape[-1:], weights=weights)
     check_not_empty(weights=weights)
-    (weights,) = at_least_float32(weights)
+    weights = at_least_float32(weights)
     return weights[jnp.argmax(code, axis=-1)]
 
 
@@ -225,7 +226,7 @@ def colour_mask(
     check_rank(4, colours=colours)
     check_shape((*colours.shape[:-1], 2), colours=colours)
     check_not_empty(colours=colours)
-    (colours,) = at_least_float32(colours)
+    colours = at_least_float32(colours)
     vivid = jnp.max(jnp.abs(colours), axis=(1, 2, 3)) > threshold
     return vivid.astype(colours.dtype)
 

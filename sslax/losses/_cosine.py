@@ -2,45 +2,15 @@
 
 from __future__ import annotations
 
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sslax.losses._checks import at_least_float32
-from sslax.losses._numerics import SMALLEST_NORM, check_same_shape, inner, reduced
-
-
-def unit(x: Float[Array, "*b d"]) -> Float[Array, "*b d"]:
-    """The direction of each vector: `x / ||x||` over the last axis.
-
-    value = x / ||x||
-
-    The one normalisation of sslax. A vector shorter than 1e-12 has no direction: it
-    becomes 0 and its gradient is 0, where a plain division would give nan.
-
-    Args:
-      x: vectors, any leading axes.
-
-    Returns:
-      Vectors of length 1 (or 0), in at least float32.
-
-    Example:
-      >>> import jax.numpy as jnp
-      >>> unit(jnp.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
-      [[0.6000000238418579, 0.800000011920929], [0.0, 0.0]]
-
-    References:
-      Wu et al., "Unsupervised Feature Learning via Non-Parametric Instance
-      Discrimination", 2018, arXiv:1805.01978, section 3.1.
-    """
-    (x,) = at_least_float32(x)
-    square = jnp.sum(x * x, axis=-1, keepdims=True)
-    zero = square <= SMALLEST_NORM**2
-    return jnp.where(zero, 0.0, x) / jnp.sqrt(jnp.where(zero, 1.0, square))
+from sslax.arrays import check_same_shape, one_float_type, unit
+from sslax.losses._numerics import inner, reduced
 
 
 def directions(*arrays: Array, normalize: bool) -> list[Array]:
     """The arrays as unit vectors, or as they are, in at least float32."""
-    return [unit(x) for x in arrays] if normalize else at_least_float32(*arrays)
+    return [unit(x) for x in arrays] if normalize else one_float_type(*arrays)
 
 
 def cosine_regression(

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from sslax.losses._checks import at_least_float32, check_rank, check_shape
+from sslax.arrays import check_rank, check_shape, one_float_type
 from sslax.losses._info_nce import info_nce_logits
 from sslax.losses._numerics import dot, inner, logsumexp_but, reduced
 
@@ -70,7 +70,7 @@ def cpc(
     check_shape((batch, length, weights.shape[2]), contexts=contexts)
     check_shape((steps, width, contexts.shape[2]), weights=weights)
     check_shape((batch, window, negatives.shape[2]), negatives=negatives)
-    contexts, targets, weights = at_least_float32(contexts, targets, weights)
+    contexts, targets, weights = one_float_type(contexts, targets, weights)
     noise = targets.reshape((batch * length, width))[negatives]
     values = []
     for k in range(steps):
@@ -137,7 +137,7 @@ def cpc_grid(
             f"{steps} offsets after {skip} rows need more than {height} rows and one "
             f"array of negatives each, got {len(negatives)}"
         )
-    contexts, targets, weights = at_least_float32(contexts, targets, weights)
+    contexts, targets, weights = one_float_type(contexts, targets, weights)
     values = []
     for k in range(steps):
         below = targets[:, k + 1 + skip :]
@@ -203,7 +203,7 @@ def cpc_v2(
         raise ValueError(
             f"offsets {first} to {last} must lie in [0, {height - 2}] on {height} rows"
         )
-    predictions, targets = at_least_float32(predictions, targets)
+    predictions, targets = one_float_type(predictions, targets)
     candidates = targets.reshape((-1, width))
     place = jnp.arange(candidates.shape[0]).reshape((batch, height, columns))
     values = []

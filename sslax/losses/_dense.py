@@ -7,14 +7,15 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
-from sslax.losses._checks import (
-    at_least_float32,
+from sslax.arrays import (
     check_positive,
     check_rank,
+    check_same_shape,
     check_shape,
+    one_float_type,
+    unit,
 )
-from sslax.losses._cosine import unit
-from sslax.losses._numerics import check_same_shape, logsumexp_but, similarity
+from sslax.losses._numerics import logsumexp_but, similarity
 
 
 def pixel_positives(
@@ -58,7 +59,7 @@ def pixel_positives(
     check_same_shape(box1=box1, box2=box2)
     check_shape((jnp.shape(box1)[0], 4), box1=box1)
     check_positive(ratio=ratio)
-    box1, box2 = at_least_float32(box1, box2)
+    box1, box2 = one_float_type(box1, box2)
     (x1, y1, diagonal1), (x2, y2, diagonal2) = _cells(box1, size), _cells(box2, size)
     across = x1[:, :, None] - x2[:, None, :]
     down = y1[:, :, None] - y2[:, None, :]

@@ -6,8 +6,8 @@ import jax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from sslax.losses._checks import at_least_float32, check_positive, check_shape
-from sslax.losses._numerics import check_same_shape, inner, reduced
+from sslax.arrays import check_positive, check_same_shape, check_shape, one_float_type
+from sslax.losses._numerics import inner, reduced
 from sslax.losses._prototypes import paired_cross_entropy
 
 
@@ -53,7 +53,7 @@ def distillation(
     """
     check_same_shape(student=student, teacher=teacher)
     check_positive(temperature=temperature)
-    student, teacher = at_least_float32(student, teacher)
+    student, teacher = one_float_type(student, teacher)
     log_p = jax.nn.log_softmax(student / temperature, axis=-1)
     q = jax.nn.softmax(teacher / temperature, axis=-1)
     return reduced(-inner(q, log_p), reduction)
@@ -109,7 +109,7 @@ def dino(
             f"expected two student crops or more, the teacher's first, got {views} of "
             f"the student and {targets} of the teacher"
         )
-    student, teacher, centre = at_least_float32(student, teacher, centre)
+    student, teacher, centre = one_float_type(student, teacher, centre)
     q = jax.nn.softmax((teacher - centre[None, None, :]) / teacher_temperature, axis=-1)
     log_p = jax.nn.log_softmax(student / student_temperature, axis=-1)
     return paired_cross_entropy(q, log_p, range(targets))

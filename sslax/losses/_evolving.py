@@ -10,16 +10,16 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sslax.losses._checks import (
+from sslax.arrays import (
     at_least_float32,
     check_not_empty,
     check_positive,
     check_rank,
+    check_same_shape,
     check_shape,
+    one_float_type,
 )
-from sslax.losses._lengths import length
-from sslax.losses._masks import weighted_mean
-from sslax.losses._numerics import check_same_shape, dot
+from sslax.losses._numerics import dot, length, weighted_mean
 
 
 def evolving_reconstruction(
@@ -59,7 +59,7 @@ def evolving_reconstruction(
     """
     check_same_shape(prediction=prediction, target=target)
     check_not_empty(prediction=prediction)
-    prediction, target = at_least_float32(prediction, target)
+    prediction, target = one_float_type(prediction, target)
     square = jnp.square(prediction - target).reshape((prediction.shape[0], -1))
     return _mean_of_present(jnp.mean(square, axis=1), present)
 
@@ -98,7 +98,7 @@ def evolving_detection(
     check_rank(1, logits=logits)
     check_shape(logits.shape, labels=labels)
     check_not_empty(logits=logits)
-    (logits,) = at_least_float32(logits)
+    logits = at_least_float32(logits)
     terms = jax.nn.softplus(jnp.where(labels > 0, -logits, logits))
     return _mean_of_present(terms, present)
 
@@ -145,7 +145,7 @@ def cross_modal_contrast(
     check_same_shape(x1=x1, x2=x2, negative=negative)
     check_not_empty(x1=x1)
     check_positive(margin=margin)
-    x1, x2, negative = at_least_float32(x1, x2, negative)
+    x1, x2, negative = one_float_type(x1, x2, negative)
     terms = length(x1 - x2) + jnp.maximum(0, margin - length(x1 - negative))
     return _mean_of_present(terms, present)
 
@@ -187,7 +187,7 @@ def evolving_distillation(
     """
     check_same_shape(layer=layer, main=main)
     check_not_empty(main=main)
-    layer, main = at_least_float32(layer, main)
+    layer, main = one_float_type(layer, main)
     difference = (layer - main).reshape((main.shape[0], -1))
     terms = length(difference) / difference.shape[1] ** 0.5
     return _mean_of_present(terms, present)
@@ -238,7 +238,7 @@ def zipf_fitness(
     check_not_empty(features=features, centres=centres)
     if exponent < 0:
         raise ValueError(f"exponent must be at least 0, got {exponent}")
-    features, centres = at_least_float32(features, centres)
+    features, centres = one_float_type(features, centres)
     # ||x||^2 is left out: it is the same for all centres.
     closeness = 2 * dot(features, centres) - jnp.sum(centres**2, axis=1)[None]
     log_p = jax.nn.logsumexp(jax.nn.log_softmax(closeness), axis=0)
@@ -252,5 +252,5 @@ def _mean_of_present(terms: Array, present: Array | None) -> Array:
     if present is None:
         return jnp.mean(terms)
     check_shape(terms.shape, present=present)
-    terms, present = at_least_float32(terms, present)
+    terms, present = one_float_type(terms, present)
     return weighted_mean(jnp.where(present > 0, terms, 0), present)

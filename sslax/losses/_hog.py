@@ -7,11 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from sslax.losses._checks import (
-    at_least_float32,
-    check_rank,
-)
-from sslax.losses._cosine import unit
+from sslax.arrays import at_least_float32, check_rank, unit
 
 
 def hog(
@@ -68,7 +64,7 @@ def hog(
     """
     check_rank(4, images=images)
     _check_sizes(images.shape, bins, cell, window)
-    (images,) = at_least_float32(images)
+    images = at_least_float32(images)
     b, h, w, c = images.shape
     gx, gy = _sobel(images)
     square = gx * gx + gy * gy

@@ -9,16 +9,16 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from sslax.losses._checks import at_least_float32, check_positive, check_rank
-from sslax.losses._numerics import (
+from sslax.arrays import (
     SMALLEST_NORM,
+    at_least_float32,
     check_count,
+    check_positive,
+    check_rank,
     check_same_shape,
-    dot,
-    inner,
-    logsumexp_but,
-    over_rows,
+    one_float_type,
 )
+from sslax.losses._numerics import dot, inner, logsumexp_but, over_rows
 
 
 def alignment(
@@ -55,7 +55,7 @@ def alignment(
     check_same_shape(x=x, y=y)
     check_count(1, x=x)
     check_positive(alpha=alpha)
-    x, y = at_least_float32(x, y)
+    x, y = one_float_type(x, y)
     square = inner(x - y, x - y)
     if alpha == 2:
         return jnp.mean(square)
@@ -98,7 +98,7 @@ def uniformity(
     check_rank(2, x=x)
     check_count(2, x=x)
     check_positive(t=t)
-    (x,) = at_least_float32(x)
+    x = at_least_float32(x)
     # Distances from inner products lose digits relative to the points' length, so the
     # points are measured from their mean: a tight cluster keeps its distances.
     points = x - jnp.mean(x, axis=0, keepdims=True)

@@ -7,15 +7,16 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from sslax.losses._checks import (
-    at_least_float32,
+from sslax.arrays import (
     check_not_empty,
     check_positive,
     check_rank,
+    check_same_shape,
     check_shape,
+    one_float_type,
 )
 from sslax.losses._distillation import dino
-from sslax.losses._numerics import check_same_shape, inner, over_rows
+from sslax.losses._numerics import inner, over_rows
 
 
 def ibot_patches(
@@ -75,7 +76,7 @@ def ibot_patches(
     check_positive(
         student_temperature=student_temperature, teacher_temperature=teacher_temperature
     )
-    student, teacher, mask, centre = at_least_float32(student, teacher, mask, centre)
+    student, teacher, mask, centre = one_float_type(student, teacher, mask, centre)
     width = student.shape[-1]
 
     def patches(row, index):

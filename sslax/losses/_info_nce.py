@@ -7,23 +7,18 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from sslax.losses._checks import (
+from sslax.arrays import (
     at_least_float32,
+    check_count,
     check_positive,
     check_rank,
-    check_shape,
-)
-from sslax.losses._cosine import directions
-from sslax.losses._numerics import (
-    check_count,
     check_same_features,
     check_same_shape,
-    dot,
-    inner,
-    logsumexp_but,
-    over_rows,
-    reduced,
+    check_shape,
+    one_float_type,
 )
+from sslax.losses._cosine import directions
+from sslax.losses._numerics import dot, inner, logsumexp_but, over_rows, reduced
 
 
 def info_nce(
@@ -139,7 +134,7 @@ def info_nce_logits(
         raise ValueError(
             f"logits need a positive and a negative or more, got {logits.shape}"
         )
-    (logits,) = at_least_float32(logits)
+    logits = at_least_float32(logits)
     odds = jax.nn.logsumexp(logits[..., 1:], axis=-1) - logits[..., 0]
     return reduced(jax.nn.softplus(odds), reduction)
 
@@ -232,7 +227,7 @@ def curl(
     check_count(2, anchor=anchor)
     check_shape((anchor.shape[0], weights.shape[-1]), positive=positive)
     check_shape((anchor.shape[1], positive.shape[1]), weights=weights)
-    anchor, positive, weights = at_least_float32(anchor, positive, weights)
+    anchor, positive, weights = one_float_type(anchor, positive, weights)
     logits = dot(dot(anchor, weights.T), positive)
     own = jnp.eye(logits.shape[0], dtype=bool)
     odds = logsumexp_but(logits, own) - jnp.diagonal(logits)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sslax.losses._checks import check_positive, check_rank
-from sslax.losses._cosine import unit
-from sslax.losses._lengths import length
-from sslax.losses._numerics import check_count, dot, over_rows
+from sslax.arrays import check_count, check_positive, check_rank, unit
+from sslax.losses._numerics import dot, length, over_rows
 
 
 def koleo(

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sslax.losses._checks import (
+from sslax.arrays import (
     at_least_float32,
     check_not_empty,
     check_rank,
+    check_same_shape,
     check_shape,
 )
 from sslax.losses._cosine import cosine_regression
-from sslax.losses._masks import weighted_mean
-from sslax.losses._numerics import check_same_shape
+from sslax.losses._numerics import weighted_mean
 from sslax.losses._reconstruction import masked_mse
 
 
@@ -52,7 +52,7 @@ def mask_on_grid(
       arXiv:2303.05251, section 3.
     """
     check_rank(3, mask=mask)
-    (mask,) = at_least_float32(mask)
+    mask = at_least_float32(mask)
     for axis, side in ((1, grid[0]), (2, grid[1])):
         now = mask.shape[axis]
         if side < 1 or now < 1 or (side % now and now % side):
@@ -164,7 +164,7 @@ def masked_cosine(
     check_same_shape(prediction=prediction, target=target)
     check_shape(prediction.shape[:2], mask=mask)
     check_not_empty(prediction=prediction)
-    (mask,) = at_least_float32(mask)
+    mask = at_least_float32(mask)
     distance = cosine_regression(prediction, target, reduction="none")
     return weighted_mean(distance, mask)
 

@@ -10,15 +10,16 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from sslax.losses._checks import at_least_float32, check_positive, check_rank
-from sslax.losses._info_nce import info_nce_logits
-from sslax.losses._numerics import (
+from sslax.arrays import (
+    at_least_float32,
+    check_positive,
+    check_rank,
     check_same_features,
     check_same_shape,
-    dot,
-    logsumexp_but,
-    reduced,
+    one_float_type,
 )
+from sslax.losses._info_nce import info_nce_logits
+from sslax.losses._numerics import dot, logsumexp_but, reduced
 
 
 def nce(
@@ -69,7 +70,7 @@ def nce(
         raise ValueError(f"scores need data and noise, got shape {scores.shape}")
     if epsilon < 0:
         raise ValueError(f"epsilon must be 0 or more, got {epsilon}")
-    (scores,) = at_least_float32(scores)
+    scores = at_least_float32(scores)
     log_noise = jnp.broadcast_to(jnp.asarray(log_noise, scores.dtype), scores.shape)
     excess = jnp.log1p(epsilon * jnp.exp(-log_noise))
     odds = scores - log_constant - log_noise - excess
@@ -121,7 +122,7 @@ def bank_scores(
         raise ValueError(
             f"index {index.shape} must have one row per vector {features.shape}"
         )
-    features, bank = at_least_float32(features, bank)
+    features, bank = one_float_type(features, bank)
     # Gathered rows times one vector each: batched, in full float32 on every backend.
     scores = jnp.einsum(
         "bd,bkd->bk", features, bank[index], precision=jax.lax.Precision.HIGHEST
@@ -176,7 +177,7 @@ def nonparametric_softmax(
             f"index {index.shape} must have one entry per vector {features.shape}, "
             f"and the bank {bank.shape} two rows or more"
         )
-    features, bank = at_least_float32(features, bank)
+    features, bank = one_float_type(features, bank)
     logits = dot(features, bank) / temperature
     own = index[:, None] == jnp.arange(bank.shape[0])[None, :]
     positive = jnp.sum(jnp.where(own, logits, 0.0), axis=1)

@@ -9,17 +9,9 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from sslax.losses._checks import check_positive, check_rank
+from sslax.arrays import check_count, check_positive, check_rank, check_same_shape
 from sslax.losses._cosine import directions
-from sslax.losses._numerics import (
-    check_count,
-    check_same_shape,
-    dot,
-    inner,
-    logsumexp_but,
-    over_rows,
-    reduced,
-)
+from sslax.losses._numerics import dot, inner, logsumexp_but, over_rows, reduced
 
 
 def positive_and_negatives(

@@ -1,4 +1,4 @@
-"""What every loss shares: precision, checks of arguments, blocks of rows."""
+"""What losses share: products, reductions, blocks of rows."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-__all__: list[str] = []
+from sslax.arrays import SMALLEST_NORM, check_choice
 
-# Below this norm a vector has no direction. The square of it, to the power -3/2, is
-# still a float32 number, so that the gradient of the norm cannot overflow.
-SMALLEST_NORM = 1e-12
+__all__: list[str] = []
 
 
 def dot(a: Array, b: Array) -> Array:
@@ -33,8 +31,7 @@ def reduced(terms: Array, reduction: str) -> Array:
       ValueError: if the reduction has another name.
     """
     reductions = {"mean": jnp.mean, "sum": jnp.sum, "none": lambda x: x}
-    if reduction not in reductions:
-        raise ValueError(f"reduction must be one of {[*reductions]}, got {reduction!r}")
+    check_choice(reductions, reduction=reduction)
     return reductions[reduction](terms)
 
 
@@ -48,27 +45,17 @@ def logsumexp_but(logits: Array, without: Array) -> Array:
     return jax.nn.logsumexp(jnp.where(without, -jnp.inf, logits), axis=-1)
 
 
-def check_same_shape(**arrays: Array) -> None:
-    """Raises ValueError, with names and shapes, unless all shapes are equal."""
-    shapes = {name: jnp.shape(x) for name, x in arrays.items()}
-    if len(set(shapes.values())) > 1:
-        seen = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-        raise ValueError(f"arrays must have one shape, got {seen}")
+def length(x: Array) -> Array:
+    """The Euclidean length over the last axis, with gradient 0 at the zero vector."""
+    square = jnp.sum(x * x, axis=-1)
+    zero = square <= SMALLEST_NORM**2
+    return jnp.where(zero, 0, jnp.sqrt(jnp.where(zero, 1, square)))
 
 
-def check_same_features(**arrays: Array) -> None:
-    """Raises ValueError, with names and shapes, unless all last axes are equal."""
-    shapes = {name: jnp.shape(x) for name, x in arrays.items()}
-    if len({shape[-1:] for shape in shapes.values()}) > 1:
-        seen = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-        raise ValueError(f"arrays must have one number of features, got {seen}")
-
-
-def check_count(least: int, **arrays: Array) -> None:
-    """Raises ValueError unless every array has at least so many rows."""
-    for name, x in arrays.items():
-        if jnp.shape(x)[0] < least:
-            raise ValueError(f"{name} needs {least} or more rows, got {jnp.shape(x)}")
+def weighted_mean(values: Array, weights: Array) -> Array:
+    """Sum of weights times values over the sum of the weights; 0 without weight."""
+    total = jnp.sum(weights)
+    return jnp.sum(weights * values) / jnp.where(total == 0, 1, total)
 
 
 def over_rows(

@@ -7,16 +7,14 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from sslax.losses._checks import at_least_float32, check_rank
-from sslax.losses._cosine import unit
-from sslax.losses._numerics import (
+from sslax.arrays import (
+    at_least_float32,
     check_count,
+    check_rank,
     check_same_shape,
-    dot,
-    inner,
-    logsumexp_but,
-    over_rows,
+    unit,
 )
+from sslax.losses._numerics import dot, inner, logsumexp_but, over_rows
 
 
 def clip(
@@ -133,5 +131,5 @@ def _prepared(image: Array, text: Array, log_scale: ArrayLike) -> tuple[Array, .
     check_count(2, image=image)
     if jnp.ndim(log_scale) != 0:
         raise ValueError(f"log_scale must be a scalar, got {jnp.shape(log_scale)}")
-    (log_scale,) = at_least_float32(log_scale)
+    log_scale = at_least_float32(log_scale)
     return unit(image), unit(text), log_scale

@@ -7,15 +7,9 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from sslax.losses._checks import check_positive, check_rank
+from sslax.arrays import check_positive, check_rank, check_same_shape
 from sslax.losses._cosine import directions
-from sslax.losses._numerics import (
-    check_same_shape,
-    inner,
-    logsumexp_but,
-    reduced,
-    similarity,
-)
+from sslax.losses._numerics import inner, logsumexp_but, reduced, similarity
 
 
 def patch_nce(

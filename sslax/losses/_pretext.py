@@ -7,15 +7,18 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from sslax.losses._checks import (
+from sslax.arrays import (
     at_least_float32,
+    check_count,
     check_not_empty,
     check_positive,
     check_rank,
+    check_same_shape,
     check_shape,
+    one_float_type,
+    unit,
 )
-from sslax.losses._cosine import unit
-from sslax.losses._numerics import check_count, check_same_shape, dot, logsumexp_but
+from sslax.losses._supcon import supcon
 
 
 def counting(
@@ -68,7 +71,7 @@ def counting(
     check_not_empty(whole=whole, tiles=tiles)
     if margin < 0:
         raise ValueError(f"margin must be at least 0, got {margin}")
-    whole, other, tiles = at_least_float32(whole, other, tiles)
+    whole, other, tiles = one_float_type(whole, other, tiles)
     total = jnp.sum(tiles, axis=1)
     same = jnp.sum(jnp.square(whole - total), axis=-1)
     different = jnp.sum(jnp.square(other - total), axis=-1)
@@ -159,15 +162,10 @@ def supclu(
     check_rank(2, embeddings=embeddings)
     check_count(2, embeddings=embeddings)
     check_shape(embeddings.shape[:1], labels=labels)
-    check_positive(temperature=temperature, base_temperature=base_temperature)
-    (z,) = at_least_float32(embeddings)
-    own = jnp.eye(z.shape[0], dtype=bool)
-    partner = (labels[:, None] == labels[None, :]) & ~own
-    logits = dot(z, z) / temperature
-    count = jnp.sum(partner, axis=1)
-    mean = jnp.sum(jnp.where(partner, logits, 0), axis=1) / jnp.maximum(count, 1)
-    terms = jnp.where(count > 0, logsumexp_but(logits, own) - mean, 0)
-    return temperature / base_temperature * jnp.mean(terms)
+    check_positive(base_temperature=base_temperature)
+    views = embeddings[:, None]
+    value = supcon(views, labels, temperature=temperature, normalize=False)
+    return temperature / base_temperature * value
 
 
 def jigsaw_clustering(
@@ -176,7 +174,6 @@ def jigsaw_clustering(
     permutation: Int[Array, " _"],
     *,
     temperature: ArrayLike = 0.3,
-    base_temperature: float = 0.07,
     cluster_weight: float = 1.0,
     location_weight: float = 1.0,
 ) -> Float[Array, ""]:
@@ -189,7 +186,6 @@ def jigsaw_clustering(
       location_logits: y, `[n parts]`: scores of the parts of an image.
       permutation: `[n]`: how the patches were shuffled, see `jigsaw_clustering_labels`.
       temperature: above 0, of the clustering.
-      base_temperature: above 0, see `supclu`.
       cluster_weight: w_1.
       location_weight: w_2.
 
@@ -217,12 +213,7 @@ def jigsaw_clustering(
     check_shape(embeddings.shape[:1], permutation=permutation)
     check_not_empty(location_logits=location_logits)
     cluster, location = jigsaw_clustering_labels(permutation, parts=parts)
-    (logits,) = at_least_float32(location_logits)
+    logits = at_least_float32(location_logits)
     log_p = jnp.take_along_axis(jax.nn.log_softmax(logits), location[:, None], axis=1)
-    clustering = supclu(
-        unit(embeddings),
-        cluster,
-        temperature=temperature,
-        base_temperature=base_temperature,
-    )
+    clustering = supclu(unit(embeddings), cluster, temperature=temperature)
     return cluster_weight * clustering - location_weight * jnp.mean(log_p)

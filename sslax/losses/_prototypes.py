@@ -9,8 +9,13 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from sslax.losses._checks import at_least_float32, check_positive, check_rank
-from sslax.losses._numerics import check_count
+from sslax.arrays import (
+    at_least_float32,
+    check_count,
+    check_positive,
+    check_rank,
+    one_float_type,
+)
 
 
 def sinkhorn(
@@ -54,7 +59,7 @@ def sinkhorn(
     check_positive(epsilon=epsilon)
     if iterations < 1:
         raise ValueError(f"iterations must be 1 or more, got {iterations}")
-    (scores,) = at_least_float32(scores)
+    scores = at_least_float32(scores)
 
     def round_(_, log_plan):
         log_plan -= jax.nn.logsumexp(log_plan, axis=0, keepdims=True)
@@ -115,7 +120,7 @@ def swav(
             f"assigned {assigned} must name {codes} of the {views} views, one for each "
             "row of the assignments"
         )
-    scores, assignments = at_least_float32(scores, assignments)
+    scores, assignments = one_float_type(scores, assignments)
     log_p = jax.nn.log_softmax(scores / temperature, axis=-1)
     return sum(
         paired_cross_entropy(assignments[row][None], log_p, [view])

@@ -6,15 +6,16 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sslax.losses._checks import (
+from sslax.arrays import (
     at_least_float32,
     check_not_empty,
     check_positive,
     check_rank,
+    check_same_shape,
     check_shape,
+    one_float_type,
 )
-from sslax.losses._masks import weighted_mean
-from sslax.losses._numerics import check_same_shape
+from sslax.losses._numerics import weighted_mean
 
 
 def masked_mse(
@@ -63,7 +64,7 @@ def masked_mse(
     check_same_shape(prediction=prediction, target=target)
     check_shape(prediction.shape[:2], mask=mask)
     check_not_empty(prediction=prediction)
-    prediction, target, mask = at_least_float32(prediction, target, mask)
+    prediction, target, mask = one_float_type(prediction, target, mask)
     return weighted_mean(jnp.mean(jnp.square(prediction - target), axis=-1), mask)
 
 
@@ -118,7 +119,7 @@ def masked_l1(
             f"mask must be [b gh gw] with b = {b}, gh dividing {h} and gw dividing "
             f"{w}, got {mask.shape}"
         )
-    prediction, target, mask = at_least_float32(prediction, target, mask)
+    prediction, target, mask = one_float_type(prediction, target, mask)
     mask = jnp.repeat(mask, h // mask.shape[1], axis=1)
     mask = jnp.repeat(mask, w // mask.shape[2], axis=2)
     distance = jnp.sum(jnp.abs(prediction - target), axis=-1)
@@ -164,7 +165,7 @@ def normalize_patches(
             "a patch needs 2 or more values on the last axis for its variance, got "
             f"shape {patches.shape}"
         )
-    (patches,) = at_least_float32(patches)
+    patches = at_least_float32(patches)
     mean = jnp.mean(patches, axis=-1, keepdims=True)
     variance = jnp.var(patches, axis=-1, keepdims=True, ddof=1)
     return (patches - mean) / jnp.sqrt(variance + epsilon)
@@ -215,7 +216,7 @@ def normalize_windows(
             f"a window of {window} pixels on images {images.shape} sees fewer than 2 "
             "pixels at the corners"
         )
-    (images,) = at_least_float32(images)
+    images = at_least_float32(images)
     # Variances of a shifted copy: differences of large squares lose digits.
     offset = jnp.mean(images, axis=(1, 2), keepdims=True)
     images = images - offset

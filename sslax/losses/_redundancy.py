@@ -7,8 +7,14 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from sslax.losses._checks import at_least_float32, check_positive, check_rank
-from sslax.losses._numerics import check_count, check_same_shape, dot, over_rows
+from sslax.arrays import (
+    check_count,
+    check_positive,
+    check_rank,
+    check_same_shape,
+    one_float_type,
+)
+from sslax.losses._numerics import dot, over_rows
 
 
 def cross_correlation(
@@ -180,4 +186,4 @@ def _checked(z1: Array, z2: Array, epsilon: ArrayLike) -> list[Array]:
     check_same_shape(z1=z1, z2=z2)
     check_count(2, z1=z1)
     check_positive(epsilon=epsilon)
-    return at_least_float32(z1, z2)
+    return one_float_type(z1, z2)

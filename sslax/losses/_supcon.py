@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from sslax.losses._checks import check_positive, check_rank, check_shape
+from sslax.arrays import check_choice, check_positive, check_rank, check_shape
 from sslax.losses._cosine import directions
 from sslax.losses._numerics import dot, logsumexp_but, over_rows
 
@@ -62,8 +62,7 @@ def supcon(
     images, views, width = features.shape
     if images * views < 2:
         raise ValueError(f"features need two or more vectors, got {features.shape}")
-    if anchors not in ("all", "first"):
-        raise ValueError(f"anchors must be 'all' or 'first', got {anchors!r}")
+    check_choice(("all", "first"), anchors=anchors)
     (features,) = directions(features, normalize=normalize)
     candidates = features.reshape((images * views, width))
     candidate_labels = jnp.repeat(labels, views)

@@ -8,14 +8,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sslax.losses._checks import (
+from sslax.arrays import (
     at_least_float32,
     check_not_empty,
     check_rank,
+    check_same_shape,
     check_shape,
+    one_float_type,
 )
-from sslax.losses._masks import weighted_mean
-from sslax.losses._numerics import check_same_shape
+from sslax.losses._numerics import weighted_mean
 
 
 def masked_cross_entropy(
@@ -56,7 +57,7 @@ def masked_cross_entropy(
     check_rank(3, logits=logits)
     check_shape(logits.shape[:2], codes=codes, mask=mask)
     check_not_empty(logits=logits)
-    logits, mask = at_least_float32(logits, mask)
+    logits, mask = one_float_type(logits, mask)
     known = (codes >= 0) & (codes < logits.shape[-1])
     own = jnp.where(known, codes, 0)[..., None]
     picked = jnp.take_along_axis(jax.nn.log_softmax(logits), own, axis=-1)[..., 0]
@@ -92,7 +93,7 @@ def map_pixels(
       appendix A.3.
     """
     _check_pixel_margin(epsilon)
-    (images,) = at_least_float32(images)
+    images = at_least_float32(images)
     return (1 - 2 * epsilon) * images + epsilon
 
 
@@ -125,7 +126,7 @@ def unmap_pixels(
       appendix A.3.
     """
     _check_pixel_margin(epsilon)
-    (mapped,) = at_least_float32(mapped)
+    mapped = at_least_float32(mapped)
     return jnp.clip((mapped - epsilon) / (1 - 2 * epsilon), 0, 1)
 
 
@@ -173,7 +174,7 @@ def logit_laplace(
       appendix A.3, equation 2.
     """
     check_same_shape(target=target, mean=mean, log_scale=log_scale)
-    target, mean, log_scale = at_least_float32(target, mean, log_scale)
+    target, mean, log_scale = one_float_type(target, mean, log_scale)
     target = jnp.clip(target, 1e-6, 1 - 1e-6)
     log_scale = jnp.clip(log_scale, -50, 50)
     logit = jnp.log(target) - jnp.log1p(-target)
@@ -213,6 +214,6 @@ def uniform_kl(logits: Float[Array, "*b k"]) -> Float[Array, "*b"]:
     """
     if logits.ndim == 0 or logits.shape[-1] == 0:
         raise ValueError(f"logits must be [... k] with k >= 1, got {logits.shape}")
-    (logits,) = at_least_float32(logits)
+    logits = at_least_float32(logits)
     log_q = jax.nn.log_softmax(logits)
     return math.log(logits.shape[-1]) + jnp.sum(jnp.exp(log_q) * log_q, axis=-1)

@@ -1,14 +1,14 @@
 """Networks: Flax Linen modules behind `sslax.core.Net`.
 
-Every factory takes plain keyword arguments and returns a net: `init(key, *inputs) ->
-(params, stats)` and `apply(params, stats, *inputs, train=False, key=None) -> (output,
-stats)`. Images are `[b h w c]`, parameters float32.
+Every factory takes plain keyword arguments and returns a net, two functions:
+`init(key, *inputs) -> (params, stats)` and
+`apply(params, stats, *inputs, train=False, key=None, order=None) -> (output, stats)`.
+Images are `[b h w c]`, parameters float32.
 """
 
 from __future__ import annotations
 
 from sslax.models._alexnet import alexnet, local_response_norm
-from sslax.models._batch_norm import shuffled_groups
 from sslax.models._caffenet import caffenet, caffenet_head
 from sslax.models._clip import clip_text, clip_vit
 from sslax.models._colorizer import colorizer
@@ -99,7 +99,6 @@ __all__ = [  # noqa: RUF022 - in plain string order
     "resnet34",
     "resnet50",
     "resnet_generator",
-    "shuffled_groups",
     "simmim_decoder",
     "sincos_positions",
     "swav_head",

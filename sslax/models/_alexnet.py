@@ -12,9 +12,10 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
+from sslax.arrays import at_least_float32, check_choice
 from sslax.core import Net
 from sslax.models._batch_norm import BatchNorm
-from sslax.models._layers import Conv, Dense, Dropout, at_least_float32, max_pool
+from sslax.models._layers import Conv, Dense, Dropout, max_pool
 from sslax.models._nets import compute_dtype, from_linen, select
 
 __all__ = ["alexnet", "local_response_norm"]
@@ -160,8 +161,7 @@ def alexnet(
       2014, arXiv:1404.5997. Gidaris et al., "Unsupervised Representation Learning by
       Predicting Image Rotations", 2018, arXiv:1803.07728.
     """
-    if norm not in (None, "batch"):
-        raise ValueError(f"norm is {norm!r}; expected None or 'batch'")
+    check_choice((None, "batch"), norm=norm)
     compute, bias = compute_dtype(dtype), norm is None
     kind = "uniform" if bias else "he_fan_out"
     conv = partial(Conv, use_bias=bias, kernel_init=kind, impl=conv_impl, dtype=compute)

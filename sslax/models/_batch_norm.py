@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array
 
-from sslax.models._layers import at_least_float32
+from sslax.arrays import at_least_float32
 
-__all__ = ["BatchNorm", "shuffled_groups"]
+__all__ = ["BatchNorm"]
 
 
 class BatchNorm(nn.Module):
@@ -23,8 +21,9 @@ class BatchNorm(nn.Module):
     Running statistics are the mean over the groups. The variance that they keep is the
     unbiased one, as in torch, or with `unbiased=False` that of the batch itself, as in
     the Keras and Haiku codes of SimCLR and BYOL. Under jit the batch is the global one,
-    so `groups=1` is the synchronised batch norm. `order` takes the groups from the
-    batch in that order instead. `scale` and `bias` may be left out.
+    so `groups=1` is the synchronised batch norm. `order`, a permutation of the batch,
+    takes the groups from the batch in that order instead: no example moves, statistics
+    do, which on many chips is far less. `scale` and `bias` may be left out.
     """
 
     groups: int = 1
@@ -116,49 +115,6 @@ def _of_examples(member, value, like):
         "ng,gc->nc", member.astype(value.dtype), value[:, 0], precision="highest"
     )
     return value.reshape(len(value), *(1,) * (like.ndim - 2), -1)
-
-
-@contextlib.contextmanager
-def shuffled_groups(order: Array) -> Iterator[None]:
-    """Batch norm in the groups of a shuffled batch, with no image moved.
-
-    Within it `net.apply(params, stats, x, train=True)` gives what
-    `net.apply(params, stats, x[order], train=True)` gives, in the order of `x`. On many
-    chips the shuffle itself sends every image to every chip; this sends statistics.
-
-    Args:
-      order: permutation `[n]` of the batch.
-
-    Yields:
-      Nothing: it acts on every batch norm of a net that is applied within.
-
-    Raises:
-      ValueError: at the batch norm, if the batch has another size than the order.
-
-    Example:
-      >>> from sslax import models
-      >>> net = models.convnet(bn_groups=2)
-      >>> x = jax.random.normal(jax.random.key(0), (4, 32, 32, 3))
-      >>> params, stats = net.init(jax.random.key(1), x)
-      >>> order = jnp.array([2, 0, 3, 1])
-      >>> moved, _ = net.apply(params, stats, x[order], train=True)
-      >>> with models.shuffled_groups(order):
-      ...     still, _ = net.apply(params, stats, x, train=True)
-      >>> bool(jnp.allclose(still[order], moved, atol=1e-5))
-      True
-
-    References:
-      He et al., "Momentum Contrast for Unsupervised Visual Representation Learning",
-      2019, arXiv:1911.05722, section 3.3 (shuffling BN).
-    """
-
-    def give(call, args, kwargs, context):
-        if isinstance(context.module, BatchNorm) and context.method_name == "__call__":
-            kwargs = {**kwargs, "order": order}
-        return call(*args, **kwargs)
-
-    with nn.intercept_methods(give):
-        yield
 
 
 def _normalize(x, mean, var, scale, bias, epsilon):

@@ -8,10 +8,11 @@ from typing import Any
 
 import flax.linen as nn
 
+from sslax.arrays import at_least_float32, check_choice
 from sslax.core import Net
 from sslax.models._alexnet import local_response_norm
 from sslax.models._batch_norm import BatchNorm
-from sslax.models._layers import Dropout, at_least_float32
+from sslax.models._layers import Dropout
 from sslax.models._nets import compute_dtype, from_linen, select
 from sslax.models._plain_layers import PlainConv, PlainDense, ceil_pool
 
@@ -168,8 +169,7 @@ def caffenet(
 
 
 def _check_norm(norm):
-    if norm not in (None, "plain"):
-        raise ValueError(f"norm is {norm!r}; expected None or 'plain'")
+    check_choice((None, "plain"), norm=norm)
 
 
 def _plain_norm(dtype):

@@ -11,8 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from sslax.arrays import at_least_float32
 from sslax.core import Net
-from sslax.models._layers import Conv, Dense, LayerNorm, at_least_float32
+from sslax.models._layers import Conv, Dense, LayerNorm
 from sslax.models._mask_decoder import check_heads
 from sslax.models._nets import compute_dtype, from_linen, select
 from sslax.models._positions import resize_positions

@@ -7,10 +7,10 @@ from typing import Any
 
 import flax.linen as nn
 
+from sslax.arrays import at_least_float32
 from sslax.core import Net
 from sslax.models._batch_norm import BatchNorm
 from sslax.models._convolutions import ConvTranspose
-from sslax.models._layers import at_least_float32
 from sslax.models._nets import compute_dtype, from_linen, select
 from sslax.models._plain_layers import PlainConv
 

@@ -9,9 +9,10 @@ import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 
+from sslax.arrays import at_least_float32, check_choice
 from sslax.core import Net
 from sslax.models._conv_block import ConvBlock, conv_norm
-from sslax.models._layers import Conv, Dense, LayerNorm, at_least_float32
+from sslax.models._layers import Conv, Dense, LayerNorm
 from sslax.models._mask_decoder import check_heads
 from sslax.models._nets import compute_dtype, from_linen, select
 from sslax.models._positions import resize_positions, sincos_table
@@ -246,8 +247,7 @@ def convmae_encoder(
     for name, value in (("widths", widths), ("depths", depths), ("strides", strides)):
         if len(value) != 3:
             raise ValueError(f"{name} is {tuple(value)}; expected three, one per stage")
-    if positions not in ("sincos", "learned"):
-        raise ValueError(f"positions is {positions!r}; expected 'sincos' or 'learned'")
+    check_choice(("sincos", "learned"), positions=positions)
     check_heads(widths[2], heads)
     module = ConvMAE(
         widths=tuple(widths),

@@ -8,9 +8,10 @@ from typing import Any
 
 import flax.linen as nn
 
+from sslax.arrays import at_least_float32
 from sslax.core import Net
 from sslax.models._batch_norm import BatchNorm
-from sslax.models._layers import Conv, at_least_float32, max_pool
+from sslax.models._layers import Conv, max_pool
 from sslax.models._nets import compute_dtype, from_linen, select
 
 __all__ = ["convnet", "nin"]

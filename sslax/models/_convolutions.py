@@ -12,6 +12,7 @@ from flax.linen.dtypes import promote_dtype
 from jax import lax
 
 from sslax import platforms
+from sslax.arrays import check_choice
 
 __all__ = ["ConvTranspose", "DepthwiseConv"]
 
@@ -35,10 +36,7 @@ class DepthwiseConv(nn.Module):
 
     @nn.compact
     def __call__(self, x):
-        if self.impl not in ("auto", "lax", "matmul"):
-            raise ValueError(
-                f"conv_impl is {self.impl!r}; expected 'auto', 'lax' or 'matmul'"
-            )
+        check_choice(("auto", "lax", "matmul"), conv_impl=self.impl)
         channels = x.shape[-1]
         init = _uniform(1.0 / self.size)
         shape = (self.size, self.size, 1, channels)

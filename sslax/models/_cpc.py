@@ -10,8 +10,9 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax import lax
 
+from sslax.arrays import at_least_float32, check_choice
 from sslax.core import Net
-from sslax.models._layers import Conv, Dense, at_least_float32, max_pool
+from sslax.models._layers import Conv, Dense, max_pool
 from sslax.models._nets import compute_dtype, from_linen, select
 from sslax.models._resnet_block import Block
 
@@ -125,8 +126,7 @@ def cpc_resnet(
       are followed, as in lightning-bolts, whose norm has a scale for each place too and
       which goes on with a fourth stage.
     """
-    if depth not in _STAGES:
-        raise ValueError(f"depth is {depth}; expected one of {list(_STAGES)}")
+    check_choice(_STAGES, depth=depth)
     compute = compute_dtype(dtype)
     module = CPCResNet(
         stages=_STAGES[depth],

@@ -8,8 +8,9 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 
+from sslax.arrays import at_least_float32
 from sslax.core import Net
-from sslax.models._layers import Conv, Dense, LayerNorm, at_least_float32
+from sslax.models._layers import Conv, Dense, LayerNorm
 from sslax.models._nets import compute_dtype, from_linen
 
 __all__ = ["curl_encoder", "curl_head"]

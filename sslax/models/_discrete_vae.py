@@ -9,9 +9,10 @@ import flax.linen as nn
 import jax
 from jaxtyping import Array, Float
 
+from sslax.arrays import at_least_float32
 from sslax.core import Net
 from sslax.models._convolutions import ConvTranspose
-from sslax.models._layers import Conv, Dense, at_least_float32
+from sslax.models._layers import Conv, Dense
 from sslax.models._nets import compute_dtype, from_linen
 
 __all__ = ["discrete_vae_decoder", "discrete_vae_encoder", "gumbel_softmax"]

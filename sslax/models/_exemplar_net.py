@@ -7,8 +7,9 @@ from typing import Any
 
 import flax.linen as nn
 
+from sslax.arrays import at_least_float32
 from sslax.core import Net
-from sslax.models._layers import Dropout, at_least_float32
+from sslax.models._layers import Dropout
 from sslax.models._nets import compute_dtype, from_linen, select
 from sslax.models._plain_layers import PlainConv, PlainDense, ceil_pool
 

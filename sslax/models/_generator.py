@@ -11,8 +11,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from sslax.arrays import at_least_float32
 from sslax.core import Net
-from sslax.models._layers import Conv, Dense, at_least_float32
+from sslax.models._layers import Conv, Dense
 from sslax.models._nets import compute_dtype, from_linen, select
 
 __all__ = ["patch_discriminator", "patch_heads", "resnet_generator"]

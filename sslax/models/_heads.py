@@ -7,9 +7,10 @@ from typing import Any
 
 import flax.linen as nn
 
+from sslax.arrays import at_least_float32, check_choice
 from sslax.core import Net
 from sslax.models._batch_norm import BatchNorm
-from sslax.models._layers import Dense, at_least_float32
+from sslax.models._layers import Dense
 from sslax.models._nets import check_widths, compute_dtype, from_linen
 
 __all__ = ["linear", "mlp"]
@@ -127,15 +128,10 @@ def mlp(
     if depth < 1:
         raise ValueError(f"depth is {depth}; a head has at least 1 layer")
     check_widths(dim=dim, **({"hidden": hidden} if depth > 1 else {}))
-    if norm not in (None, "batch"):
-        raise ValueError(f"norm is {norm!r}; expected None or 'batch'")
-    if last_norm not in _LAST_NORMS:
-        raise ValueError(
-            f"last_norm is {last_norm!r}; expected one of {list(_LAST_NORMS)}"
-        )
+    check_choice((None, "batch"), norm=norm)
+    check_choice(_LAST_NORMS, last_norm=last_norm)
     outputs = [*(f"hidden{i}" for i in range(1, depth)), "last"]
-    if output not in outputs:
-        raise ValueError(f"output is {output!r}; expected one of {outputs}")
+    check_choice(outputs, output=output)
     compute = compute_dtype(dtype)
     batch_norm = partial(
         BatchNorm,

@@ -13,6 +13,7 @@ from flax.linen.dtypes import promote_dtype
 from jax import lax
 
 from sslax import platforms
+from sslax.arrays import check_choice
 
 __all__ = [
     "Conv",
@@ -20,7 +21,6 @@ __all__ = [
     "DropPath",
     "Dropout",
     "LayerNorm",
-    "at_least_float32",
     "dense_init",
     "he_fan_out",
     "max_pool",
@@ -68,14 +68,8 @@ def dense_init(name: Any) -> Callable[..., Any]:
         return name
     if isinstance(name, float | int):
         return nn.initializers.normal(name)
-    if name not in _INITS:
-        raise ValueError(f"init is {name!r}; expected one of {', '.join(_INITS)}")
+    check_choice(_INITS, init=name)
     return _INITS[name]
-
-
-def at_least_float32(x):
-    """Raises half precision to float32; float64 stays."""
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
 class Dense(nn.Module):
@@ -188,10 +182,7 @@ class Conv(nn.Module):
         return y if bias is None else y + bias.reshape(1, 1, 1, -1)
 
     def _convolve(self, x, kernel):
-        if self.impl not in ("auto", "lax", "matmul"):
-            raise ValueError(
-                f"conv_impl is {self.impl!r}; expected 'auto', 'lax' or 'matmul'"
-            )
+        check_choice(("auto", "lax", "matmul"), conv_impl=self.impl)
         padding = self.size // 2 if self.padding is None else self.padding
         if self.size == self.stride and self.size > 1 and padding == 0:
             return _patch_conv(x, kernel)

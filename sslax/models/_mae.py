@@ -7,8 +7,9 @@ from typing import Any
 
 import flax.linen as nn
 
+from sslax.arrays import at_least_float32
 from sslax.core import Net
-from sslax.models._layers import LayerNorm, at_least_float32
+from sslax.models._layers import LayerNorm
 from sslax.models._mask_decoder import MaskDecoder, check_heads
 from sslax.models._nets import compute_dtype, from_linen, select
 from sslax.models._vit import vit

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import flax.linen as nn
 import jax.numpy as jnp
 
+from sslax.arrays import check_choice
 from sslax.core import Net
 
 __all__ = ["check_widths", "compute_dtype", "from_linen", "named", "select"]
@@ -79,15 +80,14 @@ def check_widths(**widths: int) -> None:
     """Raises if a width that a network is to have is not a positive whole number."""
     for name, width in widths.items():
         if not isinstance(width, int) or width < 1:
-            raise ValueError(f"{name} is {width}; expected at least 1")
+            raise ValueError(f"{name} must be at least 1; got {width}")
 
 
 def compute_dtype(name: Any) -> Any:
     """The dtype to compute in; None stays None: that of inputs and parameters."""
     if name is None:
         return None
-    if str(jnp.dtype(name) if not isinstance(name, str) else name) not in _DTYPES:
-        raise ValueError(f"dtype is {name!r}; expected None or one of {_DTYPES}")
+    check_choice(_DTYPES, dtype=name if isinstance(name, str) else str(jnp.dtype(name)))
     return jnp.dtype(name)
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import flax.linen as nn
 
+from sslax.arrays import at_least_float32
 from sslax.core import Net
-from sslax.models._layers import Dense, at_least_float32
+from sslax.models._layers import Dense
 from sslax.models._nets import compute_dtype, from_linen
 
 __all__ = ["simmim_decoder"]

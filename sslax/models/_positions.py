@@ -6,13 +6,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from sslax.arrays import check_choice
+
 __all__ = ["resize_positions", "sincos_positions", "sincos_table"]
 
 
 def sincos_table(height, width, dim, first):
     """The table of `sincos_positions` without the class slot, in NumPy float64."""
-    if first not in ("column", "row"):
-        raise ValueError(f"first is {first!r}; expected 'column' or 'row'")
+    check_choice(("column", "row"), first=first)
     if dim % 4:
         raise ValueError(
             f"sin-cos positions need a width that 4 divides; it is {dim}, "
@@ -127,8 +128,7 @@ def resize_positions(
       arXiv:1906.06423. Caron et al., "Emerging Properties in Self-Supervised Vision
       Transformers", 2021, arXiv:2104.14294.
     """
-    if convention not in ("size", "factor"):
-        raise ValueError(f"convention is {convention!r}; expected 'size' or 'factor'")
+    check_choice(("size", "factor"), convention=convention)
     count = positions.shape[1] - prefix
     side = round(count**0.5)
     if side * side != count:

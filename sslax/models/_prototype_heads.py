@@ -8,11 +8,11 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jax import lax
 
+from sslax.arrays import check_choice, unit
 from sslax.core import Net
 from sslax.models._batch_norm import BatchNorm
-from sslax.models._layers import Dense, at_least_float32, dense_init
+from sslax.models._layers import Dense, dense_init
 from sslax.models._nets import check_widths, compute_dtype, from_linen
 
 __all__ = ["dino_head"]
@@ -32,8 +32,7 @@ class Prototypes(nn.Module):
     def __call__(self, x):
         shape = (x.shape[-1], self.features)
         kernel = self.param("kernel", dense_init("uniform"), shape, jnp.float32)
-        norm = jnp.sqrt(jnp.square(kernel).sum(axis=0, keepdims=True))
-        kernel = kernel / jnp.maximum(norm, 1e-12)
+        kernel = unit(kernel, axis=0)
         if self.with_gain:
             ones = nn.initializers.ones
             gain = self.param("gain", ones, (1, self.features), jnp.float32)
@@ -63,8 +62,7 @@ class DinoHead(nn.Module):
                 x = self.norm(name=f"bn{i}")(x, train=train)
             x = jax.nn.gelu(x, approximate=False)
         x = self.dense(self.bottleneck, name=f"linear{self.depth}")(x)
-        x = at_least_float32(x)
-        x = x * lax.rsqrt(jnp.maximum(jnp.square(x).sum(-1, keepdims=True), 1e-24))
+        x = unit(x)
         last = Prototypes(self.dim, self.with_gain, name="prototypes")
         if self.patch_dim is None:
             return last(x)
@@ -120,8 +118,7 @@ def dino_head(
       arXiv:2104.14294, section 3.1. Zhou et al., "iBOT: Image BERT Pre-Training with
       Online Tokenizer", 2022, arXiv:2111.07832.
     """
-    if norm not in (None, "batch"):
-        raise ValueError(f"norm is {norm!r}; expected None or 'batch'")
+    check_choice((None, "batch"), norm=norm)
     if depth < 1:
         raise ValueError(f"depth is {depth}; a head has at least 1 layer")
     check_widths(dim=dim, hidden=hidden, bottleneck=bottleneck)

@@ -8,9 +8,10 @@ from typing import Any
 
 import flax.linen as nn
 
+from sslax.arrays import at_least_float32, check_choice
 from sslax.core import Net
 from sslax.models._batch_norm import BatchNorm
-from sslax.models._layers import Conv, at_least_float32, max_pool
+from sslax.models._layers import Conv, max_pool
 from sslax.models._nets import compute_dtype, from_linen, named, select
 from sslax.models._resnet_block import Block
 
@@ -170,11 +171,10 @@ def resnet(
     Note:
       SimCLR's TensorFlow code pads its max pool at one side only; here it is symmetric.
     """
-    if depth not in _STAGES:
-        raise ValueError(f"depth is {depth}; expected one of {list(_STAGES)}")
-    _check_choice("stem", stem, ("imagenet", "deep", "cifar"))
-    _check_choice("stride_on", stride_on, ("3x3", "1x1"))
-    _check_choice("shortcut", shortcut, ("conv", "pool", "pool_always"))
+    check_choice(_STAGES, depth=depth)
+    check_choice(("imagenet", "deep", "cifar"), stem=stem)
+    check_choice(("3x3", "1x1"), stride_on=stride_on)
+    check_choice(("conv", "pool", "pool_always"), shortcut=shortcut)
     if selective is not None and depth < 50:
         raise ValueError(
             f"selective kernels stand in bottlenecks, from depth 50; depth is {depth}"
@@ -201,12 +201,6 @@ def resnet(
         ),
     )
     return from_linen(module)
-
-
-def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        listed = ", ".join(map(repr, choices))
-        raise ValueError(f"{name} is {value!r}; expected one of {listed}")
 
 
 def _sized(depth: int) -> Callable[..., Net]:

@@ -7,7 +7,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 
-from sslax.models._layers import at_least_float32
+from sslax.arrays import at_least_float32
 
 __all__ = ["Block"]
 

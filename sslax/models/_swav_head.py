@@ -8,24 +8,19 @@ from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
-from jax import lax
 
+from sslax.arrays import unit
 from sslax.core import Net
 from sslax.models._batch_norm import BatchNorm
 from sslax.models._heads import MLP
-from sslax.models._layers import Dense, at_least_float32, dense_init
+from sslax.models._layers import Dense, dense_init
 from sslax.models._nets import compute_dtype, from_linen
 
 __all__ = ["swav_head", "unit_prototypes"]
 
 
-def _unit_columns(kernel):
-    norm = jnp.sqrt(jnp.square(kernel).sum(axis=0, keepdims=True))
-    return kernel / jnp.maximum(norm, 1e-12)
-
-
 def _unit_init(key, shape, dtype=jnp.float32):
-    return _unit_columns(dense_init("uniform")(key, shape, dtype))
+    return unit(dense_init("uniform")(key, shape, dtype), axis=0)
 
 
 class SwavHead(nn.Module):
@@ -37,8 +32,7 @@ class SwavHead(nn.Module):
     @nn.compact
     def __call__(self, x, *, train=False, order=None):
         z = self.projector(name="projector")(x, train=train, order=order)
-        z = at_least_float32(z)
-        z = z * lax.rsqrt(jnp.maximum(jnp.square(z).sum(-1, keepdims=True), 1e-24))
+        z = unit(z)
         scores = Dense(
             self.prototypes, use_bias=False, kernel_init=_unit_init, name="prototypes"
         )
@@ -131,5 +125,5 @@ def unit_prototypes(params: Mapping[str, Any]) -> dict[str, Any]:
       Caron et al., "Unsupervised Learning of Visual Features by Contrasting Cluster
       Assignments", 2020, arXiv:2006.09882, section 3.1.
     """
-    kernel = _unit_columns(params["prototypes"]["kernel"])
+    kernel = unit(params["prototypes"]["kernel"], axis=0)
     return {**params, "prototypes": {"kernel": kernel}}

@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from sslax import platforms
+from sslax.arrays import at_least_float32, check_choice
 from sslax.core import Net
-from sslax.models._layers import Conv, LayerNorm, at_least_float32
+from sslax.models._layers import Conv, LayerNorm
 from sslax.models._nets import compute_dtype, from_linen, named, select
 from sslax.models._swin_block import PatchMerging, SwinBlock
 
@@ -232,10 +233,8 @@ def swin(
       Windows that do not divide the grid are an error here; some codes pad them with
       zeros, which attention then sees.
     """
-    if size not in SIZES:
-        raise ValueError(f"size is {size!r}; expected one of {', '.join(SIZES)}")
-    if masked not in (None, "token", "hidden"):
-        raise ValueError(f"masked is {masked!r}; expected None, 'token' or 'hidden'")
+    check_choice(SIZES, size=size)
+    check_choice((None, "token", "hidden"), masked=masked)
     width, depths, heads = (
         default if given is None else given
         for given, default in zip((width, depths, heads), SIZES[size], strict=True)

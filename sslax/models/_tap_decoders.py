@@ -9,9 +9,10 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 
+from sslax.arrays import at_least_float32, check_choice
 from sslax.core import Net
 from sslax.models._convolutions import ConvTranspose
-from sslax.models._layers import LayerNorm, at_least_float32
+from sslax.models._layers import LayerNorm
 from sslax.models._mae import Decoder
 from sslax.models._mask_decoder import MaskDecoder, check_heads
 from sslax.models._nets import compute_dtype, from_linen, select
@@ -184,8 +185,7 @@ def local_mim_decoder(
       arXiv:2303.05251, section 3.
     """
     for scale in scales:
-        if scale not in _SCALES:
-            raise ValueError(f"scale is {scale!r}; expected one of {_SCALES}")
+        check_choice(_SCALES, scale=scale)
     widths = _per_tap("width", width, len(scales))
     for each in widths:
         check_heads(each, heads)

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from sslax import platforms
+from sslax.arrays import at_least_float32
 from sslax.models._layers import Dense, DropPath, LayerNorm, dense_init
 
 __all__ = [
@@ -73,8 +74,7 @@ def attention_map(q, k, bias=None):
     """Softmax weights `[b h q k]` of queries and keys `[b n h d]`."""
     logits = jnp.einsum("bqhd,bkhd->bhqk", q, k) / float(np.sqrt(q.shape[-1]))
     logits = logits if bias is None else logits + bias
-    dtype = jnp.promote_types(logits.dtype, jnp.float32)
-    return jax.nn.softmax(logits.astype(dtype), axis=-1).astype(q.dtype)
+    return jax.nn.softmax(at_least_float32(logits), axis=-1).astype(q.dtype)
 
 
 class RelativePositions(nn.Module):

@@ -10,9 +10,10 @@ import flax.linen as nn
 import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 
+from sslax.arrays import at_least_float32, check_choice
 from sslax.core import Net
 from sslax.models._batch_norm import BatchNorm
-from sslax.models._layers import Conv, at_least_float32, dense_init
+from sslax.models._layers import Conv, dense_init
 from sslax.models._nets import compute_dtype, from_linen, select
 
 __all__ = ["video_resnet"]
@@ -220,8 +221,7 @@ def video_resnet(
       The channels between space and time follow the paper, convolution by convolution;
       torchvision's r2plus1d_18 takes those of the block's first for its second.
     """
-    if depth not in _STAGES:
-        raise ValueError(f"depth is {depth}; expected one of {list(_STAGES)}")
+    check_choice(_STAGES, depth=depth)
     compute = compute_dtype(dtype)
     module = VideoResNet(
         stages=_STAGES[depth],

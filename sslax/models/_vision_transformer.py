@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sslax.models._layers import Conv, LayerNorm, at_least_float32
+from sslax.arrays import at_least_float32
+from sslax.models._layers import Conv, LayerNorm
 from sslax.models._nets import select
 from sslax.models._positions import resize_positions, sincos_table
 from sslax.models._transformer import INITS, RelativePositions, run_blocks

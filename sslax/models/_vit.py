@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from sslax.arrays import check_choice
 from sslax.core import Net
 from sslax.models._nets import compute_dtype, from_linen, named
 from sslax.models._transformer import INITS
@@ -33,8 +34,7 @@ SIZES = {
 
 def _dimensions(size, width=None, depth=None, heads=None, mlp_ratio=None):
     """The numbers of a named size, with what is given instead."""
-    if size not in SIZES:
-        raise ValueError(f"size is {size!r}; expected one of {', '.join(SIZES)}")
+    check_choice(SIZES, size=size)
     given = (width, depth, heads, mlp_ratio)
     numbers = [
         default if value is None else value
@@ -147,16 +147,12 @@ def vit(
     Note:
       MoCo v3's ViT-S has 12 heads: `vit_small(heads=12)`.
     """
-    for name, value, known in (
-        ("pool", pool, ("cls", "mean")),
-        ("positions", positions, POSITIONS),
-        ("relative", relative, (None, "block", "shared")),
-        ("qkv_bias", qkv_bias, (True, False, "qv")),
-        ("resize", resize, ("size", "factor")),
-        ("init", init, tuple(INITS)),
-    ):
-        if value not in known:
-            raise ValueError(f"{name} is {value!r}; expected one of {known}")
+    check_choice(("cls", "mean"), pool=pool)
+    check_choice(POSITIONS, positions=positions)
+    check_choice((None, "block", "shared"), relative=relative)
+    check_choice((True, False, "qv"), qkv_bias=qkv_bias)
+    check_choice(("size", "factor"), resize=resize)
+    check_choice(INITS, init=init)
     if pool == "cls" and not class_token:
         raise ValueError("pool is 'cls' without a class token; use pool='mean'")
     module = ViT(

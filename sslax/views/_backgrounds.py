@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from sslax import augment
+from sslax.arrays import check_choice, check_probability
 from sslax.augment import to_float
-from sslax.augment.parts import check_choice, check_probability
 from sslax.kinds import Builder, View
 from sslax.views._canvas import placed, spread
 
@@ -91,9 +91,9 @@ def background(
       Ryali et al., Characterizing and Improving the Robustness of Self-Supervised
       Learning through Background Augmentations, 2021, arXiv:2103.12719, section 3.
     """
-    check_choice(replace, ("remove", "random"), "replace")
-    check_probability(probability, "probability")
-    check_choice(foreground, FOREGROUNDS, "foreground")
+    check_choice(("remove", "random"), replace=replace)
+    check_probability(probability=probability)
+    check_choice(FOREGROUNDS, foreground=foreground)
 
     def views(key, batch):
         level_key, apply_key, then_key = jax.random.split(key, 3)
@@ -153,9 +153,8 @@ def swapped_backgrounds(
       Ryali et al., Characterizing and Improving the Robustness of Self-Supervised
       Learning through Background Augmentations, 2021, arXiv:2103.12719, section 3.
     """
-    check_probability(probability, "probability")
-    check_probability(negative, "negative")
-    check_choice(foreground, FOREGROUNDS, "foreground")
+    check_probability(probability=probability, negative=negative)
+    check_choice(FOREGROUNDS, foreground=foreground)
     second = first if second is None else second
 
     def views(key, batch):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from sslax import augment
-from sslax.augment.parts import check_choice
+from sslax.arrays import check_choice
 from sslax.kinds import Builder, View
 
 # Mid-range and half range of each channel over the sRGB gamut.
@@ -80,7 +80,7 @@ def channel_views(*, view: View, space: str = "lab") -> Builder:
     References:
       Tian et al., Contrastive Multiview Coding, 2019, arXiv:1906.05849, section 4.1.
     """
-    check_choice(space, tuple(SPACES), "space")
+    check_choice(SPACES, space=space)
 
     def views(key, batch):
         image = view(key, batch["image"], batch.get("box"))

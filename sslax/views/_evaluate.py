@@ -5,10 +5,10 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from sslax.arrays import check_choice
 from sslax.augment import to_float, whole_box
 from sslax.augment.parts import (
     METHODS,
-    check_choice,
     filter_rows,
     from_rows,
     resample_weights,
@@ -57,7 +57,7 @@ def center(
       He et al., Deep Residual Learning for Image Recognition, 2015, arXiv:1512.03385,
       section 3.4 (10-crop testing; the single centre crop is its common form).
     """
-    check_choice(resize, METHODS, "resize")
+    check_choice(METHODS, resize=resize)
     if resize_to is not None and fraction is not None:
         raise ValueError(
             f"give resize_to or fraction, not both: got {resize_to} and {fraction}"

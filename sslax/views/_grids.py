@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from sslax import augment
-from sslax.augment.parts import OPERATIONS, check_probability
+from sslax.arrays import check_probability
+from sslax.augment.parts import OPERATIONS
 from sslax.kinds import Builder, View
 
 
@@ -105,14 +106,9 @@ def altered_patches(
       Hénaff et al., Data-Efficient Image Recognition with Contrastive Predictive
       Coding, 2019, arXiv:1905.09272, appendix A.
     """
-    chances = {
-        "elastic": elastic,
-        "histogram": histogram,
-        "jitter": jitter,
-        "grayscale": grayscale,
-    }
-    for name, value in chances.items():
-        check_probability(value, name)
+    check_probability(
+        elastic=elastic, histogram=histogram, jitter=jitter, grayscale=grayscale
+    )
 
     def alter(key, patches, box=None):
         del box

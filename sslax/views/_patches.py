@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from sslax import augment
+from sslax.arrays import check_choice
 from sslax.augment import to_float
-from sslax.augment.parts import check_choice
 from sslax.kinds import Builder, View
 from sslax.views._canvas import filled
 
@@ -61,7 +61,7 @@ def context_pairs(
       Doersch et al., Unsupervised Visual Representation Learning by Context Prediction,
       2015, arXiv:1505.05192, section 3.
     """
-    check_choice(colours, COLOURS, "colours")
+    check_choice(COLOURS, colours=colours)
 
     def views(key, batch):
         view_key, place_key, jitter_key, style_key = jax.random.split(key, 4)

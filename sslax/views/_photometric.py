@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from sslax.arrays import check_choice, check_probability
 from sslax.augment import random_box, whole_box
 from sslax.augment.parts import (
     COLOURS,
@@ -15,10 +16,8 @@ from sslax.augment.parts import (
     active_operations,
     blur_rows,
     check_blur,
-    check_choice,
     check_crop,
     check_jitter,
-    check_probability,
     crop_columns,
     default_kernel,
     draw_jitter,
@@ -99,15 +98,13 @@ def view(
     size = pair(size)
     kernel_size = default_kernel(size[0]) if kernel_size is None else kernel_size
     check_crop(scale, ratio, crop)
-    check_choice(resize, METHODS, "resize")
-    check_choice(colour, COLOURS, "colour")
+    check_choice(METHODS, resize=resize)
+    check_choice(COLOURS, colour=colour)
     if jitter is not None:
         check_jitter(jitter, jitter_prob, colour)
     if blur:
         check_blur(kernel_size, padding, size)
-    chances = {"flip": flip, "grayscale": grayscale, "blur": blur, "solarize": solarize}
-    for name, value in chances.items():
-        check_probability(value, name)
+    check_probability(flip=flip, grayscale=grayscale, blur=blur, solarize=solarize)
 
     def draw(key, batch, channels, box) -> dict[str, Array]:
         keys = jax.random.split(key, 6)

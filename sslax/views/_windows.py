@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 
 from sslax import augment
+from sslax.arrays import check_probability
 from sslax.augment import to_float
-from sslax.augment.parts import check_probability, statistics_of
+from sslax.augment.parts import statistics_of
 from sslax.kinds import Builder, View
 
 
@@ -72,7 +73,7 @@ def shifted(*, padding: int = 4, mode: str = "zero", flip: float = 0.5) -> View:
       He et al., Deep Residual Learning for Image Recognition, 2015, arXiv:1512.03385,
       section 4.2.
     """
-    check_probability(flip, "flip")
+    check_probability(flip=flip)
 
     def op(key, image, box=None):
         _refuse_canvas(box, "shifted")

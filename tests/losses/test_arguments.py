@@ -83,7 +83,7 @@ WRONG = [
     ("sinkhorn", (Z,), {"iterations": 0}, "iterations must be 1 or more"),
     ("supcon", (MAP[0], LABELS), T, "labels must have the shape"),
     ("supcon", (Z[:1, None], LABELS[:1]), T, "two or more vectors"),
-    ("supcon", (Z[:, None], LABELS), {**T, "anchors": "one"}, "'all' or 'first'"),
+    ("supcon", (Z[:, None], LABELS), {**T, "anchors": "one"}, "'all', 'first'"),
     ("swav", (Z[None], Z[None]), T, "two views or more"),
     ("swav", (MAP[0], MAP[0]), {**T, "assigned": [0, 5]}, r"assigned \(0, 5\)"),
     ("uniformity", (Z[:1],), {}, "2 or more rows"),

@@ -27,7 +27,7 @@ def test_resnet_161_has_its_layers_and_channels():
     out, _ = jax.eval_shape(net.apply, params, stats, patches)
     assert out["map"].shape == (1, 5, 5, 4096)
     assert out["pooled"].shape == (1, 4096)
-    with pytest.raises(ValueError, match="depth is 18; expected one of"):
+    with pytest.raises(ValueError, match=r"depth must be one of .*; got 18"):
         models.cpc_resnet(depth=18)
 
 

@@ -125,9 +125,9 @@ def test_heads_and_starts(rng):
     assert not start["linear2"]["bias"].any()
     for make in (models.caffenet, models.caffenet_head):
         given = {} if make is models.caffenet else {"dim": 2}
-        with pytest.raises(ValueError, match="init is 'he'; expected 'xavier' or"):
+        with pytest.raises(ValueError, match=r"init must be one of .*; got 'he'"):
             make(init="he", **given)
-        with pytest.raises(ValueError, match="norm is 'batch'; expected None or"):
+        with pytest.raises(ValueError, match=r"norm must be one of .*; got 'batch'"):
             make(norm="batch", **given)
 
 

@@ -173,10 +173,16 @@ def test_selective_kernels_follow_simclr_v2(rng):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"depth": 50, "stem": "wide"}, "stem is 'wide'.*'imagenet', 'deep', 'cifar'"),
-        ({"depth": 50, "stride_on": "7x7"}, "stride_on is '7x7'"),
-        ({"depth": 50, "shortcut": "none"}, "shortcut is 'none'"),
-        ({"depth": 18, "selective": 0.1}, "from depth 50; depth is 18"),
+        (
+            {"depth": 50, "stem": "wide"},
+            "stem must be one of 'imagenet', 'deep', 'cifar'; got 'wide'",
+        ),
+        ({"depth": 50, "stride_on": "7x7"}, "stride_on must be one of .*; got '7x7'"),
+        ({"depth": 50, "shortcut": "none"}, "shortcut must be one of .*; got 'none'"),
+        (
+            {"depth": 18, "selective": 0.1},
+            "from depth 50; depth is 18",
+        ),
     ],
 )
 def test_mistakes_are_named(options, message):

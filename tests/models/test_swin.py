@@ -138,8 +138,8 @@ def test_mistakes_at_the_call_are_named(options, side, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"size": "huge"}, "size is 'huge'"),
-        ({"masked": "zero"}, "masked is 'zero'"),
+        ({"size": "huge"}, "size must be one of .*; got 'huge'"),
+        ({"masked": "zero"}, "masked must be one of .*; got 'zero'"),
         ({"heads": (2,)}, "differ in length"),
         ({"heads": (3, 3)}, "3 heads do not divide the width 8 of stage 1"),
     ],
