@@ -30,6 +30,11 @@ def base(*, examples: int, epochs: int, batch_size: int) -> ml_collections.Confi
     config.steps_per_call = 1  # steps in one dispatch; more for tiny models
     config.accumulate = 1  # micro-batches, where the loss allows it
     config.log_every = 100
+    # Runs to start from, see sslax.train.start: --config.start=RUN, or
+    # RUN:extra/teacher/encoder=params/encoder. How their arrays are made to fit: what
+    # stays as it starts, "size" to resize positions, what is copied to several places.
+    config.start = ()
+    config.fit = dict(without=(), resize="", spread=())
     config.mesh = dict(data=-1, fsdp=1)
     config.layout = dict(name="replicated")
     # Statistics that all views end with, in training and evaluation: a name such as

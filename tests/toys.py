@@ -58,7 +58,22 @@ def rotation():
     return Toy(methods.rotation(encoder()), views.rotated(view=views.view(size=SIZE)))
 
 
-TOYS = {f.__name__: f for f in (byol, mae, moco, rotation, simclr)}
+def one_view():
+    return views.one_view(view=view())
+
+
+def classifier():
+    method = methods.classifier(encoder(), classes=CLASSES, head_norm=True)
+    return Toy(method, one_view())
+
+
+def distillation():
+    method = methods.distillation(encoder(), encoder(), classes=CLASSES)
+    return Toy(method, one_view())
+
+
+_METHODS = (byol, classifier, distillation, mae, moco, rotation, simclr)
+TOYS = {f.__name__: f for f in _METHODS}
 
 
 def batch(step: int = 0) -> dict[str, np.ndarray]:

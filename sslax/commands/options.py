@@ -116,6 +116,11 @@ def _config(parser) -> None:
     _option(parser, "config", text, required=True, metavar="FILE[:VARIANT]")
 
 
+def _stage(parser) -> None:
+    text = "which stage of a config that has several"
+    _option(parser, "stage", text, metavar="NAME")
+
+
 def _workdir(parser) -> None:
     text = "the folder of the run"
     _option(parser, "workdir", text, required=True, metavar="DIR")
@@ -138,6 +143,7 @@ def _pretrain(parser) -> None:
 
 def _plan(parser) -> None:
     _config(parser)
+    _stage(parser)
     text = "v5e:16x16, v5p:8x8x4, h100:4x8, ..."
     _option(parser, "topology", text, required=True)
     text = "replicated, fsdp or fsdp:N; the config's own by default"
@@ -191,6 +197,7 @@ def _prepare(parser) -> None:
 
 def _show_views(parser) -> None:
     _config(parser)
+    _stage(parser)
     _option(parser, "out", "the picture to write", required=True, metavar="FILE.png")
 
 

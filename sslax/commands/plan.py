@@ -9,6 +9,7 @@ from typing import Any
 
 from sslax import plan
 from sslax.commands.overrides import load_config
+from sslax.commands.staged import stage_of
 
 __all__ = ["run", "run_plan"]
 
@@ -24,7 +25,7 @@ def run(options: Any) -> int:
     """
     options.say("nothing was written")
     fits = run_plan(
-        load_config(options.config, options.overrides),
+        stage_of(load_config(options.config, options.overrides), options.stage),
         options.topology,
         layout=options.layout,
         searching=options.search,

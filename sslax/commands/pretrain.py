@@ -17,20 +17,15 @@ def run(options: Any) -> None:
 
     options.say("the same command goes on from the newest checkpoint")
     start(options)
-    from absl import logging
-
     from sslax.commands.overrides import load_config
-    from sslax.train.evaluation import evaluate_run
-    from sslax.train.loop import pretrain
+    from sslax.commands.staged import is_staged
+    from sslax.train.stages import run_stages, run_to_the_end
 
     config = load_config(options.config, options.overrides, follow=True)
-    logging.info("%s in %s", config["method"]["name"], options.workdir)
-    experiment, state = pretrain(
-        config, options.workdir, allow_config_change=options.allow_config_change
+    run_all = run_stages if is_staged(config) else run_to_the_end
+    run_all(
+        config,
+        options.workdir,
+        allow_config_change=options.allow_config_change,
+        say=options.say,
     )
-    if int(state.step) == config["steps"] and config["evaluate"]["final"]:
-        options.say(
-            "training is complete and saved; sslax evaluate --workdir="
-            f"{options.workdir} evaluates it"
-        )
-        evaluate_run(experiment, state, options.workdir)

@@ -11,6 +11,7 @@ import numpy as np
 
 from sslax import calls, data
 from sslax.commands.overrides import load_config
+from sslax.commands.staged import stage_of
 from sslax.kinds import Builder
 from sslax.train.run import open_source
 
@@ -25,7 +26,7 @@ def run(options: Any) -> None:
     """
     options.say("nothing was written")
     config = load_config(options.config, options.overrides, follow=True)
-    show_views(config, options.out)
+    show_views(stage_of(config, options.stage), options.out)
 
 
 GAP = 4

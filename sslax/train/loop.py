@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -21,14 +21,20 @@ from sslax.train.online import online_evaluation
 from sslax.train.progress import announcement, progress, span
 from sslax.train.run import Run, build_run
 from sslax.train.signals import stop_requests
+from sslax.train.start import Graft, graft, grafts_of
 from sslax.train.storage import faults
+from sslax.train.stored import stored
 from sslax.train.workdir import open_workdir, record_config
 
 __all__ = ["first_state", "pretrain", "steps", "train"]
 
 
 def pretrain(
-    config: Mapping[str, Any], workdir: str, *, allow_config_change: bool = False
+    config: Mapping[str, Any],
+    workdir: str,
+    *,
+    allow_config_change: bool = False,
+    runs: Mapping[str, str] | None = None,
 ) -> tuple[Run, State]:
     """Pretrains, from the newest checkpoint of the folder if there is one.
 
@@ -36,6 +42,7 @@ def pretrain(
       config: the resolved config, plain values.
       workdir: the folder of the run.
       allow_config_change: go on in a folder of another config.
+      runs: folders by the names that `config.start` may have for them.
 
     Returns:
       The run and its last state; `state.step` is less than the config's steps if the
@@ -47,13 +54,14 @@ def pretrain(
       FloatingPointError: if a loss is not finite; the message has the step and the last
         good checkpoint.
     """
+    grafts = grafts_of(config, runs)
     folder = open_workdir(workdir, config, allow_config_change=allow_config_change)
     run = build_run(config)
     with faults():
-        return run, train(run, folder)
+        return run, train(run, folder, grafts=grafts)
 
 
-def train(run: Run, folder: Any) -> State:
+def train(run: Run, folder: Any, *, grafts: Sequence[Graft] = ()) -> State:
     """Trains a run in its folder, with logs and checkpoints, from the newest of these.
 
     Batches and randomness follow from the seed and the step, so that a run that was cut
@@ -62,11 +70,13 @@ def train(run: Run, folder: Any) -> State:
     Args:
       run: the run.
       folder: an existing folder, a path of `etils.epath`.
+      grafts: what the first state takes from other runs; a checkpoint has it already.
 
     Returns:
       The last state.
 
     Raises:
+      ValueError: if what is grafted is not there or does not fit.
       FloatingPointError: if a loss is not finite.
     """
     config = run.config
@@ -78,7 +88,7 @@ def train(run: Run, folder: Any) -> State:
     try:
         state = checkpoints.restore_latest(manager, run.program.shapes)
         if state is None:
-            state = first_state(run)
+            state = _begun(run, grafts)
         else:
             logging.info("going on from step %d of %s", int(state.step), folder)
             if run.feed.restore is not None:
@@ -132,6 +142,12 @@ def first_state(run: Run) -> State:
     batches = iter([run.loader.batch(0)])
     batch = next(data.to_device(batches, batch_sharding(run.program.mesh)))
     return run.program.init(batch, _key(run, 0))
+
+
+def _begun(run: Run, grafts: Sequence[Graft]) -> State:
+    for one in grafts:
+        stored(one.run)  # complains before anything is compiled
+    return graft(first_state(run), grafts)
 
 
 def _key(run: Run, purpose: int) -> jax.Array:

@@ -128,6 +128,8 @@ def graft(state: State, grafts: Sequence[Graft]) -> State:
       ValueError: if a run or a path does not exist (the message has the nearest one),
         or if arrays differ (it names the first).
     """
+    if not grafts:
+        return state
     places = paths_of({"params": state.params, "extra": state.extra})
     sources = {run: stored(run) for run in dict.fromkeys(g.run for g in grafts)}
     chosen: dict[str, tuple[str, Fit]] = {}
@@ -165,8 +167,7 @@ def _statistics(
     found = []
     for one in grafts:
         take, put = statistics_of(one.take), statistics_of(one.put)
-        given = any(f"{put}/".startswith(f"{g.put}/") for g in grafts)
-        if take is None or put is None or given or not under(places, put):
+        if take is None or put is None or not under(places, put):
             continue
         if under(sources[one.run].shapes, take):
             found.append(one._replace(take=take, put=put))
