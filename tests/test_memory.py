@@ -116,5 +116,5 @@ def test_what_does_not_fit_is_refused(annotations_off):
 
 @pytest.mark.parametrize("momentum", [1.5, -0.1, lambda step: 1.5 - step])
 def test_a_teacher_follows_between_standing_still_and_copying(momentum):
-    with pytest.raises(ValueError, match=r"momentum must lie in \[0, 1\]"):
+    with pytest.raises(ValueError, match=r"momentum must be in \[0, 1\]"):
         memory.follows(("encoder",), momentum=momentum)
