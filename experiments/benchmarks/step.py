@@ -23,6 +23,7 @@ from configs import simclr as simclr_config
 from sslax import calls, losses, platforms, sharding, step
 from sslax.core import Method
 from sslax.kinds import Builder
+from sslax.views import normalized
 
 
 class Case(NamedTuple):
@@ -61,7 +62,9 @@ def compiled_parts(case: Case):
     """The parts as compiled functions without arguments, and what compiling told."""
     config, key = case.config, jax.random.key(0)
     method = calls.build(config["method"], Method)
-    views = calls.build(config["views"], Builder)
+    views = normalized(
+        calls.build(config["views"], Builder), statistics=config["normalize"]
+    )
     tx = calls.build(config["optimizer"], optax.GradientTransformation)
     pixels = np.random.default_rng(0).integers(
         0, 256, (case.batch, case.size, case.size, 3), np.uint8

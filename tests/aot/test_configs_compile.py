@@ -100,7 +100,7 @@ def check(one):
 
 # Decoding to 224 pixels takes a canvas; a smaller one compiles the same program.
 def small(variant):
-    return {"data.canvas": 256} if variant not in ("cifar10", None) else {}
+    return {"data.canvas": 256} if variant not in ("cifar10", "sample", None) else {}
 
 
 @needs_tpu
