@@ -7,6 +7,8 @@ from configs import recipes
 
 IMAGENET_EXAMPLES = 1_281_167
 CIFAR_EXAMPLES = 50_000
+# Few-label probes read up to 100,000 images: three draws of them say enough.
+IMAGENET_PROBES = dict(draws=3)
 
 
 def pick(variant: str, choices: dict):
@@ -53,14 +55,13 @@ def base(*, examples: int, epochs: int, batch_size: int) -> ml_collections.Confi
     config.evaluate = dict(
         every=0,  # steps between online evaluations; 0 is never
         final=True,  # the full evaluation and the report after the last step
-        online=("knn",),  # of "knn" and "linear"
-        online_examples=10_000,
-        online_l2=1e-3,  # penalty of the online linear probe
+        # The full evaluation: calls of sslax.evaluate.tasks.
+        tasks=(recipes.classify("simclr", batch_size=256),),
+        online=(dict(name="knn", k=20),),  # the first one's number tells the best
+        online_examples=10_000,  # training images that online tasks learn from
+        held_out="",  # data they are judged on; empty: a part of `data.train` apart
         batch_size=256,
         views=recipes.center(224),  # what features are read from
-        knn=dict(k=20, temperature=0.07),
-        # Arguments of evaluate.linear_probe, or None.
-        probe={**recipes.PROBES["simclr"], "batch_size": 256},
     )
     return config
 
@@ -74,7 +75,7 @@ def imagenet(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     config.data.update(
         train="imagenet2012/train", canvas=512, workers=16, on_error="stop"
     )
-    config.evaluate.probe.batch_size = 4096
+    config.evaluate.tasks = (recipes.classify("simclr", **IMAGENET_PROBES),)
     config.normalize = "imagenet"
     config.evaluate.views = recipes.center(224, resize_to=256)
     return config

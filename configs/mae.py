@@ -55,7 +55,7 @@ def _imagenet(size: str, patch_size: int):
     config = common.imagenet(
         common.base(examples=common.IMAGENET_EXAMPLES, epochs=800, batch_size=4096)
     )
-    config.evaluate.probe = recipes.PROBES["mae"]
+    config.evaluate.tasks = (recipes.classify("mae", **common.IMAGENET_PROBES),)
     config.views = _masked(224, patch_size, scale=(0.2, 1.0))
     config.method = _method(dict(size=size), patch_size)
     config.optimizer = dict(
@@ -73,7 +73,7 @@ def _cifar10():
     config = common.cifar10(
         common.base(examples=common.CIFAR_EXAMPLES, epochs=1000, batch_size=256)
     )
-    config.evaluate.probe = {**recipes.PROBES["mae"], "batch_size": 256}
+    config.evaluate.tasks = (recipes.classify("mae", batch_size=256),)
     config.views = _masked(32, 4, scale=(0.08, 1.0))
     config.method = _method(dict(size="small"), 4)
     config.optimizer = dict(
@@ -89,7 +89,7 @@ def _cifar10():
 
 def _sample():
     config = common.sample(epochs=60)
-    config.evaluate.probe = {**recipes.PROBES["mae"], "batch_size": 256}
+    config.evaluate.tasks = (recipes.classify("mae", batch_size=256),)
     config.views = _masked(28, 4, scale=(0.4, 1.0))
     encoder = dict(width=96, depth=4, heads=3)
     decoder = dict(width=64, depth=2, heads=4)

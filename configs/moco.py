@@ -35,7 +35,7 @@ def _imagenet():
     config = common.imagenet(
         common.base(examples=common.IMAGENET_EXAMPLES, epochs=200, batch_size=256)
     )
-    config.evaluate.probe = recipes.PROBES["moco"]
+    config.evaluate.tasks = (recipes.classify("moco", **common.IMAGENET_PROBES),)
     config.views = recipes.moco(224)
     config.method = dict(
         name="moco",
@@ -64,8 +64,9 @@ def _cifar10():
     config = common.cifar10(
         common.base(examples=common.CIFAR_EXAMPLES, epochs=200, batch_size=512)
     )
-    config.evaluate.knn = dict(k=200, temperature=0.1)
-    config.evaluate.probe = recipes.PROBES["moco"]
+    votes = dict(k=200, temperature=0.1)
+    config.evaluate.tasks = (recipes.classify("moco", **votes),)
+    config.evaluate.online = (dict(name="knn", **votes),)
     config.views = recipes.moco(32, scale=(0.08, 1.0), blur=0.0)
     config.method = dict(
         name="moco",

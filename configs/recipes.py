@@ -99,3 +99,11 @@ PROBES = {
         batch_norm=True,
     ),
 }
+
+
+def classify(probe: str, *, batch_size: int | None = None, **kwargs) -> dict:
+    """kNN, linear probes and few labels, with the SGD probe of a paper."""
+    recipe = dict(PROBES[probe])
+    if batch_size is not None:
+        recipe["batch_size"] = batch_size
+    return dict(name="classify", probe=recipe, **kwargs)

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from sslax import augment, views
-from sslax.commands.show_views import grid
+from sslax.train.pictures import grid
 
 SIDE = 96
 KEY = jax.random.key(3)
@@ -300,7 +300,8 @@ def main() -> None:
         "label": jnp.arange(4),
     }
     for name, make in builders().items():
-        picture = grid(jax.jit(make)(KEY, batch), images=3, side=SIDE)
+        made = jax.device_get(jax.jit(make)(KEY, batch))
+        picture = grid(pictures(made, images=3), side=SIDE)
         Image.fromarray(picture).save(
             folder / "augment" / f"views_{name}.png", optimize=True
         )

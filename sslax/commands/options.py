@@ -168,8 +168,8 @@ def _embed(parser) -> None:
     _workdir(parser)
     _step(parser)
     _option(parser, "data", "folder:/path, cifar10/test, ...; the run's own by default")
-    text = "train or test: which part of the run's own data"
-    _option(parser, "split", text, default="test")
+    text = "train or test, of the run's own data; test where there is one"
+    _option(parser, "split", text)
     _option(parser, "out", "the file to write", required=True, metavar="FILE.npz")
 
 

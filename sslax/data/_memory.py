@@ -215,6 +215,7 @@ def batches(
     source: Source,
     batch_size: int,
     *,
+    rows: Sequence[int] | None = None,
     canvas: int | None = None,
     on_error: str | None = None,
 ) -> Iterator[dict[str, np.ndarray]]:
@@ -223,6 +224,7 @@ def batches(
     Args:
       source: what to read.
       batch_size: examples a batch.
+      rows: which examples, in the order that is wanted; None is all.
       canvas: the side of the square that images are put on, in pixels; needed where
         they differ in size.
       on_error: "stop" or "skip" at an example that cannot be decoded; None is what the
@@ -247,15 +249,16 @@ def batches(
         raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
     on_error = check_on_error(on_error or source.on_error)
     check_shapes(source, canvas)
-    return _batches(source, batch_size, canvas, on_error)
+    wanted = range(len(source)) if rows is None else map(int, rows)
+    known_bad = set(source.bad)
+    good = [i for i in wanted if i not in known_bad]
+    return _batches(source, good, batch_size, canvas, on_error)
 
 
 def _batches(
-    source: Source, batch_size: int, canvas: int | None, on_error: str
+    source: Source, good: list[int], batch_size: int, canvas: int | None, on_error: str
 ) -> Iterator[dict[str, np.ndarray]]:
     fields = batch_fields(source.fields, canvas)
-    known_bad = set(source.bad)
-    good = [i for i in range(len(source)) if i not in known_bad]
     waiting: list[Example] = []
     for examples, bad in _in_order(
         source, good, canvas=canvas, on_error=on_error, replace=False

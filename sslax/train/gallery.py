@@ -1,108 +1,182 @@
-"""Pictures for the report: views, neighbours, the map, reconstructions."""
+"""Pictures for the report: views, what a method paints, neighbours, the map."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from absl import logging
 from jax.sharding import NamedSharding, PartitionSpec
 
 from sslax import augment, data, evaluate
 from sslax.core import State
+from sslax.evaluate.tasks import Pictures, Results, Split
+from sslax.train.outputs import examples, images_of
+from sslax.train.pictures import as_picture, pictures
 from sslax.train.run import Run
 
-__all__ = ["gallery"]
+__all__ = ["Shown", "gallery"]
 
 _VIEWS, _QUERIES, _NEIGHBOURS, _POINTS = 8, 8, 6, 2000
 
 
-def gallery(run: Run, state: State, sources: list, features: list) -> dict[str, Any]:
-    """What `write_report` shows of a run.
+class Shown(NamedTuple):
+    """What the report shows beside numbers.
+
+    Attributes:
+      pictures: in order.
+      embedding: positions [n 2], labels [n] or None, names of classes or None.
+      failures: sentences on what could not be drawn.
+    """
+
+    pictures: Sequence[Pictures]
+    embedding: tuple[np.ndarray, np.ndarray | None, Sequence[str] | None] | None
+    failures: tuple[str, ...]
+
+
+def gallery(
+    run: Run,
+    state: State,
+    sources: Mapping[str, data.Source],
+    splits: Mapping[str, Split],
+    found: Mapping[str, Results],
+) -> Shown:
+    """Draws what `write_report` shows of a run; what fails is told and left out.
 
     Args:
       run: the run.
       state: its state.
-      sources: the train and test sources.
-      features: features and labels of both.
+      sources: the data by split.
+      splits: features by split, some or all rows.
+      found: results of tasks, which may have pictures.
 
     Returns:
-      The arguments `views`, `neighbours`, `embedding` and `pictures`.
+      Pictures, the map of the features, and what could not be drawn.
     """
-    config = run.config
-    key = jax.random.key(config["seed"])
-    rows = np.linspace(0, len(sources[0]) - 1, _VIEWS).astype(int)
-    batch = _examples(config, sources[0], rows)
-    seen = jax.jit(run.program.plain)(key, batch)
-    return {
-        "views": [_bytes(view) for view in seen["views"]],
-        "neighbours": _neighbours(run, sources, features),
-        "embedding": _embedding(key, sources[1], features[1]),
-        "pictures": _painted(run, state, batch, key),
-    }
+    failures: list[str] = []
+
+    def drawn(what: str, draw: Callable[[], Any], otherwise: Any = ()) -> Any:
+        try:
+            return draw()
+        except Exception as error:  # the numbers are worth more than any picture
+            logging.exception("the report is without its %s", what)
+            failures.append(f"{what} could not be drawn: {error}")
+            return otherwise
+
+    shown = [
+        *drawn("views", lambda: [_views(run, sources["train"], splits["train"])]),
+        *drawn("paintings", lambda: _painted(run, state, sources, splits)),
+        *drawn("neighbours", lambda: [_neighbours(run, sources, splits)]),
+    ]
+    for task, results in found.items():
+        shown += drawn(f"pictures of {task}", results.pictures)
+    embedding = drawn("map", lambda: _embedding(run, splits), None)
+    return Shown([p for p in shown if p.rows], embedding, tuple(failures))
 
 
-def _bytes(images: Any) -> np.ndarray:
-    return np.asarray(jnp.round(255 * jnp.clip(images, 0.0, 1.0))).astype(np.uint8)
+def _some(split: Split, count: int) -> np.ndarray:
+    """A few rows of a split, spread over it; those that could be read."""
+    return np.unique(np.linspace(0, len(split.index) - 1, count).astype(int))
 
 
-def _neighbours(run: Run, sources: list, features: list):
-    """Test images and the training images whose features are nearest."""
-    (bank, _), (queries, labels) = features
-    rows = np.linspace(0, len(queries) - 1, _QUERIES).astype(int)
-    _, nearest = evaluate.neighbours(bank, queries[rows], k=_NEIGHBOURS)
-    asked = _pictures(run, sources[1], rows)
-    found = _pictures(run, sources[0], np.ravel(nearest))
-    names = sources[1].class_names
-    titles = None if names is None else [names[i] for i in labels[rows]]
-    return asked, found.reshape(_QUERIES, _NEIGHBOURS, *found.shape[1:]), titles
+def _rows(columns: Sequence[tuple[str, list[np.ndarray]]]) -> list:
+    """Each kind of picture is a row of the report."""
+    return [(name, drawn) for name, drawn in columns]
 
 
-def _examples(config: Mapping[str, Any], source: Any, rows: np.ndarray):
-    """Some examples of a source as a batch, the same on every process."""
-    examples = [source.load(int(i), config["data"]["canvas"]) for i in rows]
-    return {k: jnp.stack([jnp.asarray(x[k]) for x in examples]) for k in examples[0]}
+def _views(run: Run, source: data.Source, split: Split) -> Pictures:
+    rows = _some(split, _VIEWS)
+    batch = examples(run, source, split.index[rows])
+    key = jax.random.key(run.config["seed"])
+    made = jax.device_get(jax.jit(run.program.plain)(key, batch))
+    return Pictures(
+        "Views",
+        "What the loss sees: one column per image, one row per view of it; what is "
+        "hidden from the network is dark.",
+        _rows(pictures(made, images=len(rows))),
+    )
 
 
-def _pictures(run: Run, source: Any, rows: np.ndarray) -> np.ndarray:
-    """Some images of a source as the evaluation view shows them."""
-    batch = _examples(run.config, source, rows)
-    view = run.program.plain_evaluation
-    return _bytes(view(jax.random.key(0), batch)["views"][0])
-
-
-def _embedding(key: jax.Array, source: data.Source, features: tuple):
-    """A map of at most 2,000 test images."""
-    x, labels = features
-    rows = np.linspace(0, len(x) - 1, min(_POINTS, len(x))).astype(int)
-    points = evaluate.embedding_map(x[rows], key=key)
-    return points, labels[rows], source.class_names
-
-
-def _painted(run: Run, state: State, batch: Any, key: jax.Array):
-    """What the method paints, by title; none for most methods."""
-    if "pictures" not in run.program.method.outputs:
-        return None
+def _painted(run: Run, state: State, sources, splits) -> list[Pictures]:
+    """What a method paints, of images that it has not seen where there are."""
+    output = run.program.method.outputs.get("pictures")
+    if output is None:
+        return []
+    split = list(splits)[-1]
+    rows = splits[split].index[_some(splits[split], _VIEWS)]
+    batch = jax.tree.map(np.asarray, examples(run, sources[split], rows))
 
     def paint(params, extra, batch, key):
-        seen = run.program.views(key, batch)
-        return run.program.method.outputs["pictures"](params, extra, seen, key=key)
+        return output(params, extra, run.program.views(key, batch), key=key)
 
     whole = NamedSharding(run.program.mesh, PartitionSpec())
-    paint = jax.jit(paint, out_shardings=whole)
-    numbers = jax.tree.map(np.asarray, batch)
-    painted = paint(state.params, state.extra, numbers, key)
-    return {k: _bytes(_denormalize(run.config, v)) for k, v in painted.items()}
+    key = jax.random.key(run.config["seed"])
+    made = jax.jit(paint, out_shardings=whole)(state.params, state.extra, batch, key)
+    rows = [
+        (title, [as_picture(np.clip(x, 0, 1)) for x in _plain(run, images)])
+        for title, images in jax.device_get(made).items()
+    ]
+    text = f"What the network makes of images of {split}."
+    return [Pictures("Pictures", text, rows)]
 
 
-def _denormalize(config: Mapping[str, Any], images: Any) -> Any:
-    """Undoes the normalisation of the views, which is affine in each channel."""
-    statistics = config["normalize"]
+def _plain(run: Run, images: Any) -> np.ndarray:
+    """Images of the method as they are without the normalisation of the views."""
+    statistics = run.config["normalize"]
     if statistics is None:
-        return images
+        return np.asarray(images)
     pixel = jnp.ones((1, 1, 1, images.shape[-1]))
     zero = augment.normalize(0 * pixel, statistics=statistics)
     one = augment.normalize(pixel, statistics=statistics)
-    return (images - zero) / (one - zero)
+    return np.asarray((images - zero) / (one - zero))
+
+
+def _neighbours(run: Run, sources, splits) -> Pictures:
+    """Images and the training images whose features are nearest."""
+    asked, bank = list(splits)[-1], splits["train"]
+    queries = splits[asked]
+    rows = _some(queries, _QUERIES)
+    own = asked == "train"
+    _, nearest = evaluate.neighbours(
+        _flat(bank), _flat(queries)[rows], k=min(_NEIGHBOURS + own, len(bank.index))
+    )
+    nearest = np.asarray(nearest)
+    if own:  # without another split, an image is not its own neighbour
+        nearest = np.stack(
+            [
+                np.r_[n[n != r]][: nearest.shape[1] - 1]
+                for n, r in zip(nearest, rows, strict=True)
+            ]
+        )
+    images = images_of(run, sources[asked], queries.index)(rows)
+    found = images_of(run, sources["train"], bank.index)(nearest.ravel())
+    found = found.reshape(*nearest.shape, *found.shape[1:])
+    names = [""] * len(rows)
+    if queries.labels is not None and queries.class_names:
+        names = [queries.class_names[i] if i >= 0 else "" for i in queries.labels[rows]]
+    return Pictures(
+        "Nearest neighbours",
+        f"Images of {asked} (first column) and the training images whose features have "
+        "the highest cosine, nearest first.",
+        [(n, [q, *f]) for n, q, f in zip(names, images, found, strict=True)],
+        apart=True,
+    )
+
+
+def _flat(split: Split) -> np.ndarray:
+    x = split.outputs["features"]
+    return x.reshape(len(x), -1)
+
+
+def _embedding(run: Run, splits):
+    """A map of at most 2,000 images."""
+    split = splits[list(splits)[-1]]
+    rows = _some(split, min(_POINTS, len(split.index)))
+    key = jax.random.key(run.config["seed"])
+    perplexity = min(30.0, (len(rows) - 1) / 3)
+    points = evaluate.embedding_map(_flat(split)[rows], key=key, perplexity=perplexity)
+    labels = None if split.labels is None else split.labels[rows]
+    return points, labels, split.class_names

@@ -16,8 +16,9 @@ from sslax import data
 from sslax.core import State
 from sslax.sharding import batch_sharding
 from sslax.train import checkpoints, writers
+from sslax.train.checks import check_evaluation
 from sslax.train.finite import not_finite
-from sslax.train.online import online_evaluation
+from sslax.train.online import best_number, online_evaluation
 from sslax.train.progress import announcement, progress, span
 from sslax.train.run import Run, build_run
 from sslax.train.signals import stop_requests
@@ -57,6 +58,8 @@ def pretrain(
     grafts = grafts_of(config, runs)
     folder = open_workdir(workdir, config, allow_config_change=allow_config_change)
     run = build_run(config)
+    for line in check_evaluation(run):
+        logging.warning(line)
     with faults():
         return run, train(run, folder, grafts=grafts)
 
@@ -83,7 +86,7 @@ def train(run: Run, folder: Any, *, grafts: Sequence[Graft] = ()) -> State:
     manager = checkpoints.open_checkpoints(
         folder,
         keep=config["checkpoint"]["keep"],
-        best="knn" if config["evaluate"]["every"] else None,
+        best=best_number(config),
     )
     try:
         state = checkpoints.restore_latest(manager, run.program.shapes)
@@ -180,8 +183,10 @@ def _train(run, start, folder, manager, writer, stop) -> State:
             logging.info("step %d after %s", step, span(time.monotonic() - began))
         newest |= _ran(run, metrics, step)
         asked, scalars = stop(step // config["steps_per_call"]), {}
-        saving = asked or step == last or _due(step, config["checkpoint"]["every"])
         evaluating = _due(step, every)
+        # What was evaluated is saved, or the best could not be kept.
+        saving = asked or step == last or evaluating
+        saving |= _due(step, config["checkpoint"]["every"])
         if saving or evaluating or _due(step, config["log_every"]):
             scalars = _scalars(run, newest, step, manager)
             now = time.monotonic()
@@ -206,10 +211,11 @@ def _save(run, state, folder, manager, scalars) -> None:
     if bad := not_finite(state):
         shown = ", ".join(bad[:3]) + (", ..." if len(bad) > 3 else "")
         raise _stopped(manager, f"{shown} not finite after step {int(state.step)}")
-    knn = {"knn": scalars["knn"]} if "knn" in scalars else None
+    best = best_number(run.config)
+    judged = {best: scalars[best]} if best in scalars else None
     if run.feed.save is not None:
         run.feed.save(folder / "feed" / str(int(state.step)))
-    checkpoints.save(manager, state, run.config, knn)
+    checkpoints.save(manager, state, run.config, judged)
 
 
 def _due(step: int, every: int) -> bool:

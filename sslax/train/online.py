@@ -1,73 +1,98 @@
-"""Evaluation while a run goes on: kNN and a linear probe on a fixed random part."""
+"""Evaluation while a run goes on, on a fixed random part of the training data."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from sslax import calls, data, evaluate
+import jax
+import numpy as np
+
+from sslax import calls, data
 from sslax.core import State
-from sslax.train.embedding import compile_embed, embed_source
+from sslax.train.checks import tasks_of
+from sslax.train.outputs import losses_of, outputs_of
+from sslax.train.readings import numbers_of
 from sslax.train.run import Run, open_source
 
-__all__ = ["online_evaluation"]
+__all__ = ["best_number", "online_evaluation"]
 
-_KINDS = ("knn", "linear")
+
+def best_number(config: Mapping[str, Any]) -> str | None:
+    """The number that tells the best checkpoint: that of the first task that has one.
+
+    Args:
+      config: the resolved config.
+
+    Returns:
+      Its name, or None where nothing is evaluated during training.
+    """
+    if not config["evaluate"]["every"]:
+        return None
+    tasks = tasks_of(config, "online").values()
+    return next((task.best for task in tasks if task.best), None)
 
 
 def online_evaluation(run: Run) -> Callable[[State], dict[str, float]]:
     """Prepares the evaluation that a config asks for during training.
 
-    At most `evaluate.online_examples` images of each split are drawn once, by the seed,
-    and kept in memory.
+    A part of the training images is drawn by the seed and kept in memory: at most
+    `evaluate.online_examples` to learn from, and a quarter as many to judge on. The
+    test images are not touched, so that the best checkpoint is not chosen by them. With
+    `evaluate.held_out`, data that are not trained on, these judge.
 
     Args:
       run: the run.
 
     Returns:
-      `state -> {"knn": percent, "linear": percent}`, those of `evaluate.online`.
+      `state -> numbers` of the tasks in `evaluate.online`.
 
     Raises:
-      ValueError: if the data have no labels, or a kind of evaluation is unknown.
+      ValueError: if a task is wrong, or the data are not there.
     """
     config = run.config
-    e = config["evaluate"]
-    for kind in e["online"]:
-        if kind not in _KINDS:
-            raise ValueError(
-                f"evaluate.online has {kind!r}: {calls.nearest(kind, _KINDS)}"
-            )
-    train, test = (_sample(config, split) for split in ("train", "test"))
-    classes = train.num_classes
-    embed = compile_embed(
-        run.program.method,
-        run.program.evaluation_views,
-        run.program.mesh,
-        run.program.shapes,
-    )
+    tasks = tasks_of(config, "online")
+    names = {n for task in tasks.values() for n in task.needs}
+    own = sorted(n for n in names if not n.startswith("loss/"))
+    fields = sorted({f for task in tasks.values() for f in task.fields})
+    read = outputs_of(run, own, fields=fields)
+    losses = {n: losses_of(run, n[len("loss/") :]) for n in names.difference(own)}
+    parts = _parts(run)
 
     def evaluated(state: State) -> dict[str, float]:
-        (x, y), (xt, yt) = (
-            embed_source(embed, state, s, run.program.mesh, batch_size=e["batch_size"])
-            for s in (train, test)
-        )
-        results = {}
-        if "knn" in e["online"]:
-            scores = evaluate.knn(x, y, xt, classes=classes, **e["knn"])
-            results["knn"] = float(evaluate.accuracy(scores, yt))
-        if "linear" in e["online"]:
-            scores = evaluate.logistic_regression(
-                x, y, xt, classes=classes, l2=e["online_l2"]
-            )
-            results["linear"] = float(evaluate.accuracy(scores, yt))
-        return results
+        splits = {}
+        for name, (source, rows) in parts.items():
+            split = read(state, source, rows=rows)
+            if name == "test":
+                more = {n: f(state, source, rows=rows) for n, f in losses.items()}
+                split = split._replace(outputs={**split.outputs, **more})
+            splits[name] = split
+        key = jax.random.key(config["seed"])
+        return numbers_of({name: task.run(splits, key) for name, task in tasks.items()})
 
     return evaluated
 
 
-def _sample(config: Any, split: str) -> data.Source:
-    source = open_source(config, split)
-    data.require_labels(source, "an evaluation during training")
-    share = min(1.0, config["evaluate"]["online_examples"] / len(source))
+def _parts(run: Run) -> dict[str, tuple[data.Source, np.ndarray]]:
+    """What is learnt from and what judges: sources in memory, and rows of them."""
+    config, most = run.config, run.config["evaluate"]["online_examples"]
+    train, held_out = open_source(config, "train"), config["evaluate"]["held_out"]
+    if held_out:
+        other = calls.build(held_out, data.Source)
+        data.check_classes(train, other)
+        sources = _drawn(config, train, most), _drawn(config, other, max(1, most // 4))
+        named = zip(("train", "test"), sources, strict=True)
+        return {name: (source, np.arange(len(source))) for name, source in named}
+    drawn = _drawn(config, train, most + most // 4)
+    order = np.random.default_rng(config["seed"]).permutation(len(drawn))
+    judges = max(1, len(drawn) // 5)
+    return {
+        "train": (drawn, np.sort(order[judges:])),
+        "test": (drawn, np.sort(order[:judges])),
+    }
+
+
+def _drawn(config: Mapping[str, Any], source: data.Source, count: int) -> data.Source:
+    share = min(1.0, count / len(source))
     drawn = data.subset(of=source, fraction=share, seed=config["seed"])
     return data.in_memory(drawn, canvas=config["data"]["canvas"])

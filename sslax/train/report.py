@@ -13,74 +13,14 @@ import numpy as np
 from etils import epath
 
 from sslax import evaluate
+from sslax.evaluate.tasks import Pictures
 from sslax.train.charts import line_chart, scatter_chart
+from sslax.train.style import STYLE
 
 __all__ = ["write_report"]
 
 # Larger pictures are reduced to this side: the report is to be looked at, and sent.
 _SIDE = 128
-
-_STYLE = """
-:root { color-scheme: light dark;
-  --page: #f6f7f9; --card: #ffffff; --ink: #1c2430; --quiet: #68758a;
-  --line: #e2e6ec; --accent: #2563c9; --warn: #fff4dd; --warn-ink: #7a4b00;
-  --c0: #2f6fd0; --c1: #e07b28; --c2: #2c9c57; --c3: #cf3f4f; --c4: #8458c0;
-  --c5: #8a5a44; --c6: #d65fa8; --c7: #6b7280; --c8: #a8a11f; --c9: #1ba3b5; }
-@media (prefers-color-scheme: dark) { :root {
-  --page: #12161c; --card: #1a2029; --ink: #e6eaf0; --quiet: #93a0b4;
-  --line: #2b3442; --accent: #7fb0ff; --warn: #3a2e14; --warn-ink: #ffd58a;
-  --c0: #6ea8ff; --c1: #ffa25c; --c2: #5fcf8a; --c3: #ff7a86; --c4: #b892f5;
-  --c5: #c99a83; --c6: #f794cf; --c7: #aab2c0; --c8: #d6cf5a; --c9: #56d3e3; } }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--page); color: var(--ink);
-  font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
-main { max-width: 1120px; margin: 0 auto; padding: 32px 20px 64px; }
-h1 { font-size: 26px; font-weight: 650; margin: 0 0 20px; overflow-wrap: anywhere; }
-h2 { font-size: 17px; font-weight: 650; margin: 0 0 4px; }
-h3 { font-size: 13px; font-weight: 600; margin: 0 0 6px; }
-p { margin: 0 0 14px; color: var(--quiet); max-width: 75ch; }
-section { background: var(--card); border: 1px solid var(--line);
-  border-radius: 10px; padding: 20px 22px; margin: 0 0 18px; }
-.warning { background: var(--warn); color: var(--warn-ink); border: 0; }
-.tiles, .charts { display: grid; gap: 14px; }
-.tiles { grid-template-columns: repeat(auto-fit, minmax(170px, 1fr));
-  margin: 0 0 18px; }
-.tiles div { background: var(--card); border: 1px solid var(--line);
-  border-radius: 10px; padding: 14px 18px; }
-.tiles b { display: block; font-size: 30px; line-height: 1.2; font-weight: 650;
-  font-variant-numeric: tabular-nums; }
-.tiles span { color: var(--quiet); font-size: 13px; }
-.charts { grid-template-columns: repeat(auto-fit, minmax(min(100%, 380px), 1fr)); }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { padding: 7px 10px; text-align: right; white-space: nowrap;
-  border-bottom: 1px solid var(--line); }
-th { color: var(--quiet); font-weight: 500; font-size: 13px; }
-th:first-child, td:first-child { text-align: left; padding-left: 0; }
-tbody tr:first-child { font-weight: 650; }
-tbody tr:last-child td { border-bottom: 0; }
-svg { display: block; width: 100%; height: auto; }
-svg text { fill: var(--quiet); font-size: 11px; }
-svg.map { max-width: 720px; margin: 0 auto; }
-.map circle { fill-opacity: 0.75; }
-.grid { stroke: var(--line); }
-.level { stroke-dasharray: 5 4; stroke-width: 1.5; }
-.curve { fill: none; stroke-width: 2; stroke-linejoin: round; }
-.legend { display: flex; flex-wrap: wrap; gap: 4px 16px; margin-top: 8px;
-  font-size: 13px; color: var(--quiet); }
-.legend i { display: inline-block; width: 10px; height: 10px; border-radius: 3px;
-  margin-right: 6px; }
-.pictures td { border: 0; padding: 3px; text-align: left; font-size: 13px; }
-.pictures { width: auto; }
-.pictures tbody tr:first-child { font-weight: inherit; }
-.pictures td:first-child { padding-right: 14px; color: var(--quiet); }
-.queries td:nth-child(2) { padding-right: 22px; }
-img { display: block; width: 76px; height: 76px; object-fit: contain;
-  border-radius: 4px; background: var(--line); }
-img.small { image-rendering: pixelated; }
-pre { margin: 10px 0 0; overflow-x: auto; font-size: 12.5px; line-height: 1.45; }
-summary { cursor: pointer; font-weight: 650; }
-"""
 
 
 def write_report(
@@ -90,11 +30,10 @@ def write_report(
     config_text: str,
     history: Sequence[Mapping[str, Any]],
     results: Mapping[str, Mapping[str, float]],
-    views: Sequence[np.ndarray],
-    neighbours: tuple[np.ndarray, np.ndarray, Sequence[str] | None] | None,
-    embedding: tuple[np.ndarray, np.ndarray, Sequence[str] | None] | None,
-    pictures: Mapping[str, np.ndarray] | None = None,
-    perplexity: float = 30.0,
+    notes: Sequence[str] = (),
+    warnings: Sequence[str] = (),
+    pictures: Sequence[Pictures] = (),
+    embedding: tuple[np.ndarray, np.ndarray | None, Sequence[str] | None] | None = None,
 ) -> None:
     """Writes the report of a run: numbers, curves, and what the network sees.
 
@@ -103,31 +42,27 @@ def write_report(
       title: the heading.
       config_text: the resolved config.
       history: rows of metrics.jsonl, each with "step" and scalars.
-      results: numbers of `evaluate.evaluate_features` by name, the network first.
-      views: uint8 images [b h w c] for every view position, as the loss sees them.
-      neighbours: query images [q h w c], their nearest images [q k h w c], and names
-        of the queries or None.
-      embedding: positions [n 2], labels [n], and names of the classes or None.
-      pictures: what the method paints, uint8 images [b h w c] by title.
-      perplexity: of the map, to be stated.
+      results: numbers of tasks by name, the network first.
+      notes: what was left out and why.
+      warnings: what is wrong with the features.
+      pictures: rows of pictures, in order.
+      embedding: positions [n 2], labels [n] or None, and names of classes or None.
     """
     parts = [
         f"<h1>{html.escape(title)}</h1>",
         _tiles(results),
-        _warnings(results),
-        _results(results),
+        _warnings(warnings),
+        _results(results, notes),
         _curves(history, results),
-        _views(views),
-        _painted(pictures),
-        _neighbours(neighbours),
-        _map(embedding, perplexity),
+        *map(_pictures, pictures),
+        _map(embedding),
         f"<section><details><summary>Config</summary><pre>{html.escape(config_text)}"
         "</pre></details></section>",
     ]
     page = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head>"
+        f"<title>{html.escape(title)}</title><style>{STYLE}</style></head>"
         f"<body><main>{''.join(parts)}</main></body></html>\n"
     )
     epath.Path(path).write_text(page)
@@ -147,6 +82,8 @@ def _tiles(results: Mapping[str, Mapping[str, float]]) -> str:
         ("knn", "kNN"),
         ("linear", "linear"),
         ("linear_10_per_class", "linear, 10 labels per class"),
+        ("mAP", "mAP"),
+        ("miou", "mIoU"),
     ):
         if column not in numbers:
             continue
@@ -161,17 +98,14 @@ def _tiles(results: Mapping[str, Mapping[str, float]]) -> str:
     return f'<div class="tiles">{"".join(tiles)}</div>'
 
 
-def _warnings(results: Mapping[str, Mapping[str, float]]) -> str:
-    numbers = next(iter(results.values()), {})
-    if not {"std", "rankme", "dimensions", "dead", "cosine"} <= set(numbers):
-        return ""
+def _warnings(warnings: Sequence[str]) -> str:
     return "".join(
         f'<section class="warning">Warning: {html.escape(sentence)}.</section>'
-        for sentence in evaluate.collapse_warnings(numbers)
+        for sentence in warnings
     )
 
 
-def _results(results: Mapping[str, Mapping[str, float]]) -> str:
+def _results(results: Mapping[str, Mapping[str, float]], notes: Sequence[str]) -> str:
     headings, rows = evaluate.result_table(results)
     head = "".join(f"<th>{html.escape(h)}</th>" for h in headings)
     body = "".join(
@@ -188,7 +122,8 @@ def _results(results: Mapping[str, Mapping[str, float]]) -> str:
         "the dimensions in use; std is 1 when features are spread evenly, 0 when they "
         "have collapsed; lower uniformity is more even."
     )
-    return _section("Results", text, table)
+    lines = "".join(f"<li>{html.escape(note)}</li>" for note in notes)
+    return _section("Results", text, table + (f"<ul>{lines}</ul>" if lines else ""))
 
 
 def _points(history: Sequence[Mapping[str, Any]], name: str):
@@ -241,58 +176,33 @@ def _image(pixels: np.ndarray) -> str:
     return f'<img{kind} alt="" src="data:image/png;base64,{data}">'
 
 
-def _pictures(rows: Sequence[tuple[str, Sequence[np.ndarray]]]) -> str:
+def _pictures(pictures: Pictures) -> str:
     """A table of pictures; each row has a name."""
     body = "".join(
         f"<tr><td>{html.escape(name)}</td>"
         + "".join(f"<td>{_image(pixels)}</td>" for pixels in images)
         + "</tr>"
-        for name, images in rows
+        for name, images in pictures.rows
     )
-    return (
-        f'<div class="wide"><table class="pictures"><tbody>{body}</tbody></table></div>'
+    kind = "pictures queries" if pictures.apart else "pictures"
+    return _section(
+        html.escape(pictures.heading),
+        html.escape(pictures.text),
+        f'<div class="wide"><table class="{kind}"><tbody>{body}</tbody></table></div>',
     )
 
 
-def _views(views: Sequence[np.ndarray]) -> str:
-    rows = [(f"view {i + 1}", list(images)) for i, images in enumerate(views)]
-    text = "What the loss sees: one column per image, one row per view of it."
-    return _section("Views", text, _pictures(rows)) if rows else ""
-
-
-def _painted(pictures) -> str:
-    if pictures is None:
-        return ""
-    rows = [(name, list(x)) for name, x in pictures.items()]
-    text = "What the network was given and what it painted, an image a column."
-    return _section("Pictures of the method", text, _pictures(rows))
-
-
-def _neighbours(neighbours) -> str:
-    if neighbours is None:
-        return ""
-    queries, nearest, names = neighbours
-    titles = names if names is not None else [""] * len(queries)
-    rows = [
-        (name, [query, *found])
-        for name, query, found in zip(titles, queries, nearest, strict=True)
-    ]
-    text = (
-        "Test images (first column) and the training images whose features have the "
-        "highest cosine, nearest first."
-    )
-    body = _pictures(rows).replace('class="pictures"', 'class="pictures queries"')
-    return _section("Nearest neighbours", text, body)
-
-
-def _map(embedding, perplexity: float) -> str:
+def _map(embedding) -> str:
     if embedding is None:
         return ""
     points, labels, names = embedding
+    if labels is None:
+        labels = np.full(len(points), -1)
+    coloured = "" if names is None else ", coloured by class"
     text = (
-        f"t-SNE (perplexity {perplexity:g}, started from PCA) of {len(points):,} test "
-        "features, coloured by class. Neighbourhoods mean something; distances between "
-        "groups and their sizes do not."
+        f"t-SNE (started from PCA) of the features of {len(points):,} images{coloured}."
+        " Neighbourhoods mean something; distances between groups and their sizes do "
+        "not."
     )
     chart = scatter_chart(
         np.asarray(points), np.asarray(labels), class_names=names, label="map"

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-__all__ = ["from_first", "gathered", "same_rows"]
+__all__ = ["from_first", "gathered"]
 
 _BYTES = 4096
 
@@ -32,35 +31,6 @@ def gathered(text: str) -> list[str]:
     row[: len(told)] = np.frombuffer(told, np.uint8)
     rows = multihost_utils.process_allgather(row)
     return [x.tobytes().rstrip(b"\0").decode(errors="ignore") for x in rows]
-
-
-def same_rows(batches: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    """Batches that every process reads for itself, held to be the same everywhere.
-
-    Where one process skips an example that another one reads, each device would take
-    rows of another batch.
-
-    Args:
-      batches: with `index` each.
-
-    Yields:
-      The batches.
-
-    Raises:
-      ValueError: on every process, if the processes read different examples.
-    """
-    for batch in batches:
-        _check_same(hashlib.sha256(np.asarray(batch["index"]).tobytes()).hexdigest())
-        yield batch
-    _check_same("the end")
-
-
-def _check_same(said: str) -> None:
-    if len(set(gathered(said))) > 1:
-        raise ValueError(
-            "the processes read different examples: one of them skips an image that "
-            "another can decode; their files or their decoders differ"
-        )
 
 
 def from_first(decide: Callable[[], Any]) -> Any:

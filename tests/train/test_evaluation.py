@@ -1,98 +1,111 @@
 """The full evaluation of a run: baselines beside it, files, features, the report."""
 
 import json
+import shutil
 
 import jax
 import numpy as np
 import pytest
+from PIL import Image
 
 from sslax import augment, data
-from sslax.train import evaluation, together
-from sslax.train.embedding import compile_embed, embed_source, eval_images
-from sslax.train.gallery import gallery
+from sslax.commands.show_views import show_views
+from sslax.train import checks, evaluation, gallery, readings
+from sslax.train.embedding import embed_run
 from sslax.train.loop import first_state, pretrain
-from sslax.train.run import build_run
+from sslax.train.online import best_number, online_evaluation
+from sslax.train.outputs import losses_of, outputs_of
+from sslax.train.run import build_run, open_source
 from tests.train.test_loop import tiny
 
 # What is run once for all tests here would else be run once a worker.
 pytestmark = pytest.mark.xdist_group("evaluation")
 
 
+def small(**changes):
+    """A config of drawn shapes, without an SGD probe."""
+    config = tiny(**{"evaluate.every": 0, "evaluate.final": True, **changes})
+    config["normalize"] = "half"
+    config["evaluate"]["tasks"] = [dict(name="classify", k=5, draws=2)]
+    return config
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
-    config = tiny(steps=4, **{"evaluate.every": 0})
-    config["normalize"] = "half"
-    config["data"]["train"]["length"] = config["examples"] = 96
+    config = small(steps=4)
+    config["data"]["test"] = dict(name="synthetic", split="test", size=16, length=40)
+    config["evaluate"]["tasks"] += [
+        dict(name="retrieve", recall=[1, 5], examples=30),
+        dict(name="held_out"),
+    ]
     run, state = pretrain(config, str(folder))
     return folder, run, state
 
 
 def test_numbers_stand_beside_their_baselines(run, capsys):
-    folder, run, state = run
-    results = evaluation.evaluate_run(run, state, str(folder))
+    folder, made, state = run
+    results = evaluation.evaluate_run(made, state, str(folder))
     assert list(results) == ["network", "random network", "raw pixels"]
     saved = json.loads((folder / "evaluation.json").read_text())
     assert saved["step"] == 4
     assert saved["results"] == results
-    for name in ("knn", "linear", "linear_1_per_class"):
-        values = [results[row][name] for row in results]
-        assert all(0 <= v <= 100 for v in values)
-        # Three different sets of features do not agree to the last digit.
+    for name in ("knn", "linear", "linear_1_per_class", "recall@5", "mAP"):
+        assert all(0 <= numbers[name] <= 100 for numbers in results.values())
+    # Three different sets of features do not agree to the last digit.
     assert len({results[row]["rankme"] for row in results}) == 3
     assert results["raw pixels"]["dimensions"] == 16 * 16 * 3
     assert 0 < results["network"]["alignment"] < 4
-    printed = capsys.readouterr().out
-    assert "random network" in printed
+    assert "held_out_loss_ssl" in results["random network"]
+    assert "held_out_loss_ssl" not in results["raw pixels"]
+    printed = capsys.readouterr()
+    assert "random network" in printed.out
+    for said in (
+        "network: classify ... ",
+        "features of 30 images of test",
+        "raw pixels",
+    ):
+        assert f"evaluating {said}" in printed.err or said in printed.err
     report = (folder / "report.html").read_text()
     assert report.count("data:image/png") > 10
     assert "raw pixels" in report
 
 
-def test_raw_pixels_are_not_normalized(run):
-    _, run, _ = run
-    assert run.config["normalize"] == "half"
-    source = evaluation.open_source(run.config, "test")
-    labels = np.arange(len(source))
-    ((pixels, same),) = evaluation._pixels(run, [source], [(None, labels)])
-    assert pixels.shape == (len(source), 16, 16, 3)
-    assert 0 <= pixels.min() < pixels.max() <= 1
-    assert same is labels
-
-
-def test_features_are_those_of_normalized_images(run, tmp_path):
-    folder, run, state = run
+def test_features_are_those_of_normalized_images_in_order(run, tmp_path):
+    folder, made, state = run
     out = tmp_path / "features.npz"
-    evaluation.embed_run(str(folder), str(out))
+    embed_run(str(folder), str(out))
     saved = np.load(out)
-    source = data.in_memory(evaluation.open_source(run.config, "test"))
+    source = data.in_memory(open_source(made.config, "test"))
     images = augment.normalize(
         augment.to_float(jax.numpy.asarray(source.arrays["image"])), statistics="half"
     )
-    expected = jax.jit(run.program.method.embed)(state.params, state.extra, images)
+    features = jax.jit(made.program.method.outputs["features"])
+    batch = {"views": (images,)}
+    expected = features(state.params, state.extra, batch, key=jax.random.key(0))
     np.testing.assert_allclose(saved["features"], expected, rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(saved["labels"], source.arrays["label"])
+    assert saved["index"].tolist() == list(range(40))
+    assert saved["class_names"].tolist() == list(source.class_names)
+    with pytest.raises(ValueError, match="did you mean 'train'"):
+        embed_run(str(folder), str(out), split="trian")
 
 
-def test_the_last_batch_is_kept(run):
-    _, run, state = run
-    source = evaluation.open_source(run.config, "test")
-    embed = compile_embed(
-        run.program.method, run.program.views, run.program.mesh, run.program.shapes
-    )
-    features, labels = embed_source(
-        embed, state, data.part(of=source, stop=21), run.mesh, batch_size=16
-    )
-    assert features.shape[0] == labels.shape[0] == 21
-
-
-def test_large_images_are_shrunk_for_raw_pixels():
-    source = data.synthetic(size=48, length=5)
-
-    def view(key, batch):
-        return {"views": (augment.to_float(batch["image"]),)}
-
-    assert eval_images(view, source, batch_size=4).shape == (5, 32, 32, 3)
+def test_rows_that_do_not_fill_a_batch_are_read_and_whole_batches_judge(run):
+    _, made, state = run
+    source = open_source(made.config, "test")
+    rows = np.array([3, 4, 7, *range(10, 31)])
+    split = outputs_of(made, ("features", "pixels"))(state, source, rows=rows)
+    assert split.index.tolist() == rows.tolist()
+    assert split.labels.tolist() == [i % 8 for i in rows]
+    assert split.outputs["pixels"].shape == (24, 16, 16, 3)
+    assert 0 <= split.outputs["pixels"].min() < split.outputs["pixels"].max() <= 1
+    pictures = split.images(np.array([1]))
+    np.testing.assert_array_equal(pictures[0], source[4]["image"])
+    # Of 40 images two batches of 16; the last 8 do not fill one.
+    losses = losses_of(made, "ssl")(state, source)
+    assert losses.shape == (2,)
+    assert np.isfinite(losses).all()
 
 
 def test_mistakes_are_named(run, tmp_path):
@@ -101,59 +114,200 @@ def test_mistakes_are_named(run, tmp_path):
         evaluation.restore_run(str(folder), 3)
     with pytest.raises(ValueError, match="holds no run"):
         evaluation.restore_run(str(tmp_path / "nothing"))
-    with pytest.raises(ValueError, match="did you mean 'train'"):
-        evaluation.embed_run(str(folder), str(tmp_path / "x.npz"), split="trian")
 
 
-def test_reconstructions_show_image_visible_part_and_painting():
-    """For MAE: what is visible is the image, the rest is painted; units undone."""
-    config = tiny(steps=2, **{"evaluate.every": 0})
+def test_numbers_are_on_disk_before_a_picture_fails(run, tmp_path, monkeypatch):
+    _, made, state = run
+
+    def fail(*args, **kwargs):
+        assert (tmp_path / "evaluation.json").exists()
+        raise RuntimeError("no paint")
+
+    monkeypatch.setattr(gallery, "pictures", fail)
+    only = [dict(name="knn", k=3)]
+    config = {**made.config, "evaluate": {**made.config["evaluate"], "tasks": only}}
+    evaluation.evaluate_run(made._replace(config=config), state, str(tmp_path))
+    text = (tmp_path / "report.html").read_text()
+    assert "views could not be drawn: no paint" in text
+    assert "Nearest neighbours" in text
+
+
+def folder_of(path, names, *, broken=()):
+    rng = np.random.default_rng(0)
+    for i, name in enumerate(names):
+        file = path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        level = np.full((16, 16, 3), 12 * i + 10, np.uint8)
+        Image.fromarray(level + rng.integers(0, 9, level.shape, np.uint8)).save(file)
+        if name in broken:
+            file.write_bytes(file.read_bytes()[:60])
+
+
+@pytest.mark.parametrize("memory", [True, False])
+def test_bad_images_leave_pictures_and_labels_in_their_place(tmp_path, memory):
+    names = [f"{c}/{i}.png" for c in ("a", "b") for i in range(10)]
+    folder_of(tmp_path, names, broken=("a/2.png", "b/0.png"))
+    config = small()
+    config |= dict(examples=20, steps=2)
+    config["data"] |= dict(train=f"folder:{tmp_path}", on_error="skip", canvas=16)
+    made = build_run(config)
+    source = open_source(config, "train")
+    if memory:
+        source = data.in_memory(source, canvas=16)
+    split = outputs_of(made, ("features",))(first_state(made), source)
+    assert split.index.tolist() == [i for i in range(20) if i not in (2, 10)]
+    assert split.labels.tolist() == [0] * 9 + [1] * 9
+    shown = split.images(np.arange(18)).mean(axis=(1, 2, 3))
+    levels = [12 * i + 14 for i in split.index]
+    np.testing.assert_allclose(shown, levels, atol=2)
+
+
+def test_without_labels_or_a_test_split_there_is_a_report_without_probes(
+    tmp_path, capsys
+):
+    folder_of(tmp_path / "images", [f"{i}.png" for i in range(18)])
+    config = small()
+    config |= dict(examples=18, steps=2)
+    config["data"] |= dict(train=f"folder:{tmp_path / 'images'}", canvas=16)
+    made, state = pretrain(config, str(tmp_path / "run"))
+    lines = checks.check_evaluation(made)
+    assert any("no labels: no kNN and no probes" in line for line in lines)
+    assert any("there is no test split" in line for line in lines)
+    results = evaluation.evaluate_run(made, state, str(tmp_path / "run"))
+    assert "rankme" in results["network"]
+    assert "alignment" in results["network"]
+    assert "knn" not in results["network"]
+    text = (tmp_path / "run" / "report.html").read_text()
+    for heading in ("Views", "Nearest neighbours", "Map of the features", "Curves"):
+        assert f"<h2>{heading}</h2>" in text
+    assert "left out" in capsys.readouterr().out
+
+
+def test_what_an_evaluation_lacks_is_said_before_training(tmp_path):
+    def checked(task, **data_changes):
+        config = small()
+        config["evaluate"]["tasks"] = [task]
+        config["data"] |= data_changes
+        return checks.check_evaluation(build_run(config))
+
+    assert checked(dict(name="classify")) == []
+    with pytest.raises(
+        ValueError, match="segment needs the output 'map', which simclr"
+    ):
+        checked(dict(name="segment"))
+    with pytest.raises(ValueError, match="needs the output 'loss/gan', which simclr"):
+        checked(dict(name="held_out", objective="gan"))
+    with pytest.raises(ValueError, match="did you mean 'classify'"):
+        checked(dict(name="clasify"))
+    with pytest.raises(ValueError, match=r"a task is dict\(name='knn'\)"):
+        checked("knn")
+
+
+def test_memory_is_checked_before_training(monkeypatch):
+    monkeypatch.setattr(checks.os, "sysconf", lambda name: 64)  # 4096 bytes
+    with pytest.raises(ValueError, match="GiB of outputs in the memory of each host"):
+        checks.check_evaluation(build_run(small()))
+
+
+def test_the_best_is_chosen_on_training_images_that_are_kept_apart(monkeypatch):
+    config = tiny()
+    config["evaluate"]["online"] = [dict(name="linear"), dict(name="knn", k=5)]
+    assert best_number(config) == "linear"
+    opened = []
+    original = open_source
+
+    def watched(config, split):
+        opened.append(split)
+        return original(config, split)
+
+    monkeypatch.setattr("sslax.train.online.open_source", watched)
+    made = build_run(config)
+    evaluate = online_evaluation(made)
+    state = first_state(made)
+    numbers = evaluate(state)
+    assert opened == ["train"]
+    assert set(numbers) == {"linear", "knn"}
+    assert evaluate(state) == numbers
+
+
+def patches_config(views, method):
+    config = small()
+    config["views"], config["method"] = views, method
+    return config
+
+
+def test_methods_of_patches_and_paintings_have_a_whole_report(tmp_path):
+    """Alignment and pictures of what is no plain image; for MAE what it painted."""
     view = {"name": "view", "size": 16}
-    config["normalize"] = "half"
     mask = {"name": "hide_patches", "patch_size": 4}
-    config["views"] = {"name": "masked", "view": view, "mask": mask}
-    small = {"width": 8, "depth": 1, "heads": 2, "patch_size": 4}
-    config["method"] = {
-        "name": "mae",
-        "encoder": {"name": "mae_encoder", **small},
-        "decoder": {"name": "mae_decoder", **small},
-        "patch_size": 4,
-    }
-    run = build_run(config)
-    state = first_state(run)
-    sources = [evaluation.open_source(config, split) for split in ("train", "test")]
-    features = [(np.eye(64, dtype=np.float32), np.arange(64) % 8)] * 2
-    pictures = gallery(run, state, sources, features)
-    image, visible, painted = pictures["reconstructions"]
-    assert image.shape == visible.shape == painted.shape == (8, 16, 16, 3)
+    wide = {"width": 8, "depth": 1, "heads": 2, "patch_size": 4}
+    config = patches_config(
+        {"name": "masked", "view": view, "mask": mask},
+        {
+            "name": "mae",
+            "encoder": {"name": "mae_encoder", **wide},
+            "decoder": {"name": "mae_decoder", **wide},
+            "patch_size": 4,
+        },
+    )
+    made = build_run(config)
+    state = first_state(made)
+    sources, _ = checks.open_splits(made)
+    asked = readings.ask(made, {}, sources)
+    _, splits = readings.read_network(asked, state, "network")
+    shown = gallery.gallery(made, state, sources, splits, {})
+    assert shown.failures == ()
+    by_heading = {p.heading: dict(p.rows) for p in shown.pictures}
+    assert list(by_heading) == ["Views", "Pictures", "Nearest neighbours"]
+    painted = {k: np.stack(v) for k, v in by_heading["Pictures"].items()}
+    image, visible, drawn = (painted[k] for k in ("image", "visible", "painted"))
     hidden = (visible == 128).all(axis=-1)
     assert hidden.mean() == pytest.approx(0.75, abs=0.02)
-    np.testing.assert_array_equal(visible[~hidden], image[~hidden])
-    off = np.abs(painted[~hidden].astype(int) - image[~hidden].astype(int))
+    off = np.abs(drawn[~hidden].astype(int) - image[~hidden].astype(int))
     assert off.max() <= 1  # rounding of the normalisation and back
-    assert (painted[hidden] != image[hidden]).mean() > 0.5
+    assert (drawn[hidden] != image[hidden]).mean() > 0.5
     assert image.std() > 20  # in [0, 255] again
 
 
-BATCHES = [{"index": np.array([0, 1])}, {"index": np.array([2, 3])}]
-
-
 @pytest.mark.parametrize(
-    ("theirs", "good"),
+    "views",
     [
-        ([BATCHES[0], {"index": np.array([3, 4])}], 1),
-        (BATCHES[:1], 1),
-        ([*BATCHES, BATCHES[1]], 2),
+        {"name": "jigsaw", "view": {"name": "view", "size": 15}, "tile": 4},
+        {"name": "lab", "view": {"name": "view", "size": 16}},
+        {"name": "multi_crop", "first": {"name": "view", "size": 16},
+         "small": {"name": "view", "size": 8}, "count": 2},
     ],
-)
-def test_processes_that_read_different_examples_stop(theirs, good, monkeypatch):
-    """One of two skips an image: rows of all devices would be mixed up."""
-    told: list[str] = []
-    monkeypatch.setattr(together, "gathered", lambda said: told.append(said) or [said])
-    assert list(together.same_rows(theirs)) == theirs
-    monkeypatch.setattr(together, "gathered", lambda said: [said, told.pop(0)])
-    rows = together.same_rows(BATCHES)
-    for batch in BATCHES[:good]:
-        assert next(rows) is batch
-    with pytest.raises(ValueError, match="read different examples"):
-        list(rows)
+    ids=["jigsaw", "lab", "multi_crop"],
+)  # fmt: skip
+def test_whatever_views_make_is_drawn_and_aligned_if_it_can_be(views, tmp_path):
+    config = patches_config(views, small()["method"])
+    show_views(config, str(tmp_path / "views.png"))
+    assert np.asarray(Image.open(tmp_path / "views.png")).std() > 20
+    made = build_run(small())
+    other = made.program._replace(
+        views=evaluation_views(views), plain=evaluation_views(views)
+    )
+    made = made._replace(program=other)
+    assert checks.has_pairs(made) == (views["name"] == "multi_crop")
+    sources, _ = checks.open_splits(made)
+    state = first_state(build_run(small()))
+    rows = np.arange(9)
+    split = outputs_of(made, ("features",))(state, sources["train"], rows=rows)
+    splits = {"train": split, "test": split}
+    shown = gallery.gallery(made, state, sources, splits, {})
+    assert shown.failures == ()
+
+
+def evaluation_views(spec):
+    from sslax import calls
+    from sslax.kinds import Builder
+
+    return calls.build(spec, Builder)
+
+
+def test_a_run_of_a_moved_folder_is_evaluated(run, tmp_path):
+    folder, *_ = run
+    shutil.copytree(folder, tmp_path / "copy")
+    made, state = evaluation.restore_run(str(tmp_path / "copy"))
+    assert int(state.step) == 4
+    assert made.config["steps"] == 4

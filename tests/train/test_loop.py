@@ -278,7 +278,7 @@ def test_several_steps_a_call_log_and_save_as_single_steps(whole, tmp_path):
         ({"views.first.sise": 3}, "no argument 'sise'.*did you mean 'size'"),
         ({"data.train.name": "synthetik"}, "did you mean 'synthetic'"),
         ({"examples": 65}, r"synthetic/train has 64; give --config\.examples=64"),
-        ({"evaluate.online": ("knm",)}, "did you mean 'knn'"),
+        ({"evaluate.online": ({"name": "knm"},)}, "did you mean 'knn'"),
         ({"accumulate": 2}, "couples the examples"),
     ],
 )

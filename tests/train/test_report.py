@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sslax.evaluate.tasks import Pictures
 from sslax.train.charts import line_chart, scatter_chart
 from sslax.train.report import write_report
 
@@ -37,14 +38,21 @@ def arguments(**changes):
             "random network": dict(knn=78.0, linear=80.0),
             "raw pixels": dict(knn=80.5, linear=84.1),
         },
-        views=[images(2), images(2)],
-        neighbours=(images(2), images(2, 3), ["a <i>", "b"]),
+        notes=["there is no <test> split"],
+        pictures=[
+            Pictures("Views", "seen", [("view", images(2)), ("view 2", images(2))]),
+            Pictures(
+                "Neighbours",
+                "near",
+                [("a <i>", images(4)), ("b", images(4))],
+                apart=True,
+            ),
+        ],
         embedding=(
             np.random.default_rng(0).normal(size=(6, 2)),
             np.arange(6) % 2,
             ["cat", "dog"],
         ),
-        reconstructions=(images(2), images(2), images(2)),
     )
     return given | changes
 
@@ -82,11 +90,10 @@ def report(tmp_path_factory):
 def test_every_section_and_number_is_there(report):
     headings = re.findall("<h2>(.*?)</h2>", report)
     assert headings == [
-        "Results", "Curves", "Views", "Reconstructions", "Nearest neighbours",
-        "Map of the features",
+        "Results", "Curves", "Views", "Neighbours", "Map of the features",
     ]  # fmt: skip
     assert re.findall("<h3>(.*?)</h3>", report) == ["ssl/loss", "kNN, %"]
-    for text in ("84.1", "raw pixels 80.5 %", "random network", "perplexity 30"):
+    for text in ("84.1", "raw pixels 80.5 %", "random network", "coloured by class"):
         assert text in report
     assert 'class="warning"' not in report
 
@@ -106,12 +113,14 @@ def test_what_users_write_is_escaped(report):
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; more" in report
     assert "simclr &lt;b&gt;, step 40" in report
     assert "a &lt;i&gt;" in report
+    assert "<li>there is no &lt;test&gt; split</li>" in report
 
 
 def test_pictures_hold_the_pixels_and_large_ones_are_reduced(tmp_path):
     view = images(1, channels=3)
     large = images(1, side=300, channels=3)
-    text = written(tmp_path, views=[view, large], neighbours=None, reconstructions=None)
+    shown = [Pictures("Views", "", [("a", view), ("b", large)])]
+    text = written(tmp_path, pictures=shown)
     found = [
         Image.open(io.BytesIO(base64.b64decode(data)))
         for data in re.findall('src="data:image/png;base64,(.*?)"', text)
@@ -121,19 +130,22 @@ def test_pictures_hold_the_pixels_and_large_ones_are_reduced(tmp_path):
 
 
 def test_missing_parts_are_left_out(tmp_path):
-    text = written(
-        tmp_path, history=[], views=[], neighbours=None, embedding=None,
-        reconstructions=None,
-    )  # fmt: skip
+    text = written(tmp_path, history=[], pictures=[], embedding=None, notes=[])
     assert re.findall("<h2>(.*?)</h2>", text) == ["Results", "Curves"]
     assert "No metrics were logged" in text
     _Elements(text)
 
 
 def test_a_collapse_is_announced(tmp_path):
-    collapsed = {"network": HEALTHY | dict(knn=10.0, std=0.001)}
-    text = written(tmp_path, results=collapsed)
-    assert "Warning: complete collapse" in text
+    text = written(tmp_path, warnings=["complete <collapse>"])
+    assert "Warning: complete &lt;collapse&gt;." in text
+
+
+def test_a_map_without_labels_is_drawn(tmp_path):
+    points = np.random.default_rng(0).normal(size=(6, 2))
+    text = written(tmp_path, embedding=(points, None, None))
+    assert text.count("<circle") >= 6
+    assert "coloured" not in text
 
 
 def test_a_curve_is_drawn_to_scale_with_its_levels():

@@ -15,7 +15,8 @@ def get_config():
         online_examples=32,
         batch_size=16,
         views=recipes.center(16),
-        knn=dict(k=5, temperature=0.07),
+        tasks=(recipes.classify("simclr", k=5),),
+        online=(dict(name="knn", k=5),),
     )
     config.views = dict(name="two_views", first=dict(name="view", size=16))
     config.method = dict(

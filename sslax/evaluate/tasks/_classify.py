@@ -36,6 +36,7 @@ def classify(
     labels_per_class: Sequence[int] = (1, 10, 100),
     draws: int = 20,
     probe: Mapping[str, Any] | None = None,
+    examples: int | None = None,
 ) -> Task:
     """kNN, linear probes, few labels, and the health of the features.
 
@@ -47,6 +48,7 @@ def classify(
       draws: of the few-label probes.
       probe: arguments of `evaluate.linear_probe`, the SGD probe of a paper; None leaves
         it out. Where the set is smaller than its batch, the batch is the set.
+      examples: at most so many images of each split; None is all.
 
     Returns:
       A task with the numbers of `evaluate.evaluate_features`; without labels or a test
@@ -88,7 +90,13 @@ def classify(
         )
         return Results(numbers, notes)
 
-    return Task(needs=("features",), run=run, wants=("pair/features",))
+    return Task(
+        needs=("features",),
+        run=run,
+        wants=("pair/features",),
+        examples=examples,
+        best="knn",
+    )
 
 
 def knn(*, k: int = 20, temperature: float = 0.07) -> Task:
@@ -115,7 +123,7 @@ def knn(*, k: int = 20, temperature: float = 0.07) -> Task:
         )
         return Results({"knn": float(accuracy(scores, splits["test"].labels))})
 
-    return Task(needs=("features",), run=run)
+    return Task(needs=("features",), run=run, best="knn")
 
 
 def linear(*, l2: float = 1e-3) -> Task:
@@ -137,7 +145,7 @@ def linear(*, l2: float = 1e-3) -> Task:
         )
         return Results({"linear": float(accuracy(scores, splits["test"].labels))})
 
-    return Task(needs=("features",), run=run)
+    return Task(needs=("features",), run=run, best="linear")
 
 
 def _train(splits: Mapping[str, Split]) -> tuple[np.ndarray, Any]:

@@ -54,4 +54,5 @@ def retrieve(*, recall: Sequence[int] = (1, 5, 10), examples: int = 10_000) -> T
         wants=("text",),
         splits=("test",),
         examples=examples,
+        best="mAP",
     )

@@ -45,7 +45,13 @@ def segment(*, l2: float = 1e-3, examples: int = 500) -> Task:
         numbers = {"iou": front, "miou": (front + back) / 2}
         return Results(numbers, pictures=lambda: [_drawn(test, found, truth)])
 
-    return Task(needs=("map",), run=run, fields=("foreground",), examples=examples)
+    return Task(
+        needs=("map",),
+        run=run,
+        fields=("foreground",),
+        examples=examples,
+        best="miou",
+    )
 
 
 def _drawn(test: Split, found: np.ndarray, truth: np.ndarray) -> Pictures:

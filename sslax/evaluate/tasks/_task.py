@@ -16,11 +16,13 @@ class Pictures(NamedTuple):
       heading: what they show.
       text: how to read them.
       rows: for each row its name and its pictures, uint8 [h w 3].
+      apart: the first picture of a row stands apart from the others.
     """
 
     heading: str
     text: str
     rows: Sequence[tuple[str, Sequence[np.ndarray]]]
+    apart: bool = False
 
 
 class Split(NamedTuple):
@@ -73,6 +75,7 @@ class Task(NamedTuple):
       fields: of the data that it cannot do without.
       splits: those whose outputs it reads.
       examples: at most so many of each split, evenly spaced; None is all.
+      best: the number by which the best checkpoint can be told, larger is better.
     """
 
     needs: tuple[str, ...]
@@ -81,6 +84,7 @@ class Task(NamedTuple):
     fields: tuple[str, ...] = ()
     splits: tuple[str, ...] = ("train", "test")
     examples: int | None = None
+    best: str | None = None
 
 
 def read_split(splits: Mapping[str, Split]) -> Split:

@@ -1,0 +1,245 @@
+"""Tasks on a network, on the one before training, and on raw pixels."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from sslax import data
+from sslax.core import State
+from sslax.evaluate.tasks import Results, Split, Task, attend
+from sslax.train.checks import has_pairs
+from sslax.train.outputs import PAIR, PIXELS, losses_of, outputs_of
+from sslax.train.run import Run
+
+__all__ = ["ask", "numbers_of", "read_network", "read_pixels", "spaced"]
+
+# Bytes of raw pixels of a split; of larger ones a sample is read.
+_PIXELS_LIMIT = 2**30
+# Rows whose features are read for pictures, where no task reads any.
+_POINTS = 2000
+
+
+class _Asked(NamedTuple):
+    """What is read: tasks and data, and how outputs are computed.
+
+    Attributes:
+      run: the run.
+      tasks: by name.
+      sources: by split; the last one is judged.
+      outputs: `(names, fields) -> ` what `outputs_of` gives, compiled once.
+      losses: `(objective) -> ` what `losses_of` gives, compiled once.
+      pairs: whether features of training views are among the outputs.
+      notes: on what is left out.
+    """
+
+    run: Run
+    tasks: Mapping[str, Task]
+    sources: Mapping[str, data.Source]
+    outputs: Callable[..., Callable[..., Split]]
+    losses: Callable[..., Callable[..., np.ndarray]]
+    pairs: bool
+    notes: tuple[str, ...]
+
+
+def ask(
+    run: Run, tasks: Mapping[str, Task], sources: Mapping[str, data.Source]
+) -> _Asked:
+    """Prepares tasks: nothing is computed yet.
+
+    Args:
+      run: the run.
+      tasks: by name; methods with the output "attention" get `attend` as well.
+      sources: by split.
+
+    Returns:
+      What `read_network` and `read_pixels` take.
+    """
+    tasks, notes = dict(tasks), ()
+    if "attention" in run.program.method.outputs:
+        tasks.setdefault("attend", attend())
+    wanted = any(PAIR in task.wants for task in tasks.values())
+    pairs = wanted and has_pairs(run)
+    if wanted and not pairs:
+        notes = (
+            "alignment is left out: training shows something else than images that "
+            "features can be read of",
+        )
+
+    def outputs(names: tuple[str, ...], fields: tuple[str, ...]):
+        return outputs_of(run, names, fields=fields)
+
+    return _Asked(
+        run=run,
+        tasks=tasks,
+        sources=sources,
+        outputs=functools.lru_cache(maxsize=None)(outputs),
+        losses=functools.lru_cache(maxsize=None)(functools.partial(losses_of, run)),
+        pairs=pairs,
+        notes=notes,
+    )
+
+
+def read_network(
+    asked: _Asked, state: State, name: str, *, pairs: bool = True
+) -> tuple[dict[str, Results], dict[str, Split]]:
+    """Runs all tasks on one network.
+
+    Outputs are computed once for each split, and for each sample of it that tasks name.
+
+    Args:
+      asked: from `ask`.
+      state: the state of the network.
+      name: of the network, to say what is being done.
+      pairs: read features of training views too, where they can be.
+
+    Returns:
+      Results by task; features by split, for pictures.
+    """
+    asked = asked._replace(pairs=asked.pairs and pairs)
+    found: dict[str, Results] = {}
+    features: dict[str, Split] = {}
+    for examples in dict.fromkeys(task.examples for task in asked.tasks.values()):
+        group = {k: t for k, t in asked.tasks.items() if t.examples == examples}
+        splits = _splits(asked, state, group, examples, name)
+        if not features and all("features" in s.outputs for s in splits.values()):
+            features = splits
+        found |= _run(asked, group, splits, name)
+    if not features:
+        plain = {"": Task(needs=("features",), run=lambda *_: Results())}
+        features = _splits(asked, state, plain, _POINTS, name)
+    return found, features
+
+
+def _run(asked: _Asked, group, splits, name: str) -> dict[str, Results]:
+    found = {}
+    for task_name, task in group.items():
+        with said(f"{name}: {task_name}"):
+            own = {k: s for k, s in splits.items() if k in task.splits}
+            key = jax.random.key(asked.run.config["seed"])
+            found[task_name] = task.run(own or splits, key)
+    return found
+
+
+def _splits(asked: _Asked, state: State, group, examples, name) -> dict[str, Split]:
+    """Outputs of every split that the tasks of a group read."""
+    made, judged = {}, list(asked.sources)[-1]
+    for split, source in asked.sources.items():
+        readers = [t for t in group.values() if split in t.splits]
+        if split == judged:
+            readers = list(group.values())
+        names, fields = _wanted(asked, readers, judging=split == judged)
+        rows = spaced(len(source), examples)
+        own = tuple(sorted(n for n in names if not n.startswith("loss/")))
+        listed = ", ".join(sorted(names)) or "labels"
+        with said(f"{name}: {listed} of {len(rows):,} images of {split}"):
+            outputs = asked.outputs(own, fields)(state, source, rows=rows)
+            losses = {
+                n: asked.losses(n.split("/", 1)[1])(state, source, rows=rows)
+                for n in names.difference(own)
+            }
+        made[split] = outputs._replace(outputs={**outputs.outputs, **losses})
+    return made
+
+
+def _wanted(
+    asked: _Asked, readers: list[Task], *, judging: bool
+) -> tuple[set[str], tuple[str, ...]]:
+    """Names of outputs and fields that tasks read of a split."""
+    there = {*asked.run.program.method.outputs} | ({PAIR} if asked.pairs else set())
+    names = {n for task in readers for n in task.needs}
+    if judging:
+        names |= {n for task in readers for n in task.wants if n in there}
+    return names, tuple(sorted({f for task in readers for f in task.fields}))
+
+
+def read_pixels(
+    asked: _Asked, state: State
+) -> tuple[dict[str, Results], tuple[str, ...]]:
+    """Runs the tasks that read features or maps on pixels in their place.
+
+    Args:
+      asked: from `ask`.
+      state: any state; it is not read.
+
+    Returns:
+      Results by task, and sentences on what was sampled.
+    """
+    found: dict[str, Results] = {}
+    notes: dict[str, None] = {}
+    for task_name, task in asked.tasks.items():
+        if not set(task.needs) <= {"features", "map"}:
+            continue
+        splits = {}
+        for split, source in asked.sources.items():
+            most = max(2, _PIXELS_LIMIT // _bytes_of_pixels(source))
+            rows = spaced(len(source), min(most, task.examples or most))
+            if task.examples is None and len(rows) < len(source):
+                notes[f"raw pixels are those of {len(rows):,} images of {split}"] = None
+            with said(f"raw pixels: {len(rows):,} images of {split}"):
+                read = asked.outputs((PIXELS,), task.fields)
+                seen = read(state, source, rows=rows)
+            x = seen.outputs[PIXELS]
+            splits[split] = seen._replace(outputs={"features": x, "map": x})
+        found |= _run(asked, {task_name: task}, splits, "raw pixels")
+    return found, tuple(notes)
+
+
+def _bytes_of_pixels(source: data.Source) -> int:
+    return 4 * 32 * 32 * (source.fields["image"].shape[-1] or 3)
+
+
+def spaced(length: int, count: int | None) -> np.ndarray:
+    """At most `count` of `length` rows, evenly spaced; all for None.
+
+    Args:
+      length: how many there are.
+      count: how many are wanted.
+
+    Returns:
+      Rows, rising.
+    """
+    if count is None or count >= length:
+        return np.arange(length)
+    return np.arange(count) * length // count
+
+
+def numbers_of(found: Mapping[str, Results]) -> dict[str, float]:
+    """The numbers of all tasks in one row.
+
+    Args:
+      found: results by task.
+
+    Returns:
+      Numbers by name; of two that share a name the second is preceded by its task's.
+    """
+    numbers: dict[str, float] = {}
+    for task, results in found.items():
+        for name, value in results.numbers.items():
+            numbers[f"{task} {name}" if name in numbers else name] = float(value)
+    return numbers
+
+
+@contextlib.contextmanager
+def said(what: str) -> Iterator[None]:
+    """Says on process 0 what is being done, and how long it took.
+
+    Args:
+      what: what is done.
+
+    Yields:
+      Nothing.
+    """
+    first, began = jax.process_index() == 0, time.monotonic()
+    if first:
+        print(f"evaluating {what} ...", end="", file=sys.stderr, flush=True)
+    yield
+    if first:
+        print(f" {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
