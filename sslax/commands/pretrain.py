@@ -13,8 +13,11 @@ def run(options: Any) -> None:
     Args:
       options: of the command line.
     """
+    from absl import logging
+
     from sslax.commands.processes import start
 
+    logging.info("%s in %s: loading", options.config, options.workdir)
     options.say("the same command goes on from the newest checkpoint")
     start(options)
     from sslax.commands.overrides import load_config

@@ -93,8 +93,8 @@ def test_options_may_have_dashes_and_fields_a_space():
     ("changes", "message"),
     [
         ("--config.method.encoder.stam=3", "convnet has no field 'stam'"),
-        ("--config.method.hidden=-3", "hidden is -3; expected at least 1"),
-        ("--config.method.dim=0", "dim is 0; expected at least 1"),
+        ("--config.method.hidden=-3", "hidden must be at least 1; got -3"),
+        ("--config.method.dim=0", "dim must be at least 1; got 0"),
         ("--config.optimizer.learning_rate=-1", "learning_rate must be above 0"),
         ("--config.batch_size=0", "batch_size"),
         ("--config.steps_per_call=0", "steps_per_call"),
