@@ -7,16 +7,16 @@ annotated with. The signature is the schema: a default has no second place.
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import functools
 import importlib
 import inspect
 import sys
-import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
+
+from sslax.annotations import alternatives, hints_of, item_of, mapping_of
 
 __all__ = ["arguments", "build", "nearest"]
 
@@ -103,8 +103,8 @@ def arguments(name: str, hint: Any) -> dict[str, Any]:
     Returns:
       Annotations by name, Any where there is none; ValueError without such a function.
     """
-    kinds = [kind for kind in map(_kind_of, _alternatives(hint)) if kind] or _kinds()
-    hints = _hints(function := _look_up(name, kinds, "the config"))
+    kinds = [kind for kind in map(_kind_of, alternatives(hint)) if kind] or _kinds()
+    hints = hints_of(function := _look_up(name, kinds, "the config"))
     return {p: hints.get(p, Any) for p in inspect.signature(function).parameters}
 
 
@@ -139,7 +139,7 @@ def _call(spec: Mapping[str, Any] | str, kinds: Sequence[_Kind], place: str) -> 
     if not isinstance(name, str):
         raise ValueError(f"the name of a call is a string; got {name!r}")
     function = _look_up(name, kinds, wants)
-    hints = _hints(function)
+    hints = hints_of(function)
     _check_arguments(name, function, [k for k in spec if k != "name"])
     kwargs = {
         key: _value(value, hints.get(key, Any), f"{key} of {name}")
@@ -164,7 +164,7 @@ def _or(kinds: Sequence[_Kind]) -> str:
 def _look_up(name: str, kinds: Sequence[_Kind], wants: str) -> Callable[..., Any]:
     if ":" in name:
         function = _imported(name)
-        given = _kind_of(_hints(function).get("return"))
+        given = _kind_of(hints_of(function).get("return"))
         if given is not None and given not in kinds:
             raise ValueError(f"{wants}; {name} gives a {given.name}")
         return function
@@ -188,7 +188,7 @@ def _givers(kind: _Kind) -> dict[str, Callable[..., Any]]:
     return {
         name: value
         for name, value in values.items()
-        if _is_function(value) and _kind_of(_hints(value).get("return")) == kind
+        if _is_function(value) and _kind_of(hints_of(value).get("return")) == kind
     }
 
 
@@ -213,34 +213,14 @@ def _imported(name: str) -> Callable[..., Any]:
     return function
 
 
-@functools.lru_cache(maxsize=1024)
-def _hints(function: Callable[..., Any]) -> dict[str, Any]:
-    """The annotations of a function by parameter, and of what it returns."""
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):  # built into Python
-        return {}
-    hints = {p.name: p.annotation for p in signature.parameters.values()}
-    hints["return"] = signature.return_annotation
-    inner = inspect.unwrap(function)
-    inner = inner.func if isinstance(inner, functools.partial) else inner
-    found = {}
-    for name, hint in hints.items():
-        holder = types.SimpleNamespace(__annotations__={name: hint})
-        # What names a type that is imported for type checkers alone counts as bare.
-        with contextlib.suppress(NameError, TypeError, AttributeError):
-            found |= typing.get_type_hints(holder, getattr(inner, "__globals__", {}))
-    return {k: v for k, v in found.items() if v is not inspect.Signature.empty}
-
-
 def _value(value: Any, hint: Any, place: str) -> Any:
     """An argument, with the calls in it made; `hint` is what it is annotated with."""
-    hints = _alternatives(hint)
+    hints = alternatives(hint)
     if isinstance(value, Mapping):
         return _from_mapping(value, hints, place)
     if isinstance(value, (list, tuple)):
         return tuple(
-            _value(v, _item(hints, i), f"{place}[{i}]") for i, v in enumerate(value)
+            _value(v, item_of(hints, i), f"{place}[{i}]") for i, v in enumerate(value)
         )
     kinds = [kind for kind in map(_kind_of, hints) if kind]
     others = tuple(h for h in hints if isinstance(h, type)) + (int,) * (float in hints)
@@ -251,12 +231,6 @@ def _value(value: Any, hint: Any, place: str) -> Any:
     if isinstance(value, (int, float)):
         raise ValueError(f"{place} wants a {_or(kinds)}, dict(name=...); got {value!r}")
     return value
-
-
-def _alternatives(hint: Any) -> tuple[Any, ...]:
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        return typing.get_args(hint)
-    return (hint,)
 
 
 def _from_mapping(value: Mapping, hints: tuple[Any, ...], place: str) -> Any:
@@ -270,30 +244,11 @@ def _from_mapping(value: Mapping, hints: tuple[Any, ...], place: str) -> Any:
         return fields[0](
             **{k: _value(v, parts[k], f"{k} of {place}") for k, v in value.items()}
         )
-    plain = [h for h in hints if _origin(h) is not None]
+    plain = [h for h in hints if mapping_of(h) is not None]
     if "name" in value and not plain:
         raise ValueError(f"{place} takes no call; got name={value['name']!r}")
     inner = (typing.get_args(plain[0]) if plain else ()) or (Any, Any)
     return {k: _value(v, inner[1], f"{place}[{k!r}]") for k, v in value.items()}
-
-
-def _origin(hint: Any) -> Any:
-    """`dict` or another class of mappings if an annotation is one, else None."""
-    origin = typing.get_origin(hint) or hint
-    mapping = isinstance(origin, type) and issubclass(origin, Mapping)
-    return origin if mapping else None
-
-
-def _item(hints: tuple[Any, ...], index: int) -> Any:
-    """What the item of a sequence is annotated with."""
-    for hint in hints:
-        origin, args = typing.get_origin(hint), typing.get_args(hint)
-        if not isinstance(origin, type) or not issubclass(origin, Sequence):
-            continue
-        if origin is tuple and args and args[-1] is not Ellipsis:
-            return args[index] if index < len(args) else Any
-        return args[0] if args else Any
-    return Any
 
 
 def _checked(made: Any, kinds: Sequence[_Kind], gave: str) -> Any:

@@ -10,6 +10,7 @@ import optax
 import pytest
 
 from sslax import calls, models, schedules, sharding, views
+from sslax.annotations import hints_of
 from sslax.calls import build, nearest
 from sslax.core import Method, Net
 from sslax.kinds import Builder, Mask, View
@@ -194,5 +195,5 @@ def test_every_public_function_gives_a_kind(module):
     for name in module.__all__:
         value = getattr(module, name)
         if isinstance(value, types.FunctionType):
-            given = calls._hints(value)["return"]
+            given = hints_of(value)["return"]
             assert calls._kind_of(given) is not None, name

@@ -19,6 +19,7 @@ LAYERS = {
     "arrays": (BOTTOM, set()),
     "core": (BOTTOM, set()),
     "kinds": (BOTTOM, set()),
+    "annotations": (BOTTOM, set()),
     "platforms": (BOTTOM, set()),
     "losses": (BOTTOM, {"losses"}),
     "augment": (BOTTOM, {"augment"}),
@@ -38,7 +39,7 @@ LAYERS = {
         {"evaluate", "losses", "optim", "schedules"},
     ),
     "data": (BOTTOM | HOST | {"absl", "simplejpeg", "tensorflow"}, {"data"}),
-    "calls": (BOTTOM, set()),
+    "calls": (BOTTOM, {"annotations"}),
     "convert": (
         BOTTOM | {"safetensors", "torch"},
         {"convert", "models", "calls", "core"},

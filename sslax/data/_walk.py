@@ -42,11 +42,10 @@ def walk(root: Path, *, leave_out: Collection[str] = ()) -> Iterator[str]:
         seen.add((status.st_dev, status.st_ino))
         for entry in _entries(root / folder):
             path = f"{folder}/{entry.name}" if folder else entry.name
-            if entry.is_dir():
-                if folder or entry.name not in leave_out:
-                    (links if entry.is_symlink() else waiting).append(path)
-            elif _is_image(entry):
+            if not entry.is_dir() and _is_image(entry):
                 yield path
+            elif entry.is_dir() and (folder or entry.name not in leave_out):
+                (links if entry.is_symlink() else waiting).append(path)
         links.sort(reverse=True)  # the real folders come first, then links in order
 
 

@@ -200,7 +200,7 @@ def test_batches_go_to_the_devices_they_belong_to(shapes):
 
 
 def test_an_error_of_the_background_thread_reaches_the_loop():
-    from sslax.data._loader import ahead
+    from sslax.data._ahead import ahead
 
     def items():
         yield 1
