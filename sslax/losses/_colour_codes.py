@@ -128,7 +128,8 @@ def rebalancing_weights(
 
     Args:
       prior: p, `[k]`: how often each bin occurs, sums to 1 (see `smooth_prior`).
-      uniform: lambda, in (0, 1]: the share of the uniform distribution.
+      uniform: lambda, in [0, 1]: the share of the uniform distribution; 0 weighs by
+        the prior alone, where a bin that never occurs gets weight 0.
       alpha: exponent, at least 0; 0 gives equal weights.
 
     Returns:
@@ -153,12 +154,13 @@ def rebalancing_weights(
     """
     check_rank(1, prior=prior)
     check_not_empty(prior=prior)
-    if not 0 < uniform <= 1:
-        raise ValueError(f"uniform must lie above 0 and at most at 1, got {uniform}")
+    if not 0 <= uniform <= 1:
+        raise ValueError(f"uniform must lie in [0, 1], got {uniform}")
     if alpha < 0:
         raise ValueError(f"alpha must be at least 0, got {alpha}")
     prior = at_least_float32(prior)
-    weights = ((1 - uniform) * prior + uniform / prior.shape[0]) ** -alpha
+    share = (1 - uniform) * prior + uniform / prior.shape[0]
+    weights = jnp.where(share > 0, jnp.where(share > 0, share, 1.0) ** -alpha, 0.0)
     return weights / jnp.sum(prior * weights)
 
 

@@ -23,6 +23,7 @@ def mae_encoder(
     width: int | None = None,
     depth: int | None = None,
     heads: int | None = None,
+    mlp_ratio: float | int | None = None,
     patch_size: int = 16,
     output: str | Sequence[str] = "tokens",
     remat: bool = False,
@@ -41,6 +42,7 @@ def mae_encoder(
       width: channels, in place of the size's.
       depth: blocks, in place of the size's.
       heads: attention heads, in place of the size's.
+      mlp_ratio: width of the MLP over `width`, in place of the size's.
       patch_size: side of a patch in pixels.
       output: as in `vit`.
       remat: compute blocks again in the backward pass.
@@ -71,6 +73,7 @@ def mae_encoder(
         width=width,
         depth=depth,
         heads=heads,
+        mlp_ratio=mlp_ratio,
         patch_size=patch_size,
         positions="sincos",
         init="xavier",

@@ -13,6 +13,7 @@ import numpy as np
 
 from sslax import losses, memory
 from tests.goldens import adapters_joint
+from tests.goldens.reading import choice
 
 # Where the stored inputs are unit vectors, as the reference takes them.
 UNIT = {"normalize": False}
@@ -32,7 +33,7 @@ def _supcon(inputs, hyper):
         inputs["features"],
         inputs["labels"],
         temperature=hyper["temperature"],
-        anchors={"all": "all", "one": "first"}[hyper["contrast_mode"]],
+        anchors=choice(hyper, "contrast_mode", {"all": "all", "one": "first"}),
         normalize=False,
     )
     return {"loss": value * hyper["temperature"] / hyper["base_temperature"]}
@@ -48,7 +49,7 @@ def _debiased(inputs, hyper):
 
 def _hard_negatives(inputs, hyper):
     z = inputs["z1"], inputs["z2"]
-    if hyper["estimator"] == "easy":
+    if choice(hyper, "estimator", {"easy": True, "hard": False}):
         return {"loss": losses.nt_xent(*z, **UNIT, temperature=hyper["temperature"])}
     options = {name: hyper[name] for name in ("temperature", "tau_plus", "beta")}
     return {"loss": losses.hard_negative_nt_xent(*z, **UNIT, **options)}
@@ -95,7 +96,10 @@ def _align_uniform(inputs, hyper):
 
 
 def _infonce(inputs, hyper):
-    negatives = inputs.get("negatives")
+    # Of own negatives, shared ones are [n d] and those of each query [b n d].
+    rank = choice(hyper, "negatives", {"in-batch": 0, "unpaired": 2, "paired": 3})
+    negatives = inputs["negatives"] if rank else None
+    assert negatives is None or negatives.ndim == rank
     value = losses.info_nce(
         inputs["query"],
         inputs["positive"],
@@ -303,6 +307,32 @@ CONTRASTIVE = {
 }
 CONTRASTIVE |= adapters_joint.CONTRASTIVE
 VISION: dict = {}
+
+NOT_READ = {
+    "cmc_softmax": {"n_negatives": "a side of the indices"},
+    "cpc": {
+        "steps": "a side of the weights",
+        "n_negatives": "a side of the indices",
+        "window": "a side of the indices",
+    },
+    "cpc_grid": {"n_negatives": "a side of the indices"},
+    "cut_patchnce": {
+        "patches": "a side of the inputs",
+        "batch_size": "the images are one where all are negatives",
+    },
+    "debiased": {"tau_plus": "the biased estimator has none"},
+    "hard_negatives": {
+        "tau_plus": "the easy estimator has none",
+        "beta": "the easy estimator has none",
+    },
+    "instdisc_softmax": {"n_data": "a side of the memory"},
+    "moco": {"queue_size": "a side of the queue", "steps": "a side of the inputs"},
+    "moco_queue_wrap": {
+        "queue_size": "a side of the queue",
+        "steps": "a side of the inputs",
+    },
+    **adapters_joint.NOT_READ,
+}
 
 SKIPPED = {
     "flatnce": {"aux_log_clones": "the log-odds inside the loss are not returned"},

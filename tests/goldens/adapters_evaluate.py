@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sslax import evaluate
+from tests.goldens.reading import pair
 
 
 def _knn(arrays, parameters):
@@ -79,8 +80,8 @@ def _cka(arrays, parameters):
 
 def _attention(arrays, parameters):
     attention = arrays["in/attention"]
-    side = parameters["grid"]
-    where = dict(grid=(side, side), patch_size=float(parameters["patch_size"]))
+    grid = pair(parameters["grid"])
+    where = dict(grid=grid, patch_size=float(parameters["patch_size"]))
     plain = evaluate.attention_distance(attention, renormalize=False, **where)
     return {
         "out/distance_matrix": evaluate.patch_distances(**where),
@@ -97,6 +98,19 @@ SKIPPED: dict = {
     "eval/accuracy": {
         "out/timm": "returned where nothing ties; ties go as torch sorts that day"
     },
+}
+NOT_READ: dict = {
+    "eval/knn": {
+        "train": "a side of the inputs",
+        "test": "a side of the inputs",
+        "dim": "a side of the inputs",
+    },
+    "eval/cka": {
+        "n": "a side of the inputs",
+        "dim_x": "a side of the inputs",
+        "dim_y": "a side of the inputs",
+    },
+    "eval/attention": {"heads": "a side of the inputs"},
 }
 VISION: dict = {
     "eval/knn": _knn,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -30,6 +32,8 @@ def simmim_swin(arrays, parameters):
         "depths": parameters["depths"],
         "heads": parameters["num_heads"],
         "window_size": parameters["window_size"],
+        "mlp_ratio": parameters.get("mlp_ratio", 4),
+        "qkv_bias": parameters.get("qkv_bias", True),
         "patch_size": parameters["patch_size"],
         "masked": "token",
         "output": "map",
@@ -52,6 +56,18 @@ def simmim_swin(arrays, parameters):
         "out/loss": value,
         **{f"grad/{name}": g for name, g in grads.items()},
     }
+
+
+def _scaled(x, formula):
+    """The stored images as the network sees them."""
+    if formula == "none":
+        return x
+    match = re.fullmatch(r"x = uint8/(\d+)(?: - (\d*\.?\d+))?", formula)
+    if match is None:
+        raise ValueError(
+            f"parameter 'input_scaling' is {formula!r}, which is not known"
+        )
+    return x / float(match[1]) - float(match[2] or 0)
 
 
 def convmae(arrays, parameters):
@@ -84,7 +100,10 @@ def convmae(arrays, parameters):
     masks = augment.mask_from_noise(
         jnp.asarray(arrays["in/noise"]), ratio=parameters["mask_ratio"]
     )
-    x = _images(arrays["in/x"])
+    pixels = arrays["in/x"]
+    if pixels.dtype == np.uint8:
+        pixels = pixels.astype(arrays["in/noise"].dtype)
+    x = _images(_scaled(pixels, parameters["input_scaling"]))
     patches = augment.patchify(x, patch_size=16)
     targets = {"raw": patches, "norm_pix": losses.normalize_patches(patches)}
 
@@ -200,6 +219,18 @@ def discrete_vae(arrays, parameters):
     }
 
 
+NOT_READ = {
+    "dvae/gumbel": {"image_size": "a side of the inputs"},
+    "dvae/openai": {"image": "a side of the inputs"},
+    "mim/convmae": {"img_size": "a side of the inputs"},
+    "mim/simmim_swin": {
+        "img_size": "a side of the inputs",
+        "mask_patch_size": "the mask is given",
+        "mask_ratio": "the mask is given",
+        "*relative_position_index": "follows from the window",
+        "*attn_mask": "follows from the window",
+    },
+}
 VISION = {
     "dvae/gumbel": discrete_vae,
     "dvae/openai": dvae,

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from sslax import losses, memory
+from tests.goldens.reading import choice
 
 
 def _byol(inputs, hyper):
@@ -120,10 +121,11 @@ def _maps(inputs, names):
 def _pixpro(inputs, hyper):
     maps = _maps(inputs, ("proj1", "proj2", "target1", "target2"))
     size = maps[0].shape[1:3]
+    linear = choice(hyper, "transform_layers", {0: False, 1: True})
 
     def propagated(x):
         values = x
-        if hyper["transform_layers"]:
+        if linear:
             values = (
                 x @ inputs["value_weight"].T + inputs["value_bias"][None, None, None]
             )
@@ -168,4 +170,14 @@ CONTRASTIVE = {
     "sinkhorn": _sinkhorn,
     "swav": _swav,
     "vicreg": _vicreg,
+}
+
+NOT_READ = {
+    "dino": {"n_crops": "a side of the inputs"},
+    "pixcontrast": {
+        "pos_ratio": "the positives are given",
+        "coord*": "the positives are given",
+    },
+    "pixpro": {"positives_per_image": "counts that follow from the coordinates"},
+    "swav": {"nmb_crops": "a side of the inputs"},
 }

@@ -46,6 +46,9 @@ def alignment_uniformity(arrays, parameters):
     return out | {"out/combined": value} | grads
 
 
+TOKENS = 14  # a side of the grid of MaskFeat's targets
+
+
 def hog_maskfeat(arrays, parameters):
     images = channels_last(arrays["in/x"])
     bins = parameters["nbins"]
@@ -56,16 +59,22 @@ def hog_maskfeat(arrays, parameters):
         window=parameters["gaussian_window"],
     )
     split = features.reshape((*features.shape[:3], images.shape[-1], bins))
-    return {"out/hog": jnp.moveaxis(split, (1, 2), (3, 4))}
+    out = {"out/hog": jnp.moveaxis(split, (1, 2), (3, 4))}
+    batch, rows, columns = features.shape[:3]
+    if rows % TOKENS == 0 and columns % TOKENS == 0:
+        # Tokens of several cells: the place of the cell in the token runs fastest.
+        grid = (batch, TOKENS, rows // TOKENS, TOKENS, columns // TOKENS, -1)
+        tokens = features.reshape(grid).transpose(0, 1, 3, 5, 2, 4)
+        out["out/target"] = tokens.reshape((batch, TOKENS**2, -1))
+    return out
 
 
 def ibot_loss(arrays, parameters):
     crops, local = parameters["global_crops"], parameters["local_crops"]
     batch, epoch = parameters["batch"], parameters["epoch"]
 
-    def by_crop(name, count=crops):
-        x = jnp.asarray(arrays[f"in/{name}"])
-        return x.reshape((count, batch, *x.shape[1:]))
+    def by_crop(x, count=crops):
+        return jnp.asarray(x).reshape((count, batch, *x.shape[1:]))
 
     def schedule(first, last):
         warmup = parameters["warmup_teacher_temp_epochs"]
@@ -75,16 +84,21 @@ def ibot_loss(arrays, parameters):
 
     temperatures = schedule("warmup_teacher_temp", "teacher_temp")
     patch_temperatures = schedule("warmup_teacher_patch_temp", "teacher_patch_temp")
-    teacher, teacher_patches = by_crop("teacher_cls"), by_crop("teacher_patch")
+    teacher = by_crop(arrays["in/teacher_cls"])
+    teacher_patches = by_crop(arrays["in/teacher_patch"])
     mask = jnp.asarray(arrays["in/mask"]).reshape((crops, batch, -1))
     centre = jnp.asarray(arrays["in/center"])[0]
     patch_centre = jnp.asarray(arrays["in/center_patch"])[0, 0]
 
-    def value(student_cls, student_patch, class_weight, patch_weight):
+    def value(students, class_weight, patch_weight):
+        tokens = by_crop(students["student_cls"])
+        if local:
+            small = by_crop(students["student_local_cls"], local)
+            tokens = jnp.concatenate([tokens, small])
         return losses.ibot(
-            student_cls.reshape((crops + local, *teacher.shape[1:])),
+            tokens,
             teacher,
-            student_patch.reshape(teacher_patches.shape),
+            by_crop(students["student_patch"]),
             teacher_patches,
             mask,
             centre,
@@ -97,18 +111,15 @@ def ibot_loss(arrays, parameters):
         )
 
     weights = parameters["lambda1"], parameters["lambda2"]
-    inputs = {name: arrays[f"in/{name}"] for name in ("student_cls", "student_patch")}
-    both, grads = value_and_grads(
-        lambda student_cls, student_patch: value(student_cls, student_patch, *weights),
-        **inputs,
-    )
-    students = [jnp.asarray(x) for x in inputs.values()]
+    names = ["student_cls", "student_patch", *(["student_local_cls"] if local else [])]
+    students = {name: jnp.asarray(arrays[f"in/{name}"]) for name in names}
+    both, grads = value_and_grads(lambda **named: value(named, *weights), **students)
     momentum = parameters["center_momentum"]
     after = memory.update_centre(centre, teacher, momentum=momentum)
     patch_after = memory.update_centre(patch_centre, teacher_patches, momentum=momentum)
     return {
-        "out/cls": value(*students, weights[0], 0.0),
-        "out/patch": value(*students, 0.0, weights[1]),
+        "out/cls": value(students, weights[0], 0.0),
+        "out/patch": value(students, 0.0, weights[1]),
         "out/loss": both,
         "out/teacher_temp_schedule": temperatures,
         "out/teacher_patch_temp_schedule": patch_temperatures,
@@ -235,12 +246,18 @@ def soft_encode(arrays, parameters):
 
 
 def class_weights(arrays, parameters):
-    uniform = parameters["lambda_"]
-    weights = losses.rebalancing_weights(
-        jnp.asarray(arrays["in/prior"]), uniform=uniform, alpha=parameters["alpha"]
-    )
-    name = f"out/weights_lambda{uniform}"
-    return {name: weights, f"{name}_paper_uniform_all_bins": weights}
+    prior, alpha = jnp.asarray(arrays["in/prior"]), parameters["alpha"]
+
+    def weights(uniform):
+        return losses.rebalancing_weights(prior, uniform=float(uniform), alpha=alpha)
+
+    own = parameters["lambda_"]
+    return {
+        f"out/weights_lambda{own}": weights(own),
+        # The two agree for a prior without zeros.
+        "out/weights_lambda{}_paper_uniform_all_bins": weights,
+        "out/weights_lambda{}": weights,
+    }
 
 
 def colorization_loss(arrays, parameters):
@@ -312,6 +329,27 @@ VISION = {
     "pretext/colorization_soft_encode": soft_encode,
     "pretext/counting": counting,
     "pretext/jigsaw_clustering": jigsaw_clustering,
+}
+
+NOT_READ = {
+    "mim/hog_maskfeat": {"image": "a side of the inputs"},
+    "mim/ibot_loss": {
+        "out_dim": "a side of the inputs",
+        "patch_out_dim": "a side of the inputs",
+        "grid": "patches are not told by their places",
+    },
+    "pretext/colorization_class_weights": {"prior": "it is given"},
+    "pretext/counting": {
+        "batch": "a side of the inputs",
+        "dim": "a side of the inputs",
+    },
+    "pretext/jigsaw_clustering": {
+        "batch": "a side of the inputs",
+        "tile": "a side of the inputs",
+        "dim": "a side of the weights",
+        "released_crop_order": "says what the crops show",
+    },
+    **adapters_mim.NOT_READ,
 }
 
 SKIPPED = {

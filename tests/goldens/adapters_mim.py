@@ -87,7 +87,7 @@ def deepmim(arrays, parameters):
         "out/losses": jnp.stack(each),
         "out/loss_total": total,
         "out/mask": masks.mask,
-        "out/pred1_first32": outputs[0][..., :32],
+        **{f"out/pred{i}": y for i, y in enumerate(outputs, start=1)},
         **_grads(grads),
     }
 
@@ -104,8 +104,9 @@ def localmim(arrays, parameters):
         jnp.asarray(arrays["in/noise"]), ratio=parameters["mask_ratio"]
     )
     x = _images(arrays["in/x"])
-    side = parameters["img_size"] // parameters["patch_size"]
-    mask = masks.mask.reshape((-1, side, side))
+    patch = parameters["patch_size"]
+    grid = x.shape[1] // patch, x.shape[2] // patch
+    mask = masks.mask.reshape((-1, *grid))
     pools = parameters["hog_pools"]
     targets = [losses.hog(x, bins=bins, cell=pool) for pool in pools]
 
@@ -160,8 +161,8 @@ def _flat(maps):
 def _pixel_targets(arrays, parameters):
     x = _images(arrays["in/x"])
     sizes = parameters["patch_sizes"]
-    side = x.shape[1] // max(sizes)
-    mask = jnp.asarray(arrays["in/mask"]).reshape((-1, side, side))
+    coarse = x.shape[1] // max(sizes), x.shape[2] // max(sizes)
+    mask = jnp.asarray(arrays["in/mask"]).reshape((-1, *coarse))
     out = {}
     for i, size in enumerate(sizes):
         patches = augment.patchify(x, patch_size=size)
@@ -173,3 +174,12 @@ def _pixel_targets(arrays, parameters):
             f"out/mask_scale{i}": scaled.reshape((scaled.shape[0], -1)),
         }
     return out
+
+
+NOT_READ = {
+    "mim/deepmim": {"img_size": "a side of the inputs"},
+    "mim/localmim": {
+        "img_size": "a side of the inputs",
+        "sd/hog_enc*": "buffers of the histograms",
+    },
+}

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from sslax import augment, calls, convert, losses, models
 from sslax.core import Net
 from tests.goldens import adapters_transformers, torch_names
+from tests.goldens.reading import choice, pair
 
 CONTRASTIVE: dict = {}
 
@@ -66,6 +67,10 @@ def resnet(arrays, parameters):
 def vit(arrays, parameters):
     sd = torch_names.state_dict(arrays)
     depth = parameters["depth"]
+    choice(parameters, "reg_tokens", {0: 0})
+    pool = choice(parameters, "global_pool", {"avg": "mean", "token": "cls"})
+    # The norm stands after the pooling with a mean, before it with a token.
+    choice(parameters, "fc_norm", {None: None, pool == "mean": pool})
     names = ["patch_embed", "tokens", "pooled", *(f"block{i}" for i in range(depth))]
     model = {
         "name": "vit",
@@ -75,7 +80,7 @@ def vit(arrays, parameters):
         "mlp_ratio": parameters["mlp_ratio"],
         "patch_size": parameters["patch_size"],
         "class_token": parameters["class_token"],
-        "pool": "mean" if parameters["global_pool"] == "avg" else "cls",
+        "pool": pool,
         "qkv_bias": parameters["qkv_bias"],
         "layer_scale": parameters["layer_scale_init"],
     }
@@ -100,13 +105,14 @@ def vit(arrays, parameters):
 
 
 def positions(arrays, parameters):
-    grid, new = parameters["grid"], parameters["new_grid"]
-    table = {"height": grid, "width": grid, "dim": parameters["dim"]}
+    height, width = pair(parameters["grid"])
+    new_height, new_width = pair(parameters["new_grid"])
+    table = {"height": height, "width": width, "dim": parameters["dim"]}
     return {
         "out/mae": models.sincos_positions(**table, first="column"),
         "out/mocov3": models.sincos_positions(**table, first="row"),
         "out/interpolated": models.resize_positions(
-            jnp.asarray(arrays["in/pos_embed"]), height=new, width=new
+            jnp.asarray(arrays["in/pos_embed"]), height=new_height, width=new_width
         ),
     }
 
@@ -120,6 +126,7 @@ def mae(arrays, parameters):
         "width": parameters["embed_dim"],
         "depth": depth,
         "heads": parameters["num_heads"],
+        "mlp_ratio": parameters["mlp_ratio"],
         "patch_size": patch,
         "output": ["tokens", *(f"block{i}" for i in range(depth))],
     }
@@ -128,6 +135,7 @@ def mae(arrays, parameters):
         "width": parameters["decoder_embed_dim"],
         "depth": decoder_depth,
         "heads": parameters["decoder_num_heads"],
+        "mlp_ratio": parameters["mlp_ratio"],
         "patch_size": patch,
         "output": ["pixels", *(f"block{i}" for i in range(decoder_depth))],
     }
@@ -156,17 +164,16 @@ def mae(arrays, parameters):
         **{f"feat/enc_block{i}": encoded[f"block{i}"] for i in range(depth)},
         **{f"feat/dec_block{i}": decoded[f"block{i}"] for i in range(decoder_depth)},
     }
+
+    def loss(sd, shift, target):
+        pixels = forward(sd)[1]["pixels"] + shift
+        return losses.masked_mse(pixels, target, masks.mask)
+
+    run = jax.jit(jax.value_and_grad(loss, argnums=(0, 1)))
+    shift = jnp.zeros_like(decoded["pixels"])
     targets = {"raw": patches, "norm_pix": losses.normalize_patches(patches)}
     for name, target in targets.items():
-
-        def loss(sd, shift, target=target):
-            pixels = forward(sd)[1]["pixels"] + shift
-            return losses.masked_mse(pixels, target, masks.mask)
-
-        shift = jnp.zeros_like(decoded["pixels"])
-        value, (grads, grad_pixels) = jax.jit(jax.value_and_grad(loss, argnums=(0, 1)))(
-            sd, shift
-        )
+        value, (grads, grad_pixels) = run(sd, shift, target)
         outputs[f"out/loss_{name}"] = value
         outputs[f"grad/{name}/PRED"] = grad_pixels
         outputs |= {f"grad/{name}/{k}": g for k, g in grads.items()}
@@ -207,6 +214,22 @@ def response_norm(arrays, parameters):
     }
 
 
+_SIDES = {
+    "batch": "a side of the inputs",
+    "image": "a side of the inputs",
+    "num_classes": "a side of the weights",
+}
+NOT_READ = {
+    **adapters_transformers.NOT_READ,
+    "backbone/alexnet": _SIDES,
+    "backbone/resnet18": _SIDES | {"sd/*num_batches_tracked": "a count of steps"},
+    "backbone/resnet50": _SIDES | {"sd/*num_batches_tracked": "a count of steps"},
+    "backbone/vit": {
+        "img_size": "a side of the inputs",
+        "num_classes": "a side of the weights",
+    },
+    "mim/mae": {"img_size": "a side of the inputs"},
+}
 VISION = {
     **adapters_transformers.VISION,
     "backbone/alexnet": alexnet,

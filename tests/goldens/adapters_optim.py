@@ -224,3 +224,14 @@ VISION = {
     "optim/layer_decay": layer_decay,
     "optim/schedules": named_schedules,
 }
+
+NOT_READ = {
+    "optim/layer_decay": {"depth": "follows from the names"},
+    "optim/lars": {
+        "simclr_exclude": "words of names, which here are those of rank 1",
+    },
+    "optim/schedules": {
+        "steps": "they are given",
+        "fractional_epochs": "they are given",
+    },
+}

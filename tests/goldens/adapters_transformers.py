@@ -153,17 +153,20 @@ def simmim(arrays, parameters):
     model = _beit(
         parameters,
         layer_scale=parameters["init_values"],
+        # Of a network that will pool by a mean, the tokens have no norm.
+        pool="mean" if parameters["use_mean_pooling"] else "cls",
         mask_token=True,
         output="tokens",
     )
     decoder = {"name": "simmim_decoder", "patch_size": parameters["encoder_stride"]}
     x, mask = _images(arrays["in/x"]), jnp.asarray(arrays["in/mask"])
-    side = parameters["img_size"] // parameters["patch_size"]
+    patch = parameters["patch_size"]
+    grid = x.shape[1] // patch, x.shape[2] // patch
 
     def loss(sd):
         inner = {k.removeprefix("encoder."): v for k, v in sd.items()}
         tokens = torch_names.apply(model, inner, x, rest=(None, mask))
-        encoded = tokens[:, 1:].reshape(x.shape[0], side, side, -1)
+        encoded = tokens[:, 1:].reshape(x.shape[0], *grid, -1)
         image = torch_names.apply(decoder, sd, encoded)
         return losses.masked_l1(image, x, mask), (encoded, image)
 
@@ -178,6 +181,21 @@ def simmim(arrays, parameters):
     }
 
 
+_GIVEN = {
+    "img_size": "a side of the inputs",
+    "num_classes": "a side of the weights",
+}
+NOT_READ = {
+    "backbone/dino_vit": _GIVEN,
+    "mim/beit": _GIVEN | {"vocab_size": "a side of the weights"},
+    "mim/beit_finetune": _GIVEN,
+    "mim/ibot_vit": _GIVEN | {"head.patch_out_dim": "a shared head has one width"},
+    "mim/simmim_vit": _GIVEN
+    | {
+        "mask_patch_size": "the mask is given",
+        "mask_ratio": "the mask is given",
+    },
+}
 VISION = {
     "backbone/dino_vit": dino,
     "mim/beit": beit,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.goldens import adapters, check
+from tests.goldens import check
 
 CASES = [
     pytest.param(case, family, id=case["id"])
@@ -23,9 +23,10 @@ def test_case(case, family):
     assert not failures
 
 
-def test_every_contrastive_topic_has_an_adapter():
-    cases = check.read_cases(check.HERE / "contrastive")
-    assert {case["method"] for case in cases} <= set(adapters.CONTRASTIVE)
+@pytest.mark.parametrize("family", check.FAMILIES)
+def test_every_topic_has_an_adapter(family):
+    cases = check.read_cases(check.HERE / family)
+    assert all(check.adapter_of(case, family) for case in cases)
 
 
 def test_references_that_overflow_are_finite_here():

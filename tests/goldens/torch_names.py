@@ -17,9 +17,9 @@ def state_dict(arrays, prefix="sd"):
     """The arrays of one network, under their torch names."""
     start = f"{prefix}/"
     return {
-        k.removeprefix(start): jnp.asarray(v)
-        for k, v in arrays.items()
-        if k.startswith(start)
+        name.removeprefix(start): jnp.asarray(arrays[name])
+        for name in arrays
+        if name.startswith(start)
     }
 
 

@@ -82,6 +82,15 @@ def test_annealed_mean_lies_between_mean_and_mode(rng):
     np.testing.assert_allclose(cold, CENTRES[np.argmax(logits, axis=-1)], atol=1e-4)
 
 
+def test_the_prior_alone_weighs_every_bin_that_occurs():
+    prior = jnp.array([0.5, 0.3, 0.2, 0.0])
+    got = losses.rebalancing_weights(prior, uniform=0.0, alpha=2.0)
+    want = np.array([4.0, 1 / 0.09, 25.0, 0.0])
+    np.testing.assert_allclose(got, want / (0.5 * 4 + 0.3 / 0.09 + 5), rtol=1e-5)
+    slope = jax.grad(lambda p: losses.rebalancing_weights(p, uniform=0.0)[0])(prior)
+    assert np.all(np.isfinite(slope))
+
+
 def test_bad_input_is_named():
     colours, code = jnp.ones((2, 3, 2)), jnp.ones((1, 2, 3, 12))
     with pytest.raises(ValueError, match=r"\[1, 12\]"):
@@ -91,7 +100,7 @@ def test_bad_input_is_named():
     with pytest.raises(ValueError, match="centres"):
         losses.annealed_mean(code, np.ones((12, 3), np.float32))
     with pytest.raises(ValueError, match="uniform"):
-        losses.rebalancing_weights(jnp.ones(3) / 3, uniform=0.0)
+        losses.rebalancing_weights(jnp.ones(3) / 3, uniform=-0.1)
     with pytest.raises(ValueError, match="alpha"):
         losses.rebalancing_weights(jnp.ones(3) / 3, alpha=-1.0)
     with pytest.raises(ValueError, match="weights"):
