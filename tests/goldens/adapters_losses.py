@@ -113,17 +113,23 @@ def ibot_loss(arrays, parameters):
     weights = parameters["lambda1"], parameters["lambda2"]
     names = ["student_cls", "student_patch", *(["student_local_cls"] if local else [])]
     students = {name: jnp.asarray(arrays[f"in/{name}"]) for name in names}
-    both, grads = value_and_grads(lambda **named: value(named, *weights), **students)
+
+    def both(students):
+        parts = value(students, weights[0], 0.0), value(students, 0.0, weights[1])
+        return value(students, *weights), parts
+
+    run = jax.jit(jax.value_and_grad(both, has_aux=True))
+    (total, parts), grads = run(students)
     momentum = parameters["center_momentum"]
     after = memory.update_centre(centre, teacher, momentum=momentum)
     patch_after = memory.update_centre(patch_centre, teacher_patches, momentum=momentum)
     return {
-        "out/cls": value(students, weights[0], 0.0),
-        "out/patch": value(students, 0.0, weights[1]),
-        "out/loss": both,
+        "out/cls": parts[0],
+        "out/patch": parts[1],
+        "out/loss": total,
         "out/teacher_temp_schedule": temperatures,
         "out/teacher_patch_temp_schedule": patch_temperatures,
-        **grads,
+        **{f"grad/{name}": g for name, g in grads.items()},
         "after/center": after[None],
         "after/center_patch": patch_after[None, None],
     }
@@ -192,15 +198,19 @@ def jigsaw_clustering(arrays, parameters):
             location_weight=location_weight,
         )
 
-    sd = torch_names.state_dict(arrays)
+    def both(sd):
+        parts = value(sd, 1.0, 0.0), value(sd, 0.0, 1.0)
+        return value(sd, 1.0, 1.0), parts
+
+    run = jax.jit(jax.value_and_grad(both, has_aux=True))
+    (_, parts), grads = run(torch_names.state_dict(arrays))
     cluster, location = losses.jigsaw_clustering_labels(permutation, parts=len(names))
-    grads = jax.grad(value)(sd, 1.0, 1.0)
     return {
         "out/montage": jnp.moveaxis(montage, -1, 1),
         "out/label_cluster": cluster,
         "out/label_location": location,
-        "out/loss_cluster": value(sd, 1.0, 0.0),
-        "out/loss_location": value(sd, 0.0, 1.0),
+        "out/loss_cluster": parts[0],
+        "out/loss_location": parts[1],
         **{f"grad/{name}": g for name, g in grads.items()},
     }
 
