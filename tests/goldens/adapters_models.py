@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import jax
 import jax.numpy as jnp
 
@@ -23,16 +25,16 @@ def maps(array):
     return array.transpose(0, 3, 1, 2)
 
 
-def resnet(arrays, parameters):
-    sd = torch_names.state_dict(arrays)
-    stages = [f"layer{i}" for i in range(1, 5)]
-    model = {
-        "name": "resnet",
-        "depth": parameters["depth"],
-        "width": parameters["base_width"] / 64,
-        "stem": "cifar" if parameters["cifar_stem"] else "imagenet",
-    }
-    net = calls.build({**model, "output": [*stages, "pooled"]}, Net)
+STAGES = [f"layer{i}" for i in range(1, 5)]
+
+
+@functools.cache
+def _compiled_resnet(**model):
+    """The network in evaluation, and the gradients of its training mode.
+
+    One of them serves all runs of a case in one precision.
+    """
+    net = calls.build({**model, "output": [*STAGES, "pooled"]}, Net)
 
     def run(floats, x, train):
         params, stats = torch_names.released(floats, model, images(x))
@@ -40,20 +42,30 @@ def resnet(arrays, parameters):
         stats = convert.to_torch(params, stats, model=model, source="torch")
         return out, torch_names.classify(floats, out["pooled"], "fc"), stats
 
-    def loss(floats, x):
+    def loss(floats, x, cotangent):
         out, logits, stats = run(floats, x, True)
-        return jnp.sum(logits * arrays["in/cotangent"]), (out, logits, stats)
+        return jnp.sum(logits * cotangent), (out, logits, stats)
 
-    x = jnp.asarray(arrays["in/x"])
+    gradients = jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)
+    return jax.jit(run, static_argnums=2), jax.jit(gradients)
+
+
+def resnet(arrays, parameters):
+    sd = torch_names.state_dict(arrays)
+    evaluated, differentiated = _compiled_resnet(
+        name="resnet",
+        depth=parameters["depth"],
+        width=parameters["base_width"] / 64,
+        stem="cifar" if parameters["cifar_stem"] else "imagenet",
+    )
+    x, cotangent = jnp.asarray(arrays["in/x"]), jnp.asarray(arrays["in/cotangent"])
     floats = {k: v for k, v in sd.items() if not k.endswith("num_batches_tracked")}
-    out, logits, _ = jax.jit(run, static_argnums=2)(floats, x, False)
-    (_, trained), (grads, grad_x) = jax.jit(
-        jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)
-    )(floats, x)
+    out, logits, _ = evaluated(floats, x, False)
+    (_, trained), (grads, grad_x) = differentiated(floats, x, cotangent)
     running = ("running_mean", "running_var")
     after = {k: v for k, v in trained[2].items() if k.endswith(running)}
     return {
-        **{f"feat/{name}": maps(out[name]) for name in stages},
+        **{f"feat/{name}": maps(out[name]) for name in STAGES},
         "out/pooled": out["pooled"],
         "out/logits": logits,
         "out/train_mode_logits": trained[1],
