@@ -45,6 +45,12 @@ NOT_READ = {
     for family in _FAMILIES
     for topic, patterns in getattr(family, "NOT_READ", {}).items()
 }
+# The same for outputs in which rounding to float32 decides between two values.
+JUMPS = {
+    topic: patterns
+    for family in _FAMILIES
+    for topic, patterns in getattr(family, "JUMPS", {}).items()
+}
 ALTERNATIVES = {
     "alt_*": "the value of a second implementation, a known multiple of the loss",
     "altaux_*": "an auxiliary output of a second implementation",

@@ -341,6 +341,11 @@ VISION = {
     "pretext/jigsaw_clustering": jigsaw_clustering,
 }
 
+_HARD = "a gradient may lie on the edge of two directions, to rounding"
+JUMPS = {
+    "mim/hog_maskfeat": {"hog": _HARD, "target": _HARD},
+    "mim/localmim": {"hog_pool*": _HARD},
+}
 NOT_READ = {
     "mim/hog_maskfeat": {"image": "a side of the inputs"},
     "mim/ibot_loss": {

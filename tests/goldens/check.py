@@ -18,7 +18,8 @@ compared is listed: `adapters.ALTERNATIVES` for names that always record somethi
 and in the adapters' modules `SKIPPED: dict[topic, dict[pattern, reason]]`, where a
 pattern (as in fnmatch) is met by the whole name or by what follows its first slash. A
 skipped name that an adapter returns anyway is compared. What need not be read is listed
-in the same way, in `NOT_READ`. `--skipped` prints these lists.
+in the same way, in `NOT_READ`; outputs that jump, of which float32 may get a few
+numbers wrong, in `JUMPS`. `--skipped` prints these lists.
 """
 
 from __future__ import annotations
@@ -98,10 +99,11 @@ def check_folder(folder: Path, family: str | None = None) -> tuple[int, int]:
 
 
 def print_skipped() -> None:
-    """Prints what is not compared and what is not read, by topic, with the reasons."""
+    """Prints what is not compared, not read, or jumps, by topic, with the reasons."""
     tables = [
         ("", {"any topic": adapters.ALTERNATIVES, **adapters.SKIPPED}),
         ("not read: ", adapters.NOT_READ),
+        ("jumps: ", adapters.JUMPS),
     ]
     for word, table in tables:
         for name, patterns in table.items():

@@ -256,6 +256,24 @@ def test_well_conditioned_cases_are_held_to_the_manifest(
     assert "float32: out/double is off by" in out
 
 
+@pytest.mark.parametrize(("wrong", "code"), [(20, 0), (21, 1)])
+def test_outputs_that_jump_may_do_so_in_a_few_numbers(
+    tmp_path, capsys, vision, monkeypatch, wrong, code
+):
+    case, arrays = vision
+    adapter = adapters.VISION["toy/double"]
+
+    def jumping(arrays, parameters):
+        out = adapter(arrays, parameters)
+        jumps = wrong if out["out/double"].dtype == np.float32 else 0
+        return {**out, "out/jump": jnp.zeros(1000).at[:jumps].set(1.0)}
+
+    monkeypatch.setitem(adapters.VISION, "toy/double", jumping)
+    monkeypatch.setattr(adapters, "JUMPS", {"toy/double": {"jump": "an edge"}})
+    write(tmp_path, case, {**arrays, "out/jump": np.zeros(1000)})
+    assert run(tmp_path, capsys)[0] == code
+
+
 def test_statistics_are_held_to_four_standard_errors():
     wanted = np.array([10.0, 2.0, *np.zeros(9)])
     errors = Errors()

@@ -16,6 +16,10 @@ from tests.goldens.tolerances import Conditioning, cast, tolerance_of
 TABLE = adapters.VISION
 OUTPUTS = ("out/", "grad/", "feat/", "after/", "stat/")
 DEMANDED = ("out/", "grad/")
+# Of outputs that jump, the share of the numbers that float32 may decide otherwise, and
+# how many of them at least: two histograms of 9 directions.
+SPARE = 0.02
+LEAST_SPARE = 18
 
 
 def topic(case: dict) -> str:
@@ -65,7 +69,9 @@ def _compare(errors, case, name, got, wanted, rounding: Conditioning | None) -> 
     floats = wanted.dtype.kind == "f" and wanted.size
     allowed = atol + rtol * (np.max(np.abs(wanted)).item() if floats else 0.0)
     more = rounding and (lambda: rounding.allowed(lambda out: find(out, name), wanted))
-    errors.close(name, got, wanted, allowed, more)
+    jumps = rounding and met(adapters.JUMPS.get(topic(case), {}), name)
+    spare = max(LEAST_SPARE, int(SPARE * wanted.size)) if jumps else 0
+    errors.close(name, got, wanted, allowed, more, spare=min(spare, wanted.size - 1))
 
 
 def _coarse(case: dict, wanted: np.ndarray) -> bool:
