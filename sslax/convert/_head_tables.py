@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sslax.convert._names import MATRIX, Table
+from sslax.convert._names import BUFFERS, MATRIX, Table
 
 
 def _sequential(options, *, layer, norm):
@@ -21,7 +21,7 @@ def mlp(options, source, sizes, arrays):
     del source, sizes, arrays
     single = options["depth"] == 1 and not options["last_norm"]
     layers = _sequential(options, layer="{}", norm="{}")
-    return Table(layers=(("linear1", ""),) if single else layers, left_out=_BUFFERS)
+    return Table(layers=(("linear1", ""),) if single else layers, left_out=BUFFERS)
 
 
 def dino_head(options, source, sizes, arrays):
@@ -37,7 +37,7 @@ def dino_head(options, source, sizes, arrays):
         ),
         # Without a learned length, theirs are all one.
         fixed={} if options["with_gain"] else _unit_lengths(arrays),
-        left_out=_BUFFERS,
+        left_out=BUFFERS,
     )
 
 

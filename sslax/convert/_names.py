@@ -47,6 +47,10 @@ class Name(NamedTuple):
     otherwise: str | None = None
 
 
+# Tensors of PyTorch that are no weights.
+BUFFERS = (r"(.*\.)?(num_batches_tracked|relative_position_index|attn_mask)",)
+
+
 class Table(NamedTuple):
     """The names of a family. `{i}` in a name stands for a number.
 

@@ -11,6 +11,7 @@ import numpy as np
 from sslax.calls import nearest
 from sslax.convert._head_tables import dino_head, mlp
 from sslax.convert._names import (
+    BUFFERS,
     MAP,
     POINTWISE,
     ROW,
@@ -21,13 +22,12 @@ from sslax.models import sincos_positions
 
 __all__ = ["table_of"]
 
-_BUFFERS = (r"(.*\.)?(num_batches_tracked|relative_position_index|attn_mask)",)
 _HEADS = (
     r"(head|head_dist|fc|classifier|lm_head|projector|predictor|projection_head"
     r"|prototypes)(\..*)?",
 )
 _DECODERS = (r"decoder\w*(\..*)?", r"mask_token|masked_embed")
-_BACKBONE = _BUFFERS + _HEADS + _DECODERS
+_BACKBONE = BUFFERS + _HEADS + _DECODERS
 
 
 def _resnet(options, source, sizes, arrays):
@@ -49,7 +49,7 @@ def _resnet(options, source, sizes, arrays):
             (f"{block[0]}/shortcut_conv", f"{block[1]}.downsample.{places[0]}"),
             (f"{block[0]}/shortcut_bn", f"{block[1]}.downsample.{places[1]}"),
         ),
-        left_out=_BUFFERS + _HEADS,
+        left_out=BUFFERS + _HEADS,
     )
 
 
