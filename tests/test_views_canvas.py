@@ -100,7 +100,7 @@ def test_a_swapped_negative_is_cut_by_the_box_of_what_it_shows():
 
 
 def test_backgrounds_find_the_exact_mask_of_the_data():
-    source = data.source("synthetic", "train", size=32, length=6)
+    source = data.synthetic(size=32, length=6)
     rows = [source.load(i, canvas=40) for i in range(6)]
     fields = ("image", "foreground", "box")
     batch = {field: jnp.stack([row[field] for row in rows]) for field in fields}
