@@ -48,4 +48,4 @@ def test_a_size_has_the_arguments_of_its_family_but_one(name, family, given):
 )
 def test_a_typo_in_an_argument_is_named(call, message):
     with pytest.raises(ValueError, match=message):
-        build(call, "models")
+        build(call, Net)
