@@ -14,9 +14,10 @@ import numpy as np
 from sslax.arrays import at_least_float32
 from sslax.core import Net
 from sslax.models._layers import Conv, Dense, LayerNorm
+from sslax.models._looks import attention_asked, on_grid
 from sslax.models._mask_decoder import check_heads
 from sslax.models._nets import compute_dtype, from_linen, select
-from sslax.models._positions import resize_positions
+from sslax.models._positions import positions_on
 from sslax.models._transformer import Inits, run_blocks
 from sslax.models._vision_transformer import patch_grid
 
@@ -46,8 +47,7 @@ class Tower(nn.Module):
     dtype: Any
 
     def run(self, x, bias, train):
-        """({"block0": ..., "attention0": ...}, the last block's tokens)."""
-        names = {self.output} if isinstance(self.output, str) else set(self.output)
+        """({"block0": ..., "attention0": ...}, last block's tokens, attention)."""
         width, depth = self.width, self.depth
         normal = nn.initializers.normal
         inits = Inits(
@@ -81,10 +81,11 @@ class Tower(nn.Module):
             drop_path=0.0,
             remat=self.remat,
             scan=self.scan,
-            maps=[i for i in range(depth) if f"attention{i}" in names],
+            maps=attention_asked(self.output, depth),
         )
         outputs = {f"block{i}": block for i, block in enumerate(blocks)}
-        return outputs | {f"attention{i}": w for i, w in maps.items()}, blocks[-1]
+        outputs |= {f"attention{i}": weights for i, weights in maps.items()}
+        return outputs, blocks[-1], maps
 
     def projected(self, x):
         """A linear layer without bias to the shared space."""
@@ -118,7 +119,7 @@ class TextTower(Tower):
         x = table[tokens] + places[:, :count]
         x = x if self.dtype is None else x.astype(self.dtype)
         later = np.triu(np.full((count, count), _LATER), 1)[None, None]
-        outputs, x = self.run(x, jnp.asarray(later, x.dtype), train)
+        outputs, x, _ = self.run(x, jnp.asarray(later, x.dtype), train)
         x = _norm(dtype=self.dtype, name="norm")(x)
         end = tokens.argmax(axis=-1)
         last = jnp.take_along_axis(x, end[:, None, None], axis=1)[:, 0]
@@ -152,18 +153,17 @@ class ImageTower(Tower):
         x = jnp.concatenate([token, x], axis=1)
         x = x + self._positions(grid, init).astype(x.dtype)
         x = _norm(dtype=self.dtype, name="norm_pre")(x)
-        outputs, x = self.run(x, None, train)
+        outputs, x, found = self.run(x, None, train)
         tokens = self.projected(_norm(dtype=self.dtype, name="norm")(x))
-        return select(outputs | {"tokens": tokens, "pooled": tokens[:, 0]}, self.output)
+        outputs |= {"tokens": tokens, "pooled": tokens[:, 0]}
+        outputs |= on_grid(tokens, found, grid=grid, last=self.depth - 1, prefix=1)
+        return select(outputs, self.output)
 
     def _positions(self, grid, init):
         if not self.has_variable("params", "pos_embed"):
             shape = (1, 1 + grid[0] * grid[1], self.width)
             return self.param("pos_embed", init, shape, jnp.float32)
-        table = self.get_variable("params", "pos_embed")
-        if table.shape[1] == 1 + grid[0] * grid[1] and grid[0] == grid[1]:
-            return table
-        return resize_positions(table, height=grid[0], width=grid[1])
+        return positions_on(self.get_variable("params", "pos_embed"), grid, prefix=1)
 
 
 def clip_text(
@@ -262,8 +262,9 @@ def clip_vit(
       heads: attention heads.
       patch_size: side of a patch in pixels.
       output: "pooled" [b dim] (the class token), "tokens" [b 1+n dim] (every token
-        normed and projected: what DeepMIM's teacher gives), "block0", ...,
-        "attention0", ...; several names give a dict.
+        normed and projected: what DeepMIM's teacher gives), "map" [b h w dim] and
+        "attention" [b heads h w] as in `vit`, "block0", ..., "attention0", ...; several
+        names give a dict.
       remat: compute blocks again in the backward pass.
       scan: trace one block and stack the parameters.
       attention: implementation of attention, as in `vit`.

@@ -13,9 +13,10 @@ from sslax.arrays import at_least_float32, check_choice
 from sslax.core import Net
 from sslax.models._conv_block import ConvBlock, conv_norm
 from sslax.models._layers import Conv, Dense, LayerNorm
+from sslax.models._looks import attention_asked, on_grid
 from sslax.models._mask_decoder import check_heads
 from sslax.models._nets import compute_dtype, from_linen, select
-from sslax.models._positions import resize_positions, sincos_table
+from sslax.models._positions import positions_on, sincos_table
 from sslax.models._transformer import INITS, gelu, run_blocks
 
 __all__ = ["convmae_encoder"]
@@ -59,11 +60,14 @@ class ConvMAE(nn.Module):
         )(x)
         outputs["patch_embed"] = x
         x = _gathered(x + self._positions(grid).astype(x.dtype), keep)
-        names = {self.output} if isinstance(self.output, str) else set(self.output)
-        blocks, found = self._transformer(x, rates, names, train)
+        blocks, found = self._transformer(x, rates, train)
         outputs |= {f"block{i}": block for i, block in enumerate(blocks)}
         outputs |= {f"attention{i}": weights for i, weights in found.items()}
-        return select(outputs | self._pooled(blocks[-1], outputs, keep), self.output)
+        outputs |= self._pooled(blocks[-1], outputs, keep)
+        if keep is None:
+            place = {"grid": grid, "last": self.depths[2] - 1, "prefix": 0}
+            outputs |= on_grid(outputs["tokens"], found, **place)
+        return select(outputs, self.output)
 
     def _grid(self, height, width):
         step = int(np.prod(self.strides))
@@ -117,14 +121,13 @@ class ConvMAE(nn.Module):
             table = sincos_table(*grid, self.widths[2], "column")
             return jnp.asarray(table[None], jnp.float32)
         if self.has_variable("params", "pos_embed"):
-            table = self.get_variable("params", "pos_embed")
-            same = table.shape[1] == grid[0] * grid[1] and grid[0] == grid[1]
-            size = {"height": grid[0], "width": grid[1], "prefix": 0}
-            return table if same else resize_positions(table, **size)
+            return positions_on(
+                self.get_variable("params", "pos_embed"), grid, prefix=0
+            )
         shape = (1, grid[0] * grid[1], self.widths[2])
         return self.param("pos_embed", nn.initializers.normal(0.02), shape, jnp.float32)
 
-    def _transformer(self, x, rates, names, train):
+    def _transformer(self, x, rates, train):
         def block(kind, **options):
             return kind(
                 heads=self.heads,
@@ -146,7 +149,7 @@ class ConvMAE(nn.Module):
             drop_path=rates[-self.depths[2] :],
             remat=self.remat,
             scan=self.scan,
-            maps=[i for i in range(self.depths[2]) if f"attention{i}" in names],
+            maps=attention_asked(self.output, self.depths[2]),
         )
 
     def _pooled(self, x, outputs, keep):
@@ -212,7 +215,8 @@ def convmae_encoder(
         of the mean of its tokens.
       positions: of the last stage: "sincos" (fixed, MAE's order) or "learned".
       drop_path: rate of the last block, growing linearly from 0; no key, no drops.
-      output: "tokens" [b k d], "pooled" [b d], "stage1" and "stage2" (maps after their
+      output: "tokens" [b k d], "pooled" [b d], "map" [b h w d] and "attention"
+        [b heads h w] as in `vit`, "stage1" and "stage2" (maps after their
         blocks), "stage1_block0", ..., "patch_embed" [b n d], "block0", ... and
         "attention0", ... of the last stage; several names give a dict.
       remat: compute blocks again in the backward pass.

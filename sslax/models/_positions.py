@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from sslax.arrays import check_choice
 
-__all__ = ["resize_positions", "sincos_positions", "sincos_table"]
+__all__ = ["positions_on", "resize_positions", "sincos_positions", "sincos_table"]
 
 
 def sincos_table(height, width, dim, first):
@@ -147,3 +147,25 @@ def resize_positions(
     )
     grid = grid.reshape(1, height * width, -1)
     return jnp.concatenate([positions[:, :prefix], grid], axis=1)
+
+
+def positions_on(
+    table: Float[Array, "1 n d"],
+    grid: tuple[int, int],
+    *,
+    prefix: int,
+    convention: str = "size",
+) -> Float[Array, "1 m d"]:
+    """A learned table for this grid: as it is, or resized if it is of another.
+
+    The table of a grid that is not square fits no other; one whose size is a square
+    number is taken for that of a square grid.
+    """
+    height, width = grid
+    count = table.shape[1] - prefix
+    square = round(count**0.5) ** 2 == count
+    if count == height * width and (height == width or not square):
+        return table
+    return resize_positions(
+        table, height=height, width=width, prefix=prefix, convention=convention
+    )

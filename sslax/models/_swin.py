@@ -13,8 +13,9 @@ from sslax import platforms
 from sslax.arrays import at_least_float32, check_choice
 from sslax.core import Net
 from sslax.models._layers import Conv, LayerNorm
+from sslax.models._looks import attention_asked
 from sslax.models._nets import compute_dtype, from_linen, named, select
-from sslax.models._swin_block import PatchMerging, SwinBlock
+from sslax.models._swin_block import PatchMerging, SwinBlock, received
 
 __all__ = ["swin", "swin_base", "swin_large", "swin_small", "swin_tiny"]
 
@@ -53,18 +54,20 @@ class Swin(nn.Module):
         x = self._patches(images)
         outputs = {"patch_embed": x}
         x, hidden = self._masked(x, mask)
-        names = {self.output} if isinstance(self.output, str) else set(self.output)
+        asked = attention_asked(self.output, sum(self.depths))
         rates = np.linspace(0.0, self.drop_path, sum(self.depths))
         number = 0
         for i, depth in enumerate(self.depths):
             for j in range(depth):
-                name, maps = f"layer{i + 1}_{j}", f"attention{number}" in names
+                name, maps = f"layer{i + 1}_{j}", number in asked
                 block = self._block(i, j, x.shape[1:3], name, maps, train)
                 x, weights = block(x, float(rates[number]), hidden)
                 x = platforms.computed_once(x)
                 outputs[f"block{number}"] = x
                 if maps:
                     outputs[f"attention{number}"] = weights
+                    looks = received(weights, x.shape[1:3], block.window, block.shift)
+                    outputs["attention"] = looks
                 number += 1
             outputs[f"stage{i + 1}"] = x
             if i + 1 < len(self.depths):
@@ -199,7 +202,8 @@ def swin(
         (after the final norm), "patch_embed", "block0", ... (counted over all stages),
         "stage1", ... (maps after the blocks of a stage), "merged1", ... (the same
         after merging: what the next stage is given), "attention0", ...
-        [b windows heads n n], windows and patches in raster order after the shift;
+        [b windows heads n n], windows and patches in raster order after the shift,
+        "attention" [b heads h w] (the mean that each place of the last block receives);
         several names give a dict.
       remat: compute blocks again in the backward pass to save memory.
       attention: implementation for `jax.nn.dot_product_attention`: None, "xla" or

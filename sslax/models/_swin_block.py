@@ -12,7 +12,7 @@ import numpy as np
 from sslax.models._layers import Dense, DropPath, LayerNorm
 from sslax.models._transformer import INITS, Attention, RelativePositions, gelu
 
-__all__ = ["PatchMerging", "SwinBlock"]
+__all__ = ["PatchMerging", "SwinBlock", "received"]
 
 # Added to the logits of keys in another region of a shifted window, as released.
 _OTHER_REGION = -100.0
@@ -43,6 +43,13 @@ def region_bias(grid, window, shift):
             region[:, rows, columns] = 3 * i + j
     region = to_windows(region, window)[0, :, :, 0]
     return np.where(region[:, :, None] == region[:, None], 0.0, _OTHER_REGION)
+
+
+def received(weights, grid, window, shift):
+    """Attention `[b windows heads n n]` that each place receives: `[b heads h w]`."""
+    looks = jnp.swapaxes(weights.mean(axis=3), 2, 3)
+    looks = jnp.roll(from_windows(looks, grid, window), (shift, shift), axis=(1, 2))
+    return looks.transpose(0, 3, 1, 2)
 
 
 class SwinBlock(nn.Module):

@@ -12,8 +12,9 @@ import numpy as np
 
 from sslax.arrays import at_least_float32
 from sslax.models._layers import Conv, LayerNorm
+from sslax.models._looks import attention_asked, on_grid
 from sslax.models._nets import select
-from sslax.models._positions import resize_positions, sincos_table
+from sslax.models._positions import positions_on, sincos_table
 from sslax.models._transformer import INITS, RelativePositions, run_blocks
 
 __all__ = ["POSITIONS", "ViT", "patch_grid"]
@@ -83,7 +84,6 @@ class ViT(nn.Module):
         shared = self.relative == "shared"
         bias = make(heads=self.heads, name="relative")() if shared else None
         names = {self.output} if isinstance(self.output, str) else set(self.output)
-        maps = [i for i in range(self.depth) if f"attention{i}" in names]
         blocks, found = run_blocks(
             self._block(train, make if self.relative == "block" else None),
             x,
@@ -92,11 +92,15 @@ class ViT(nn.Module):
             drop_path=self.drop_path,
             remat=self.remat,
             scan=self.scan,
-            maps=maps,
+            maps=attention_asked(self.output, self.depth),
         )
         outputs |= {f"block{i}": block for i, block in enumerate(blocks)}
         outputs |= {f"attention{i}": weights for i, weights in found.items()}
-        return select(outputs | self._pooled(blocks, names, prefix), self.output)
+        outputs |= self._pooled(blocks, names, prefix)
+        if keep is None:
+            place = {"grid": grid, "last": self.depth - 1, "prefix": prefix}
+            outputs |= on_grid(outputs["tokens"], found, **place)
+        return select(outputs, self.output)
 
     def _patches(self, images):
         x = Conv(
@@ -149,18 +153,7 @@ class ViT(nn.Module):
             return _fixed(grid, self.width, first, prefix)
         if self.has_variable("params", "pos_embed"):
             table = self.get_variable("params", "pos_embed")
-            same = table.shape[1] == prefix + grid[0] * grid[1] and grid[0] == grid[1]
-            return (
-                table
-                if same
-                else resize_positions(
-                    table,
-                    height=grid[0],
-                    width=grid[1],
-                    prefix=prefix,
-                    convention=self.resize,
-                )
-            )
+            return positions_on(table, grid, prefix=prefix, convention=self.resize)
         shape = (1, prefix + grid[0] * grid[1], self.width)
         start = nn.initializers.normal(0.02)
         if self.positions == "sincos_learned":

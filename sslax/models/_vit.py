@@ -112,9 +112,11 @@ def vit(
         as three matrices) or "beit" (BEiT, SimMIM: normal 0.02 cut at one deviation;
         the last matrices of the branches of block i, from 1, over sqrt(2i)).
       output: "pooled" [b d], "tokens" [b (1+)n d] (after the final norm with pool
-        "cls", before it with "mean"), "patch_embed", "embedded", "block0", ...,
-        "normed0", ... (through the final norm), "attention0", ... [b heads n n];
-        several names give a dict.
+        "cls", before it with "mean"), "map" [b h w d] (the patches of "tokens" on
+        their grid), "attention" [b heads h w] (of the class token in the last block, or
+        without one the mean over the patches), "patch_embed", "embedded", "block0",
+        ..., "normed0", ... (through the final norm), "attention0", ... [b heads n n];
+        several names give a dict. With `keep` there is no grid.
       remat: compute blocks again in the backward pass to save memory.
       scan: trace one block and stack the parameters; compiles faster, needs more
         memory unless with `remat`; optimizers that look at layers see one.
