@@ -6,7 +6,8 @@ import jax.numpy as jnp
 from jax.scipy.special import xlogy
 from jaxtyping import Array, Float
 
-from sslax.evaluate._checks import Features, check_positive, raised
+from sslax.arrays import at_least_float32, check_positive
+from sslax.evaluate._checks import Features
 
 
 def _patches(attention, class_tokens, renormalize):
@@ -20,7 +21,7 @@ def _patches(attention, class_tokens, renormalize):
         raise ValueError(
             f"class_tokens={class_tokens} of {attention.shape[2]} tokens leaves none"
         )
-    kept = raised(attention)[:, :, class_tokens:, class_tokens:]
+    kept = at_least_float32(attention)[:, :, class_tokens:, class_tokens:]
     if not renormalize:
         return kept
     total = kept.sum(axis=-1, keepdims=True)

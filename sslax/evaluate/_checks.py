@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
@@ -53,28 +52,7 @@ def check_labels(name: str, labels: Labels, rows: int, classes: int) -> None:
         )
 
 
-def check_positive(**named: int | float) -> None:
-    """Raises unless every number is above zero."""
-    for name, value in named.items():
-        if not value > 0:
-            raise ValueError(f"{name} must be above 0, got {value}")
-
-
-def raised(x: Features) -> Array:
-    """A jax array of at least float32."""
-    x = jnp.asarray(x)
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
-
-
 def raised_numpy(x: Features) -> np.ndarray:
     """A numpy array of float32 or float64, for the parts that run on the host."""
     x = np.asarray(x)
     return x if x.dtype == np.float64 else x.astype(np.float32)
-
-
-def unit(x: Float[Array, "n d"]) -> Float[Array, "n d"]:
-    """Rows divided by their length; a row of zeros stays zeros."""
-    squared = jnp.sum(x * x, axis=-1, keepdims=True)
-    return x * jnp.where(
-        squared > 0, jax.lax.rsqrt(jnp.where(squared > 0, squared, 1.0)), 0.0
-    )

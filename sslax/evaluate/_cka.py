@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sslax.evaluate._checks import Features, raised
+from sslax.arrays import at_least_float32
+from sslax.evaluate._checks import Features
 
 _HIGHEST = jax.lax.Precision.HIGHEST
 
@@ -17,7 +18,7 @@ def _pair(x: Features, y: Features) -> tuple[Array, Array]:
             "x and y must be [n d] and [n e], the same 2 or more images row by row, "
             f"got {tuple(x.shape)} and {tuple(y.shape)}"
         )
-    x, y = raised(x), raised(y)
+    x, y = at_least_float32(x), at_least_float32(y)
     return x - x.mean(axis=0, keepdims=True), y - y.mean(axis=0, keepdims=True)
 
 

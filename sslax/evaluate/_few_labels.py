@@ -8,13 +8,13 @@ import jax
 import numpy as np
 from jaxtyping import Array, Int
 
+from sslax.arrays import check_positive
 from sslax.evaluate._basis import basis_of, eigenbasis, project
 from sslax.evaluate._checks import (
     Features,
     Labels,
     check_features,
     check_labels,
-    check_positive,
     raised_numpy,
 )
 from sslax.evaluate._logistic import fit

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sslax.evaluate._checks import Features, check_features, raised, unit
+from sslax.arrays import at_least_float32, unit
+from sslax.evaluate._checks import Features, check_features
 from sslax.losses import alignment, uniformity
 
 
@@ -56,7 +57,7 @@ def rankme(features: Features) -> float:
 
 @jax.jit
 def _spread(features):
-    features = raised(features)
+    features = at_least_float32(features)
     points = unit(features)
     return {
         "std": jnp.mean(jnp.std(points, axis=0)) * features.shape[1] ** 0.5,
@@ -126,7 +127,7 @@ def health(
             f"features are not finite in {bad} of {features.shape[0]} rows: the run "
             "has diverged; go back to an earlier checkpoint and lower the rate"
         )
-    points = unit(raised(features))
+    points = unit(features)
     numbers = {
         "rankme": rankme(features),
         "dimensions": features.shape[1],
@@ -134,7 +135,7 @@ def health(
         "uniformity": float(uniformity(points[:: -(-points.shape[0] // sample)])),
     }
     if positive_pair is not None:
-        pair = (unit(raised(view)) for view in positive_pair)
+        pair = (unit(view) for view in positive_pair)
         numbers["alignment"] = float(alignment(*pair))
     return numbers
 

@@ -8,15 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from sslax.evaluate._checks import (
-    Features,
-    Labels,
-    check_features,
-    check_labels,
-    check_positive,
-    raised,
-    unit,
-)
+from sslax.arrays import at_least_float32, check_positive, unit
+from sslax.evaluate._checks import Features, Labels, check_features, check_labels
 
 # Rows of the bank, and queries, that are on the device at once.
 _BLOCK, _QUERIES = 65_536, 65_536
@@ -39,7 +32,7 @@ def _search(queries, best, bank, first, *, k, chunk):
 
 def _rows(x: Features, start: int, size: int, normalize: bool) -> Array:
     """Some rows on the device, of length one; the rest stays where it is."""
-    rows = raised(x[start : start + size])
+    rows = at_least_float32(x[start : start + size])
     return unit(rows) if normalize else rows
 
 

@@ -14,12 +14,12 @@ import optax
 from jaxtyping import Array, Float
 
 from sslax import optim, schedules
+from sslax.arrays import check_positive
 from sslax.evaluate._checks import (
     Features,
     Labels,
     check_features,
     check_labels,
-    check_positive,
     raised_numpy,
 )
 

@@ -11,13 +11,13 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int
 
+from sslax.arrays import check_positive
 from sslax.evaluate._basis import basis_of, project
 from sslax.evaluate._checks import (
     Features,
     Labels,
     check_features,
     check_labels,
-    check_positive,
     raised_numpy,
 )
 

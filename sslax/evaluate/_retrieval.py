@@ -10,14 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from sslax.evaluate._checks import (
-    Features,
-    Labels,
-    check_features,
-    check_positive,
-    raised,
-    unit,
-)
+from sslax.arrays import check_positive, unit
+from sslax.evaluate._checks import Features, Labels, check_features
 
 
 @functools.partial(jax.jit, static_argnames=("chunk",))
@@ -83,7 +77,7 @@ def retrieval(
         raise ValueError(
             f"no two of the {len(y)} labelled rows share a label: nothing to retrieve"
         )
-    points = unit(raised(x))
+    points = unit(x)
     average, count, first = _ranked(points, jnp.asarray(y), chunk=min(chunk, len(y)))
     asked = np.asarray(count) > 0
     first, average = np.asarray(first)[asked], np.asarray(average)[asked]
@@ -139,7 +133,5 @@ def pair_recall(
             "pairs stand in the same rows, got shapes "
             f"{tuple(queries.shape)} and {tuple(bank.shape)}"
         )
-    rank = _rank_of_partner(
-        unit(raised(queries)), unit(raised(bank)), chunk=min(chunk, len(queries))
-    )
+    rank = _rank_of_partner(unit(queries), unit(bank), chunk=min(chunk, len(queries)))
     return {k: 100.0 * jnp.mean(rank < k) for k in recall}

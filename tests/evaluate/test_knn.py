@@ -101,8 +101,8 @@ def test_accuracy_counts_ties_for_the_lowest_class():
     ("change", "message"),
     [
         (dict(k=21), "k=21 neighbours of a bank of 20"),
-        (dict(k=0), "k must be above 0"),
-        (dict(temperature=0.0), "temperature must be above 0, got 0.0"),
+        (dict(k=0), "k must be positive"),
+        (dict(temperature=0.0), "temperature must be positive and finite; got 0.0"),
         (dict(classes=4), r"holds 4, but classes=4 allows 0 to 3"),
         (dict(classes=1), "classes must be at least 2"),
         (dict(y=np.full(20, -1)), "holds -1 in 20 of 20 rows: images without a label"),

@@ -89,7 +89,7 @@ def test_recipe_of_mae_learns_what_a_line_can_separate():
         (dict(batch_size=21), "batch_size=21 of 20 training rows; pass 20 or less"),
         (dict(optimizer="adm"), "one of sgd, nesterov, lars, got 'adm'"),
         (dict(milestones=(5,), warmup_epochs=2), "either steps or a warm-up"),
-        (dict(learning_rate=0.0), "learning_rate must be above 0"),
+        (dict(learning_rate=0.0), "learning_rate must be positive"),
         (dict(classes=2), "pass classes=3 or more"),
     ],
 )

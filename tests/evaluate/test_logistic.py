@@ -107,7 +107,7 @@ def test_labelled_rows_are_balanced_nested_and_of_their_class():
 
 def test_bad_input_is_named():
     x, y = blobs(20)
-    with pytest.raises(ValueError, match="l2 must be above 0, got 0"):
+    with pytest.raises(ValueError, match="l2 must be positive and finite; got 0"):
         evaluate.logistic_regression(x, y, x, classes=4, l2=0.0)
     with pytest.raises(ValueError, match="images without a label"):
         evaluate.logistic_regression(x, y - 1, x, classes=4, l2=0.1)
