@@ -222,11 +222,13 @@ def _plain(config: Any) -> dict[str, Any]:
     """Without references and tuples: as JSON would give it back."""
 
     def resolved(value):
-        return value.to_dict() if hasattr(value, "to_dict") else value
+        value = value.to_dict() if hasattr(value, "to_dict") else value
+        # A ConfigDict leaves references within tuples as they are.
+        return json.loads(json.dumps(value, default=lambda reference: reference.get()))
 
     if isinstance(config, Mapping):
-        return {k: json.loads(json.dumps(resolved(v))) for k, v in config.items()}
-    return json.loads(json.dumps(resolved(config)))
+        return {k: resolved(v) for k, v in config.items()}
+    return resolved(config)
 
 
 def _module(file: str) -> types.ModuleType:

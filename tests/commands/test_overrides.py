@@ -187,3 +187,10 @@ def test_every_field_of_a_config_can_be_given_as_it_is(name):
     ]
     assert len(given) > 40
     assert load_config(text, given) == config
+
+
+def test_what_stands_in_a_tuple_follows_other_fields_too():
+    """The optimizers of `grouped` are pairs in a tuple, with schedules of the run."""
+    found = load_config("configs/finetune.py:sample", [("epochs", "3")])
+    (_, head) = found["optimizer"]["others"][0]
+    assert head["schedule"]["steps"] == found["steps"] == 3 * found["steps_per_epoch"]

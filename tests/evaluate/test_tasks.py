@@ -187,3 +187,19 @@ def test_attention_is_drawn_and_measured(extra):
 def test_a_probe_that_is_misspelt_is_refused_at_once():
     with pytest.raises(ValueError, match="no argument 'bach_size'; it has optimizer"):
         tasks.classify(probe=dict(bach_size=3))
+
+
+def test_top_k_reads_the_methods_own_logits():
+    logits = np.array([[3.0, 2, 1], [1, 3, 2], [2, 1, 3], [3, 2, 1]], np.float32)
+    one = tasks.Split(
+        outputs={"logits": logits},
+        index=np.arange(4),
+        labels=np.array([0, 2, 0, 2], np.int32),
+    )
+    task = tasks.top_k(k=(1, 2, 5))
+    assert task.needs == ("logits",)
+    assert task.splits == ("test",)
+    # Five of three classes would always be right.
+    assert task.run({"test": one}, KEY).numbers == {"top_1": 25.0, "top_2": 75.0}
+    bare = one._replace(labels=None)
+    assert "no labels" in task.run({"test": bare}, KEY).notes[0]

@@ -13,6 +13,7 @@ from sslax.evaluate.tasks._held_out import held_out
 from sslax.evaluate.tasks._retrieve import retrieve
 from sslax.evaluate.tasks._segment import segment
 from sslax.evaluate.tasks._task import Pictures, Results, Split, Task
+from sslax.evaluate.tasks._top_k import top_k
 
 __all__ = [
     "Pictures",
@@ -27,4 +28,5 @@ __all__ = [
     "linear",
     "retrieve",
     "segment",
+    "top_k",
 ]
