@@ -75,7 +75,8 @@ def test_starts_at_the_same_time_do_not_disturb_each_other(tmp_path):
                 path = str(tmp_path)
                 workdir.open_workdir(path, config, allow_config_change=True)
                 workdir.record_config(tmp_path, config)
-                assert workdir.read_config(path)["seed"] == 0
+                whole = json.loads((tmp_path / "config.json").read_text())
+                assert whole["seed"] == workdir.read_config(path)["seed"] == 0
         except Exception as error:
             failures.append(error)
 
