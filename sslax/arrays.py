@@ -13,6 +13,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 __all__ = [
@@ -66,7 +67,9 @@ def one_float_type(*arrays: Any) -> list[Array]:
     return [jnp.asarray(array).astype(dtype) for array in arrays]
 
 
-def unit(x: Float[Array, "*b d"], *, axis: int = -1) -> Float[Array, "*b d"]:
+def unit(
+    x: Float[Array | np.ndarray, "*b d"], *, axis: int = -1
+) -> Float[Array, "*b d"]:
     """The direction of each vector: `x / ||x||` over the last axis.
 
     value = x / ||x||

@@ -78,7 +78,8 @@ def test_knn_runs_inside_jit_and_raises_precision():
     train, y, test = features(0, 16), labels(1, 16), features(2, 3)
     plain = evaluate.knn(train, y, test, classes=5, k=3)
     compiled = jax.jit(lambda *a: evaluate.knn(*a, classes=5, k=3))(train, y, test)
-    np.testing.assert_allclose(plain, compiled, rtol=1e-6)
+    # A rounding of a cosine is divided by the temperature, 0.07.
+    np.testing.assert_allclose(plain, compiled, rtol=1e-5, atol=1e-6)
     half = evaluate.knn(jnp.asarray(train, jnp.bfloat16), y, test, classes=5, k=3)
     assert half.dtype == jnp.float32
 
