@@ -2,7 +2,7 @@
 
     python -m tests.goldens.check [--cases DIR] [--family FAMILY] [--skipped]
 
-where FAMILY is contrastive or vision; without it both run, or what DIR has.
+where FAMILY is contrastive, trajectories or vision; without it all, or what DIR has.
 
 Every case of a folder with a manifest runs in float32 and again in float64, at the
 manifest's tolerances, which in float32 are widened where the case is ill-conditioned
@@ -13,7 +13,8 @@ parameter or an input that the adapter does not read.
 What is compared. Contrastive: the loss, the gradient with respect to each named input
 (by `jax.grad` of the adapter's "loss"; `gradrenorm_*` will do where the function
 normalises) and every `aux_*`. Vision: every `out/` and `grad/`, and of `feat/ after/
-stat/` what the adapter returns; `reading.find` says what a name means. What is not
+stat/` what the adapter returns; `reading.find` says what a name means. Trajectories:
+the loss of every step and every `final/` state, see `trajectories`. What is not
 compared is listed: `adapters.ALTERNATIVES` for names that always record something else,
 and in the adapters' modules `SKIPPED: dict[topic, dict[pattern, reason]]`, where a
 pattern (as in fnmatch) is met by the whole name or by what follows its first slash. A
@@ -33,10 +34,20 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from tests.goldens import adapters, contrastive_cases, vision_cases
+from tests.goldens import (
+    adapters,
+    contrastive_cases,
+    trajectories,
+    trajectory_cases,
+    vision_cases,
+)
 from tests.goldens.errors import Outcome
 
-FAMILIES = {"contrastive": contrastive_cases, "vision": vision_cases}
+FAMILIES = {
+    "contrastive": contrastive_cases,
+    "trajectories": trajectory_cases,
+    "vision": vision_cases,
+}
 HERE = Path(__file__).parent
 
 
@@ -44,7 +55,7 @@ def check_case(case: dict, folder: Path, family: str, precision: str) -> Outcome
     """Runs one case in one precision, `float32` or `float64`."""
     arrays = dict(np.load(folder / case["file"], allow_pickle=False))
     double = precision == "float64"
-    with jax.enable_x64(double), _quick_compiles(double or family == "vision"):
+    with jax.enable_x64(double), _quick_compiles(double or family != "contrastive"):
         return FAMILIES[family].check(case, arrays, np.dtype(precision))
 
 
@@ -67,12 +78,16 @@ def adapter_of(case: dict, family: str):
 
 def read_cases(folder: Path) -> list[dict]:
     """The cases of a folder's manifest."""
-    return json.loads((folder / "manifest.json").read_text())["cases"]
+    cases = json.loads((folder / "manifest.json").read_text())["cases"]
+    return [{"id": Path(case["file"]).stem, **case} for case in cases]
 
 
 def family_of(cases: list[dict]) -> str:
     """The family that a manifest is of, by the form of its cases."""
-    return "contrastive" if cases and "method" in cases[0] else "vision"
+    names = set(cases[0]) if cases else set()
+    if "optimizer" in names:
+        return "trajectories"
+    return "contrastive" if "method" in names else "vision"
 
 
 def check_folder(folder: Path, family: str | None = None) -> tuple[int, int]:
@@ -102,7 +117,9 @@ def print_skipped() -> None:
     """Prints what is not compared, not read, or jumps, by topic, with the reasons."""
     tables = [
         ("", {"any topic": adapters.ALTERNATIVES, **adapters.SKIPPED}),
-        ("not read: ", adapters.NOT_READ),
+        ("", {"any training step": trajectory_cases.SKIPPED, **trajectories.SKIPPED}),
+        ("in float32: ", trajectories.UNDETERMINED),
+        ("not read: ", {**adapters.NOT_READ, **trajectories.NOT_READ}),
         ("jumps: ", adapters.JUMPS),
     ]
     for word, table in tables:

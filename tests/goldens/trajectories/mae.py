@@ -1,0 +1,143 @@
+"""MAE's pretraining step."""
+
+from __future__ import annotations
+
+import re
+
+import jax.numpy as jnp
+import numpy as np
+
+from sslax import augment, convert, methods, models, optim, schedules
+from tests.goldens.reading import choice
+from tests.goldens.trajectories import steps
+
+
+def mae(case):
+    hyper = case["hyper"]
+    stored = steps.initial(case, "online")
+    patch = stored["patch_embed.proj.weight"].shape[-1]
+    calls = _calls(case["network"], stored, patch)
+    nets = [getattr(models, name)(**options) for name, options in calls.items()]
+    method = methods.mae(*nets, patch_size=patch, normalize_target=hyper["norm_pix"])
+    batches = _batches(case)
+    params, extra = steps.blank(method, steps.first(batches))
+    named = _named(calls, stored, batches)
+    params = {group: read(stored) for group, (read, _) in named.items()}
+    metrics, state = steps.run(
+        method,
+        {"ssl": _optimizer(case)},
+        batches,
+        params,
+        extra,
+        accumulate=hyper["accum"],
+    )
+    final = {}
+    for group, (_, write) in named.items():
+        final |= write(state.params[group])
+    return {
+        "loss": metrics["ssl/loss"],
+        "final": {f"online/{name}": value for name, value in final.items()},
+    }
+
+
+def _calls(network, stored, patch):
+    """The two networks, of which the heads are only in the description."""
+
+    def said(name):
+        return int(re.search(rf"\b{name}=(\d+)", network)[1])
+
+    def size(token, blocks, heads):
+        numbers = [re.match(rf"{blocks}\.(\d+)\.", name) for name in stored]
+        depth = 1 + max(int(found[1]) for found in numbers if found)
+        width = stored[token].shape[-1]
+        return {"width": width, "depth": depth, "heads": said(heads)}
+
+    return {
+        "mae_encoder": {
+            **size("cls_token", "blocks", "num_heads"),
+            "patch_size": patch,
+        },
+        "mae_decoder": {
+            **size("mask_token", "decoder_blocks", "decoder_num_heads"),
+            "patch_size": patch,
+        },
+    }
+
+
+def _batches(case):
+    """Micro-batches `[steps a b ...]` as the examples that `train_step` deals out."""
+    hyper = case["hyper"]
+    names = ("view0", "noise", "keep", "restore", "mask")
+    arrays = {name: steps.inputs(case, name) for name in names}
+    lead = 2 if hyper["accum"] > 1 else 1
+    steps.same(batch=(arrays["view0"].shape[lead], hyper["batch"]))
+    if lead == 2:
+        steps.same(accumulate=(arrays["view0"].shape[1], hyper["accum"]))
+        arrays = {
+            k: np.swapaxes(x, 1, 2).reshape(len(x), -1, *x.shape[3:])
+            for k, x in arrays.items()
+        }
+    noise = arrays.pop("noise")
+    flat = jnp.asarray(noise.reshape(-1, noise.shape[-1]))
+    drawn = augment.mask_from_noise(flat, ratio=hyper["ratio"])
+    for name, value in drawn._asdict().items():
+        given = arrays[name].reshape(-1, arrays[name].shape[-1])
+        if given.shape != value.shape or not np.allclose(given, value):
+            raise ValueError(f"{name} is not what the noise says")
+    return {"views": (arrays.pop("view0"),), **arrays}
+
+
+def _named(calls, stored, batches):
+    """How to read and write the parameters of each network by their names."""
+    batch = steps.first(batches)
+    image, keep = batch["views"][0], batch["keep"]
+    width = stored["cls_token"].shape[-1]
+    latents = jnp.zeros((len(keep), 1 + keep.shape[1], width))
+    inputs = {"mae_encoder": (image, keep), "mae_decoder": (latents, batch["restore"])}
+
+    def one(name):
+        options = {
+            "model": {"name": name, **calls[name]},
+            "source": "torch",
+            "inputs": inputs[name],
+        }
+
+        def read(arrays):
+            return convert.from_torch(arrays, prefix="", **options)[0]
+
+        return read, lambda params: convert.to_torch(params, {}, **options)
+
+    return {name.removeprefix("mae_"): one(name) for name in calls}
+
+
+def _optimizer(case):
+    hyper = case["hyper"]
+    choice(case["optimizer"], "name", {"AdamW": optim.adamw})
+    given = case["optimizer"]["args"]
+    per_epoch = hyper["steps_per_epoch"]
+    steps.same(
+        lr=(given["lr"], hyper["lr"]),
+        decay=(given["weight_decay"], hyper["wd"]),
+        steps=(hyper["epochs_run"] * per_epoch, steps.count(case)),
+    )
+    schedule = schedules.warmup_cosine(
+        steps=hyper["epochs"] * per_epoch,
+        warmup=hyper["warmup"] * per_epoch,
+        end=hyper["min_lr"] / hyper["lr"],
+    )
+    schedule = steps.later(schedule, hyper["start"] * per_epoch)
+    steps.agree(case, "lr", lambda k: hyper["lr"] * schedule(k))
+    steps.agree(case, "weight_decay", hyper["wd"])
+    b1, b2 = given["betas"]
+    return optim.adamw(
+        learning_rate=hyper["lr"],
+        schedule=schedule,
+        b1=b1,
+        b2=b2,
+        eps=given["eps"],
+        weight_decay=hyper["wd"],
+    )
+
+
+TRAJECTORIES = {"mae": mae}
+UNDETERMINED = {"mae": {"*.attn.qkv.bias": "a key's bias shifts all logits of a query"}}
