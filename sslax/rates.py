@@ -31,7 +31,7 @@ def rates(spec: Mapping[str, Any]) -> dict[str, Rate]:
       ValueError: if the call of a schedule is wrong.
 
     Example:
-      >>> decay = dict(name="linear", start=0.04, end=0.4, steps=10)
+      >>> decay = dict(name="ramp", start=0.04, end=0.4, steps=10)
       >>> adamw = dict(name="adamw", learning_rate=0.1, weight_decay=decay)
       >>> found = rates(dict(name="clipped", optimizer=adamw, norm=3.0))
       >>> {name: round(float(rate(10)), 3) for name, rate in found.items()}

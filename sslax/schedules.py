@@ -18,7 +18,7 @@ __all__ = [
     "by_epoch",
     "constant",
     "cosine",
-    "linear",
+    "ramp",
     "step_decay",
     "warmup_cosine",
 ]
@@ -75,7 +75,7 @@ def cosine(*, start: float, end: float, steps: int) -> Schedule:
     return schedule
 
 
-def linear(*, start: float, end: float, steps: int, delay: int = 0) -> Schedule:
+def ramp(*, start: float, end: float, steps: int, delay: int = 0) -> Schedule:
     """A line from `start` to `end`, then `end`.
 
     Args:
@@ -92,7 +92,7 @@ def linear(*, start: float, end: float, steps: int, delay: int = 0) -> Schedule:
       ValueError: if `steps` is less than 1 or `delay` is negative.
 
     Example:
-      >>> schedule = linear(start=1.0, end=0.0, steps=10, delay=5)
+      >>> schedule = ramp(start=1.0, end=0.0, steps=10, delay=5)
       >>> [round(float(schedule(s)), 2) for s in (0, 5, 10, 15, 20)]
       [1.0, 1.0, 0.5, 0.0, 0.0]
     """
@@ -111,7 +111,7 @@ def by_epoch(*, schedule: Schedule, steps_per_epoch: int) -> Schedule:
     """A schedule of epochs as one of steps: it changes only between epochs.
 
     SimSiam and MoCo set their rate once an epoch, DINO the temperature of its teacher,
-    `linear(start=0.04, end=0.07, steps=29)` for 30 epochs of warm-up.
+    `ramp(start=0.04, end=0.07, steps=29)` for 30 epochs of warm-up.
 
     Args:
       schedule: `epoch -> value`.
@@ -124,7 +124,7 @@ def by_epoch(*, schedule: Schedule, steps_per_epoch: int) -> Schedule:
       ValueError: if an epoch has less than one step.
 
     Example:
-      >>> warm = linear(start=0.04, end=0.07, steps=3)
+      >>> warm = ramp(start=0.04, end=0.07, steps=3)
       >>> temperature = by_epoch(schedule=warm, steps_per_epoch=100)
       >>> [round(float(temperature(s)), 3) for s in (0, 99, 100, 300, 900)]
       [0.04, 0.04, 0.05, 0.07, 0.07]

@@ -37,11 +37,13 @@ def test_nested_calls_are_made_first():
     assert float(updates["w"]) == pytest.approx(-0.05)
 
 
-def test_a_name_of_two_kinds_is_found_by_the_wanted_one():
-    """`linear` is a network and a schedule."""
-    assert isinstance(build({"name": "linear", "dim": 3}, Net), Net)
-    ramp = build({"name": "linear", "start": 0.0, "end": 1.0, "steps": 2}, Schedule)
+def test_a_name_of_another_kind_is_not_taken():
+    """`ramp` is a schedule, `linear` a network."""
+    ramp = build({"name": "ramp", "start": 0.0, "end": 1.0, "steps": 2}, Schedule)
     assert float(ramp(1)) == pytest.approx(0.5)
+    assert isinstance(build({"name": "linear", "dim": 3}, Net), Net)
+    with pytest.raises(ValueError, match="linear"):
+        build({"name": "linear", "dim": 3}, Schedule)
 
 
 def test_calls_are_made_inside_sequences_and_tuples():

@@ -138,7 +138,7 @@ def test_larc_lamb_and_decay_schedules_follow_their_formulas(rng):
     params["zero"] *= 0.0
     grads["w"][2] = 0.0
     decay = schedules.cosine(start=0.04, end=0.4, steps=4)
-    warm = schedules.linear(start=0.0, end=1.0, steps=2)
+    warm = schedules.ramp(start=0.0, end=1.0, steps=2)
     txs = {
         "larc": optim.larc(learning_rate=3.0, weight_decay=0.01, trust=0.02),
         "solo": optim.larc(
@@ -222,7 +222,7 @@ def test_clipping_divides_by_a_millionth_more_than_the_length_as_torch(per):
 def test_frozen_parameters_wait_and_then_start_at_the_rate_of_the_day(rng):
     params, grads = drawn(rng, 6, encoder=(3, 2), prototypes=(2, 4))
     decay = schedules.cosine(start=0.04, end=0.4, steps=6)
-    warm = schedules.linear(start=0.0, end=1.0, steps=6)
+    warm = schedules.ramp(start=0.0, end=1.0, steps=6)
     tx = optim.adamw(learning_rate=0.1, schedule=warm, weight_decay=decay)
     rates = 0.1 * np.arange(6) / 6
     decays = 0.4 - 0.36 * (1 + np.cos(np.pi * np.arange(6) / 6)) / 2
@@ -337,7 +337,7 @@ def test_configs_may_wrap_optimizers():
     adamw = {
         "name": "adamw",
         "learning_rate": 1.0,
-        "schedule": {"name": "linear", "start": 0.0, "end": 1.0, "steps": 2},
+        "schedule": {"name": "ramp", "start": 0.0, "end": 1.0, "steps": 2},
     }
     clip = {"name": "clipped", "optimizer": adamw, "norm": 3.0}
     tx = calls.build(

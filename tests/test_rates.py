@@ -49,7 +49,7 @@ SGD = {"name": "sgd", "learning_rate": 0.1}
                     "optimizer": {
                         **ADAMW,
                         "weight_decay": {
-                            "name": "linear",
+                            "name": "ramp",
                             "start": 0.0,
                             "end": 1.0,
                             "steps": 4,
@@ -67,7 +67,7 @@ def test_wrapped_optimizers_log_the_rates_inside_them(spec, expected):
 
 
 def test_a_methods_schedules_are_logged_and_its_constants_are_not():
-    momentum = {"name": "linear", "start": 0.9, "end": 1.0, "steps": 10}
+    momentum = {"name": "ramp", "start": 0.9, "end": 1.0, "steps": 10}
     encoder = {"name": "vit_tiny", "drop_path": 0.1}
     spec = {"name": "byol", "momentum": momentum, "encoder": encoder, "dim": 4}
     found = rates(spec)

@@ -51,13 +51,13 @@ def test_warmup_may_end_on_its_last_step_as_in_dino():
 
 
 def test_temperature_of_dino_moves_once_an_epoch():
-    warm = schedules.linear(start=0.04, end=0.07, steps=29)
+    warm = schedules.ramp(start=0.04, end=0.07, steps=29)
     temperature = schedules.by_epoch(schedule=warm, steps_per_epoch=3)
     epochs = np.concatenate([np.linspace(0.04, 0.07, 30), np.full(10, 0.07)])
     np.testing.assert_allclose(
         values(temperature, range(120)), np.repeat(epochs, 3), rtol=1e-5
     )
-    falling = schedules.linear(start=1.0, end=0.0, steps=4, delay=2)
+    falling = schedules.ramp(start=1.0, end=0.0, steps=4, delay=2)
     np.testing.assert_allclose(
         values(falling, range(8)), [1, 1, 1, 0.75, 0.5, 0.25, 0, 0], atol=1e-7
     )
@@ -74,7 +74,7 @@ def test_beit_warms_up_from_zero_and_meets_the_peak_twice():
     ("schedule", "wanted"),
     [
         (schedules.cosine(start=1.0, end=0.0, steps=7), (1 + np.cos(np.pi / 7)) / 2),
-        (schedules.linear(start=1.0, end=0.0, steps=7), 6 / 7),
+        (schedules.ramp(start=1.0, end=0.0, steps=7), 6 / 7),
         (schedules.warmup_cosine(steps=9, warmup=7), 1 / 7),
         (schedules.step_decay(boundaries=(1,), factor=0.1), 0.1),
         (schedules.step_decay(boundaries=(3,), factor=0.1, warmup=7), 1 / 7),
@@ -96,9 +96,9 @@ def test_a_count_of_32_bits_gives_values_of_64_where_these_are_on(schedule, want
             "less than steps=5; got 5",
         ),
         (lambda: schedules.cosine(start=1, end=0, steps=0), "at least 1; got 0"),
-        (lambda: schedules.linear(start=1, end=0, steps=0), "at least 1; got 0"),
+        (lambda: schedules.ramp(start=1, end=0, steps=0), "at least 1; got 0"),
         (
-            lambda: schedules.linear(start=1, end=0, steps=1, delay=-1),
+            lambda: schedules.ramp(start=1, end=0, steps=1, delay=-1),
             "at least 0; got -1",
         ),
         (

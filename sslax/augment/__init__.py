@@ -74,10 +74,10 @@ from sslax.augment._jigsaw import (
     choose_permutations,
     cut,
     hamming_distances,
-    normalize_patches,
     permutation_set,
     random_tiles,
     shuffle,
+    standardize_patches,
     tiles,
 )
 from sslax.augment._jitter import (
@@ -180,7 +180,6 @@ __all__ = [
     "nearest_centre",
     "neighbour_label",
     "normalize",
-    "normalize_patches",
     "patch_grid",
     "patch_scores",
     "patchify",
@@ -219,6 +218,7 @@ __all__ = [
     "shuffle",
     "solarize",
     "spectral_saliency",
+    "standardize_patches",
     "tile_background",
     "tiles",
     "to_float",

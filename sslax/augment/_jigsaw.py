@@ -239,7 +239,7 @@ def random_tiles(
     return tiles(image, offset, grid=grid, size=size)
 
 
-def normalize_patches(
+def standardize_patches(
     patches: Float[Array, "... p q c"], *, ddof: int = 1
 ) -> Float[Array, "... p q c"]:
     """Gives every patch and channel mean 0 and deviation 1.
@@ -253,7 +253,7 @@ def normalize_patches(
 
     Example:
       >>> import jax.numpy as jnp
-      >>> normalize_patches(jnp.array([[[1.0], [3.0]]]), ddof=0).ravel().tolist()
+      >>> standardize_patches(jnp.array([[[1.0], [3.0]]]), ddof=0).ravel().tolist()
       [-1.0, 1.0]
 
     References:

@@ -59,6 +59,7 @@ from sslax.losses._reconstruction import (
 from sslax.losses._redundancy import barlow_twins, cross_correlation, vicreg
 from sslax.losses._supcon import supcon
 from sslax.losses._tokens import (
+    gumbel_softmax,
     logit_laplace,
     map_pixels,
     masked_cross_entropy,
@@ -91,6 +92,7 @@ __all__ = [
     "evolving_distillation",
     "evolving_reconstruction",
     "flat_nce",
+    "gumbel_softmax",
     "hard_negative_nt_xent",
     "hog",
     "ibot",

@@ -1,4 +1,4 @@
-"""Discrete visual tokens: BEiT's loss, and the losses of the dVAE behind it."""
+"""Discrete visual tokens: BEiT's loss, and codes and losses of the dVAE behind it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import math
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from sslax.arrays import (
     at_least_float32,
     check_not_empty,
+    check_positive,
     check_rank,
     check_same_shape,
     check_shape,
@@ -217,3 +219,51 @@ def uniform_kl(logits: Float[Array, "*b k"]) -> Float[Array, "*b"]:
     logits = at_least_float32(logits)
     log_q = jax.nn.log_softmax(logits)
     return math.log(logits.shape[-1]) + jnp.sum(jnp.exp(log_q) * log_q, axis=-1)
+
+
+def gumbel_softmax(
+    logits: Float[Array, "*b k"],
+    noise: Array,
+    *,
+    temperature: ArrayLike = 1.0,
+    straight_through: bool = False,
+) -> Float[Array, "*b k"]:
+    """A draw from a categorical distribution, relaxed so that gradients pass.
+
+    y = softmax((z + g) / temperature)
+
+    As the temperature goes to 0 it becomes a one-hot draw from softmax(z). A dVAE is
+    trained through such codes, with `uniform_kl`.
+
+    Args:
+      logits: z, `[... k]`.
+      noise: g, of the same shape: `jax.random.gumbel(key, logits.shape)`.
+      temperature: above 0; a number, or a scalar that a schedule gives.
+      straight_through: return the one-hot vector of the largest, with the gradient of
+        the relaxed one.
+
+    Returns:
+      Weights `[... k]` that sum to 1, at least float32.
+
+    Raises:
+      ValueError: shapes that differ, or a temperature that is not above 0.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> y = gumbel_softmax(jnp.array([0.0, 1.0]), jnp.zeros(2), temperature=0.5)
+      >>> [round(v, 2) for v in y.tolist()]
+      [0.12, 0.88]
+
+    References:
+      Jang et al., "Categorical Reparameterization with Gumbel-Softmax", 2017,
+      arXiv:1611.01144, equation 2. Maddison et al., "The Concrete Distribution", 2017,
+      arXiv:1611.00712.
+    """
+    check_same_shape(logits=logits, noise=noise)
+    check_positive(temperature=temperature)
+    logits, noise = one_float_type(logits, noise)
+    soft = jax.nn.softmax((logits + noise) / temperature, axis=-1)
+    if not straight_through:
+        return soft
+    hard = jax.nn.one_hot(soft.argmax(-1), soft.shape[-1], dtype=soft.dtype)
+    return hard + (soft - jax.lax.stop_gradient(soft))

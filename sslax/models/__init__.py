@@ -16,12 +16,11 @@ from sslax.models._convmae import convmae_encoder
 from sslax.models._convnet import convnet, nin
 from sslax.models._cpc import cpc_context, cpc_resnet
 from sslax.models._curl import curl_encoder, curl_head
-from sslax.models._discrete_vae import (
-    discrete_vae_decoder,
-    discrete_vae_encoder,
-    gumbel_softmax,
+from sslax.models._dalle import dalle_decoder, dalle_encoder
+from sslax.models._dvae import (
+    dvae_decoder,
+    dvae_encoder,
 )
-from sslax.models._dvae import dvae_decoder, dvae_encoder
 from sslax.models._exemplar_net import exemplar_net
 from sslax.models._generator import (
     patch_discriminator,
@@ -71,15 +70,14 @@ __all__ = [  # noqa: RUF022 - in plain string order
     "cpc_resnet",
     "curl_encoder",
     "curl_head",
+    "dalle_decoder",
+    "dalle_encoder",
     "deep_mim_decoder",
     "dino_head",
-    "discrete_vae_decoder",
-    "discrete_vae_encoder",
     "dvae_decoder",
     "dvae_encoder",
     "exemplar_net",
     "from_linen",
-    "gumbel_softmax",
     "linear",
     "local_mim_decoder",
     "local_response_norm",

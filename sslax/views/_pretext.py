@@ -107,7 +107,7 @@ def jigsaw(
         order = jnp.asarray(table, jnp.int32)[puzzle]
         pieces = augment.shuffle(pieces, order)
         if normalize:
-            pieces = augment.normalize_patches(pieces)
+            pieces = augment.standardize_patches(pieces)
         return {**batch, "views": (pieces,), "puzzle": puzzle}
 
     return views

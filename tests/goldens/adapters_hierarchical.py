@@ -125,12 +125,12 @@ def convmae(arrays, parameters):
 
 
 def dvae(arrays, parameters):
-    encoder = models.dvae_encoder(
+    encoder = models.dalle_encoder(
         width=parameters["n_hid"],
         blocks=parameters["n_blk_per_group"],
         words=parameters["vocab_size"],
     )
-    decoder = models.dvae_decoder(
+    decoder = models.dalle_decoder(
         width=parameters["n_hid"],
         first=parameters["n_init"],
         blocks=parameters["n_blk_per_group"],
@@ -146,7 +146,7 @@ def dvae(arrays, parameters):
         codes = logits.argmax(-1)
         words = [jax.nn.one_hot(codes, logits.shape[-1], dtype=logits.dtype)]
         words += [
-            models.gumbel_softmax(logits, jnp.zeros_like(logits), temperature=tau)
+            losses.gumbel_softmax(logits, jnp.zeros_like(logits), temperature=tau)
             for tau in (1.0, 0.5)
         ]
         stats, _ = decoder.apply(decode, {}, jnp.concatenate(words))
@@ -187,14 +187,14 @@ def _smoothed_kl(logits, epsilon=1e-10):
 def discrete_vae(arrays, parameters):
     sd = torch_names.state_dict(arrays)
     size = {"width": parameters["hidden_dim"], "depth": parameters["num_layers"]}
-    encoder = models.discrete_vae_encoder(**size, words=parameters["num_tokens"])
-    decoder = models.discrete_vae_decoder(**size, code_dim=parameters["codebook_dim"])
+    encoder = models.dvae_encoder(**size, words=parameters["num_tokens"])
+    decoder = models.dvae_decoder(**size, code_dim=parameters["codebook_dim"])
     x, noise = _images(arrays["in/x"]), _images(arrays["in/gumbel"])
 
     def run(sd, x, noise):
         encode, decode = torch_names_mim.discrete_vae(sd)
         logits, _ = encoder.apply(encode, {}, x)
-        words = models.gumbel_softmax(
+        words = losses.gumbel_softmax(
             logits,
             noise,
             temperature=parameters["temperature"],

@@ -45,7 +45,7 @@ def jigsaw(arrays, parameters):
         stored = jnp.asarray(arrays["in/tiles"]).transpose(0, 2, 3, 1)[None]
         order = jnp.asarray(arrays["in/permutation"])[None]
         shuffled = augment.shuffle(stored, order)
-        normalised = augment.normalize_patches(stored)
+        normalised = augment.standardize_patches(stored)
         return {
             "out/shuffled": shuffled[0].transpose(0, 3, 1, 2),
             "out/normalised": normalised[0].transpose(0, 3, 1, 2),

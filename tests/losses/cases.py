@@ -154,6 +154,9 @@ CONTRASTIVE = {
     "dino": Case(losses.dino, {**VIEWS, "centre": _draw(3, K)}),
     "distillation": Case(losses.distillation, {**LOGITS, **T}),
     "flat_nce": Case(losses.flat_nce, {**PAIR, **T}),
+    "gumbel_softmax": Case(
+        losses.gumbel_softmax, {"logits": _draw(1, B, K), "noise": _draw(2, B, K)}
+    ),
     "hard_negative_nt_xent": Case(
         _with(losses.hard_negative_nt_xent, tau_plus=0.1, beta=1.0), {**PAIR, **T}
     ),

@@ -41,18 +41,18 @@ NETS = {
     ),
     "clip_text": (models.clip_text, {**SMALL, **BLOCKS}, (RESTORE,)),
     "clip_vit": (models.clip_vit, {**SMALL, **BLOCKS, "patch_size": 8}, (IMAGE,)),
-    "dvae_encoder": (
-        models.dvae_encoder,
+    "dalle_encoder": (
+        models.dalle_encoder,
         {"width": 4, "blocks": 1, "words": 8},
         (IMAGE,),
     ),
-    "dvae_decoder": (
-        models.dvae_decoder,
+    "dalle_decoder": (
+        models.dalle_decoder,
         {"width": 4, "blocks": 1, "first": 4},
         (CODES,),
     ),
-    "discrete_encoder": (models.discrete_vae_encoder, {"width": 4}, (IMAGE,)),
-    "discrete_decoder": (models.discrete_vae_decoder, {"width": 4}, (CODES,)),
+    "discrete_encoder": (models.dvae_encoder, {"width": 4}, (IMAGE,)),
+    "discrete_decoder": (models.dvae_decoder, {"width": 4}, (CODES,)),
     "swav_head": (models.swav_head, {"hidden": 8, "dim": 4}, (jnp.zeros((2, 3)),)),
 }
 

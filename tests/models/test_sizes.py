@@ -56,8 +56,8 @@ def test_convmae_base_has_the_millions_of_its_release():
 
 def test_dvae_has_the_millions_of_its_release():
     words = jnp.zeros((1, 28, 28, 8192))
-    assert round(count(models.dvae_encoder(), IMAGE) / 1e6, 1) == 53.8
-    assert round(count(models.dvae_decoder(), words) / 1e6, 1) == 43.8
+    assert round(count(models.dalle_encoder(), IMAGE) / 1e6, 1) == 53.8
+    assert round(count(models.dalle_decoder(), words) / 1e6, 1) == 43.8
 
 
 def test_clip_text_completes_the_published_count():
