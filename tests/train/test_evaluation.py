@@ -10,7 +10,7 @@ from PIL import Image
 
 from sslax import augment, data
 from sslax.commands.show_views import show_views
-from sslax.train import checks, evaluation, gallery, readings
+from sslax.train import checks, evaluation, gallery, outputs, readings
 from sslax.train.embedding import embed_run
 from sslax.train.loop import first_state, pretrain
 from sslax.train.online import best_number, online_evaluation
@@ -137,7 +137,7 @@ def folder_of(path, names, *, broken=()):
     for i, name in enumerate(names):
         file = path / name
         file.parent.mkdir(parents=True, exist_ok=True)
-        level = np.full((16, 16, 3), 12 * i + 10, np.uint8)
+        level = np.full((16, 16, 3), 11 * i + 8, np.uint8)
         Image.fromarray(level + rng.integers(0, 9, level.shape, np.uint8)).save(file)
         if name in broken:
             file.write_bytes(file.read_bytes()[:60])
@@ -158,7 +158,7 @@ def test_bad_images_leave_pictures_and_labels_in_their_place(tmp_path, memory):
     assert split.index.tolist() == [i for i in range(20) if i not in (2, 10)]
     assert split.labels.tolist() == [0] * 9 + [1] * 9
     shown = split.images(np.arange(18)).mean(axis=(1, 2, 3))
-    levels = [12 * i + 14 for i in split.index]
+    levels = [11 * i + 12 for i in split.index]
     np.testing.assert_allclose(shown, levels, atol=2)
 
 
@@ -311,3 +311,31 @@ def test_a_run_of_a_moved_folder_is_evaluated(run, tmp_path):
     made, state = evaluation.restore_run(str(tmp_path / "copy"))
     assert int(state.step) == 4
     assert made.config["steps"] == 4
+
+
+@pytest.mark.parametrize("copy", [False, True])
+def test_two_processes_read_every_row_once_though_one_of_them_skips(
+    tmp_path, monkeypatch, copy
+):
+    """Each reads its share; what a bad image leaves open is marked, and both end."""
+    names = [f"a/{i:02d}.png" for i in range(21)] + ["b/0.png"]
+    folder_of(tmp_path, names, broken=("a/02.png", "a/20.png"))
+    config = small(examples=22, steps=2)
+    config["data"] |= dict(train=f"folder:{tmp_path}", on_error="skip", canvas=16)
+    made = build_run(config)
+    source = open_source(config, "train")
+    place = "make_array_from_process_local_data"
+    monkeypatch.setattr(jax, place, lambda sharding, x: x)
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    read = []
+    for process in (0, 1):
+        monkeypatch.setattr(jax, "process_index", lambda process=process: process)
+        read.append(list(outputs._batches(made, source, np.arange(22), 8, copy=copy)))
+    assert len(read[0]) == len(read[1]) == 3
+    assert all(len(b["index"]) == len(b["image"]) == 4 for r in read for b in r)
+    index = np.concatenate([b["index"] for r in read for b in r])
+    assert (index < 0).sum() == (0 if copy else 4)
+    seen = np.unique(index[index >= 0])
+    assert seen.tolist() == [i for i in range(22) if i not in (2, 20)]
+    if not copy:
+        assert len(seen) == (index >= 0).sum()
