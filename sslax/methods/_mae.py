@@ -82,11 +82,10 @@ def mae(
             target = losses.normalize_patches(target)
         return losses.masked_mse(pixels, target, batch["mask"]), Aux({"stats": stats})
 
+    by_place = _map_of(encoder, patch_size)
+
     def features(params, extra, batch, *, key):
-        del key
-        stats, (image, *_) = extra["stats"]["encoder"], batch["views"]
-        latents, _ = encoder.apply(params["encoder"], stats, image)
-        return latents[:, 1:].mean(axis=1)
+        return by_place(params, extra, batch, key=key).mean(axis=(1, 2))
 
     def pictures(params, extra, batch, *, key):
         pixels, _ = predict(params, extra, batch, train=False, key=key)
@@ -100,8 +99,21 @@ def mae(
     return Method(
         init=init,
         objectives={"ssl": Objective(loss=loss, separable=True)},
-        outputs={"features": features, "pictures": pictures},
+        outputs={"features": features, "map": by_place, "pictures": pictures},
     )
+
+
+def _map_of(encoder, patch_size):
+    """The tokens of all patches of the first view on their grid, [b h w d]."""
+
+    def by_place(params, extra, batch, *, key):
+        del key
+        stats, (image, *_) = extra["stats"]["encoder"], batch["views"]
+        latents, _ = encoder.apply(params["encoder"], stats, image)
+        grid = [side // patch_size for side in image.shape[1:3]]
+        return latents[:, 1:].reshape(len(latents), *grid, -1)
+
+    return by_place
 
 
 def _paint(image, pixels, mask, patch_size, normalized):

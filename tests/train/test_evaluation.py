@@ -236,12 +236,11 @@ def patches_config(views, method):
     return config
 
 
-def test_methods_of_patches_and_paintings_have_a_whole_report(tmp_path):
-    """Alignment and pictures of what is no plain image; for MAE what it painted."""
+def mae_config():
     view = {"name": "view", "size": 16}
     mask = {"name": "hide_patches", "patch_size": 4}
     wide = {"width": 8, "depth": 1, "heads": 2, "patch_size": 4}
-    config = patches_config(
+    return patches_config(
         {"name": "masked", "view": view, "mask": mask},
         {
             "name": "mae",
@@ -250,6 +249,34 @@ def test_methods_of_patches_and_paintings_have_a_whole_report(tmp_path):
             "patch_size": 4,
         },
     )
+
+
+def test_maps_are_segmented_against_masks_that_the_view_has_cut(tmp_path):
+    config = mae_config()
+    config["evaluate"]["tasks"] = [
+        dict(name="segment", examples=24),
+        dict(name="correspond", pairs=3, examples=10),
+    ]
+    made = build_run(config)
+    assert checks.check_evaluation(made) == []
+    results = evaluation.evaluate_run(made, first_state(made), str(tmp_path))
+    assert all(0 < numbers["miou"] < 100 for numbers in results.values())
+    text = (tmp_path / "report.html").read_text()
+    assert "<h2>Segmentation</h2>" in text
+    assert "<h2>Correspondence</h2>" in text
+    assert "<h2>Nearest neighbours</h2>" in text
+    source = open_source(made.config, "train")
+    split = outputs_of(made, ("map",), fields=("foreground",))(
+        first_state(made), source, rows=np.arange(5)
+    )
+    assert split.outputs["map"].shape == (5, 4, 4, 8)
+    exact = np.stack([source[i]["foreground"] for i in range(5)])
+    np.testing.assert_allclose(split.fields["foreground"], exact, atol=1e-6)
+
+
+def test_methods_of_patches_and_paintings_have_a_whole_report(tmp_path):
+    """Alignment and pictures of what is no plain image; for MAE what it painted."""
+    config = mae_config()
     made = build_run(config)
     state = first_state(made)
     sources, _ = checks.open_splits(made)
