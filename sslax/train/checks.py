@@ -132,7 +132,7 @@ def _shapes(run: Run, names: Sequence[str]) -> dict[str, Any]:
         return jax.eval_shape(
             reading(run, names), state.params, state.extra, batch, jax.random.key(0)
         )
-    except (TypeError, ValueError) as error:
+    except Exception as error:  # Flax and JAX have errors of their own
         raise ValueError(
             f"the outputs {sorted(names)} cannot be computed of the images that "
             f"evaluate.views makes: {error}"

@@ -195,6 +195,10 @@ def test_what_an_evaluation_lacks_is_said_before_training(tmp_path):
         ValueError, match="segment needs the output 'map', which simclr"
     ):
         checked(dict(name="segment"))
+    wrong = mae_config()  # patches of 4 pixels do not fill 18
+    wrong["evaluate"]["views"]["view"]["size"] = 18
+    with pytest.raises(ValueError, match="cannot be computed of the images that eval"):
+        checks.check_evaluation(build_run(wrong))
     with pytest.raises(ValueError, match="needs the output 'loss/gan', which simclr"):
         checked(dict(name="held_out", objective="gan"))
     with pytest.raises(ValueError, match="did you mean 'classify'"):
