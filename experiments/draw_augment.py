@@ -182,7 +182,7 @@ def functions() -> dict[str, np.ndarray]:
         "tiles": augment.tiles(image, jnp.full((4, 9, 2), 2), size=28)[0],
         "random_tiles": tiles,
         "cut": augment.cut(image, corner, corner, size=(40, 40)).reshape(8, 40, 40, 3),
-        "normalize_patches": augment.standardize_patches(tiles) / 5 + 0.5,
+        "standardize_patches": augment.standardize_patches(tiles) / 5 + 0.5,
         "patchify": augment.patchify(image, patch_size=32)[0].reshape(9, 32, 32, 3),
         "unpatchify": augment.unpatchify(
             augment.patchify(image, patch_size=32)[:, ::-1], patch_size=32

@@ -16,7 +16,7 @@ from sslax.arrays import at_least_float32, check_choice
 from sslax.core import Net
 from sslax.models._batch_norm import BatchNorm
 from sslax.models._layers import Conv, Dense, Dropout, max_pool
-from sslax.models._nets import compute_dtype, from_linen, select
+from sslax.models._nets import Selected, compute_dtype, from_linen, select
 
 __all__ = ["alexnet", "local_response_norm"]
 
@@ -87,7 +87,7 @@ class AlexNet(nn.Module):
     norm: Any
 
     @nn.compact
-    def __call__(self, x, *, train=False):
+    def __call__(self, x: Float[Array, "b h w c"], *, train: bool = False) -> Selected:
         outputs = {}
         shapes = ((11, 4, 2), (5, 1, 2), (3, 1, 1), (3, 1, 1), (3, 1, 1))
         for i, (width, (size, stride, padding)) in enumerate(

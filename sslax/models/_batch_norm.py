@@ -9,10 +9,14 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jaxtyping import Array, Float, Int
 
 from sslax.arrays import at_least_float32
 
-__all__ = ["BatchNorm"]
+__all__ = ["BatchNorm", "Order"]
+
+# A permutation of the batch, whose order the groups are taken in.
+Order = Int[Array, " n"] | None
 
 
 class BatchNorm(nn.Module):
@@ -36,7 +40,9 @@ class BatchNorm(nn.Module):
     dtype: Any = None
 
     @nn.compact
-    def __call__(self, x, *, train=False, order=None):
+    def __call__(
+        self, x: Float[Array, "*b c"], *, train: bool = False, order: Order = None
+    ) -> Float[Array, "*b c"]:
         channels = (x.shape[-1],)
         mean = self.variable("batch_stats", "mean", jnp.zeros, channels, jnp.float32)
         var = self.variable("batch_stats", "var", jnp.ones, channels, jnp.float32)

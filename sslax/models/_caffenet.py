@@ -7,13 +7,14 @@ from functools import partial
 from typing import Any
 
 import flax.linen as nn
+from jaxtyping import Array, Float
 
 from sslax.arrays import at_least_float32, check_choice
 from sslax.core import Net
 from sslax.models._alexnet import local_response_norm
 from sslax.models._batch_norm import BatchNorm
 from sslax.models._layers import Dropout
-from sslax.models._nets import compute_dtype, from_linen, select
+from sslax.models._nets import Selected, compute_dtype, from_linen, select
 from sslax.models._plain_layers import PlainConv, PlainDense, ceil_pool
 
 __all__ = ["caffenet", "caffenet_head"]
@@ -47,7 +48,7 @@ class CaffeNet(nn.Module):
     dtype: Any
 
     @nn.compact
-    def __call__(self, x, *, train=False):
+    def __call__(self, x: Float[Array, "b h w c"], *, train: bool = False) -> Selected:
         outputs = {}
         shapes = ((11, self.stride, self.padding), (5, 1, 2), *((3, 1, 1),) * 3)
         for i, (width, (size, stride, padding)) in enumerate(
@@ -187,7 +188,9 @@ class CaffeNetHead(nn.Module):
     dtype: Any
 
     @nn.compact
-    def __call__(self, x, *, train=False):
+    def __call__(
+        self, x: Float[Array, "b c"], *, train: bool = False
+    ) -> Float[Array, "b d"]:
         for i, width in enumerate(self.hidden, start=1):
             kernel_init, bias = _start(self.start, 0.005, 1.0)
             x = PlainDense(width, kernel_init, bias, self.dtype, name=f"linear{i}")(x)

@@ -10,13 +10,14 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Int
 
 from sslax.arrays import at_least_float32
 from sslax.core import Net
 from sslax.models._layers import Conv, Dense, LayerNorm
 from sslax.models._looks import attention_asked, on_grid
 from sslax.models._mask_decoder import check_heads
-from sslax.models._nets import compute_dtype, from_linen, select
+from sslax.models._nets import Selected, compute_dtype, from_linen, select
 from sslax.models._positions import positions_on
 from sslax.models._transformer import Inits, run_blocks
 from sslax.models._vision_transformer import patch_grid
@@ -106,7 +107,7 @@ class TextTower(Tower):
     context: int
 
     @nn.compact
-    def __call__(self, tokens, *, train=False):
+    def __call__(self, tokens: Int[Array, "b n"], *, train: bool = False) -> Selected:
         count = tokens.shape[1]
         if count > self.context:
             raise ValueError(
@@ -134,7 +135,9 @@ class ImageTower(Tower):
     patch_size: int
 
     @nn.compact
-    def __call__(self, images, *, train=False):
+    def __call__(
+        self, images: Float[Array, "b h w c"], *, train: bool = False
+    ) -> Selected:
         grid = patch_grid(images, self.patch_size)
         normal = nn.initializers.normal
         x = Conv(

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
+from jaxtyping import Array, Float
 
 from sslax.arrays import at_least_float32
 from sslax.core import Net
 from sslax.models._batch_norm import BatchNorm
 from sslax.models._convolutions import ConvTranspose
-from sslax.models._nets import compute_dtype, from_linen, select
+from sslax.models._nets import Selected, compute_dtype, from_linen, select
 from sslax.models._plain_layers import PlainConv
 
 __all__ = ["colorizer"]
@@ -37,7 +38,7 @@ class Colorizer(nn.Module):
     dtype: Any
 
     @nn.compact
-    def __call__(self, x, *, train=False):
+    def __call__(self, x: Float[Array, "b h w c"], *, train: bool = False) -> Selected:
         outputs = {}
         for i, (factor, count, stride, dilation) in enumerate(_BLOCKS, start=1):
             for j in range(1, count + 1):

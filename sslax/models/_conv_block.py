@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import flax.linen as nn
+from jaxtyping import Array, Float
 
 from sslax.models._convolutions import DepthwiseConv
 from sslax.models._layers import Dense, DropPath, LayerNorm
@@ -26,7 +27,9 @@ class ConvBlock(nn.Module):
     drop_path: float | int
 
     @nn.compact
-    def __call__(self, x, visible=None):
+    def __call__(
+        self, x: Float[Array, "b h w c"], visible: Float[Array, "b h w 1"] | None = None
+    ) -> Float[Array, "b h w c"]:
         dense = partial(Dense, kernel_init="uniform", dtype=self.dtype)
         width = x.shape[-1]
         y = conv_norm(dtype=self.dtype, name="norm1")(x)

@@ -8,6 +8,7 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Int
 
 from sslax.arrays import at_least_float32, check_choice
 from sslax.core import Net
@@ -15,7 +16,7 @@ from sslax.models._conv_block import ConvBlock, conv_norm
 from sslax.models._layers import Conv, Dense, LayerNorm
 from sslax.models._looks import attention_asked, on_grid
 from sslax.models._mask_decoder import check_heads
-from sslax.models._nets import compute_dtype, from_linen, select
+from sslax.models._nets import Selected, compute_dtype, from_linen, select
 from sslax.models._positions import positions_on, sincos_table
 from sslax.models._transformer import INITS, gelu, run_blocks
 
@@ -41,7 +42,13 @@ class ConvMAE(nn.Module):
     dtype: Any
 
     @nn.compact
-    def __call__(self, images, keep=None, *, train=False):
+    def __call__(
+        self,
+        images: Float[Array, "b h w c"],
+        keep: Int[Array, "b k"] | None = None,
+        *,
+        train: bool = False,
+    ) -> Selected:
         grid = self._grid(*images.shape[1:3])
         visible = self._visible(images.shape[0], grid, keep)
         outputs, x, rates = {}, images, np.linspace(0, self.drop_path, sum(self.depths))

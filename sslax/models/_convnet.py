@@ -7,12 +7,13 @@ from functools import partial
 from typing import Any
 
 import flax.linen as nn
+from jaxtyping import Array, Float
 
 from sslax.arrays import at_least_float32
 from sslax.core import Net
-from sslax.models._batch_norm import BatchNorm
+from sslax.models._batch_norm import BatchNorm, Order
 from sslax.models._layers import Conv, max_pool
-from sslax.models._nets import compute_dtype, from_linen, select
+from sslax.models._nets import Selected, compute_dtype, from_linen, select
 
 __all__ = ["convnet", "nin"]
 
@@ -27,7 +28,9 @@ class ConvNet(nn.Module):
     norm: Any
 
     @nn.compact
-    def __call__(self, x, *, train=False, order=None):
+    def __call__(
+        self, x: Float[Array, "b h w c"], *, train: bool = False, order: Order = None
+    ) -> Selected:
         outputs = {}
         for i, (width, stride) in enumerate(
             zip(self.widths, self.strides, strict=True), start=1
@@ -111,7 +114,7 @@ class NiN(nn.Module):
     norm: Any
 
     @nn.compact
-    def __call__(self, x, *, train=False):
+    def __call__(self, x: Float[Array, "b h w c"], *, train: bool = False) -> Selected:
         outputs = {}
         for i in range(1, self.blocks + 1):
             widths = (192, 160, 96) if i == 1 else (192, 192, 192)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax.linen.dtypes import promote_dtype
 from jax import lax
+from jaxtyping import Array, Float
 
 from sslax import platforms
 from sslax.arrays import check_choice
@@ -35,7 +36,7 @@ class DepthwiseConv(nn.Module):
     dtype: Any = None
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
         check_choice(("auto", "lax", "matmul"), conv_impl=self.impl)
         channels = x.shape[-1]
         init = _uniform(1.0 / self.size)
@@ -82,7 +83,7 @@ class ConvTranspose(nn.Module):
     dtype: Any = None
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b i j d"]:
         shape = (self.size, self.size, x.shape[-1], self.features)
         init = _uniform(1.0 / np.sqrt(self.size**2 * self.features))
         kernel = self.param("kernel", init, shape, jnp.float32)

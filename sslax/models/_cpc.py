@@ -9,11 +9,13 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 from jax import lax
+from jaxtyping import Array, Float
 
 from sslax.arrays import at_least_float32, check_choice
 from sslax.core import Net
+from sslax.models._batch_norm import Order
 from sslax.models._layers import Conv, Dense, max_pool
-from sslax.models._nets import compute_dtype, from_linen, select
+from sslax.models._nets import Selected, compute_dtype, from_linen, select
 from sslax.models._resnet_block import Block
 
 __all__ = ["cpc_context", "cpc_resnet"]
@@ -29,7 +31,10 @@ class MapNorm(nn.Module):
     dtype: Any = None
 
     @nn.compact
-    def __call__(self, x, *, train=False):
+    def __call__(
+        self, x: Float[Array, "*b c"], *, train: bool = False, order: Order = None
+    ) -> Float[Array, "*b c"]:
+        del train, order  # every example alone
         channels = (x.shape[-1],)
         scale = self.param("scale", self.scale_init, channels, jnp.float32)
         bias = self.param("bias", nn.initializers.zeros, channels, jnp.float32)
@@ -54,7 +59,7 @@ class CPCResNet(nn.Module):
     norm: Any
 
     @nn.compact
-    def __call__(self, x, *, train=False):
+    def __call__(self, x: Float[Array, "b h w c"], *, train: bool = False) -> Selected:
         x = self.conv(self.base_width, 7, 2, name="conv1")(x)
         x = nn.relu(self.norm(name="bn1")(x, train=train))
         x = max_pool(x, size=3, stride=2, padding=1)
@@ -147,7 +152,9 @@ class RowContext(nn.Module):
     dense: Any
 
     @nn.compact
-    def __call__(self, x, *, train=False):
+    def __call__(
+        self, x: Float[Array, "b h w c"], *, train: bool = False
+    ) -> Float[Array, "b i j d"]:
         for i in range(1, self.blocks + 1):
             y = nn.relu(self.dense(self.hidden, name=f"narrow{i}")(x))
             y = self.dense(self.hidden, name=f"row{i}")(_beside(y))

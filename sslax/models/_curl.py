@@ -7,6 +7,7 @@ from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from sslax.arrays import at_least_float32
 from sslax.core import Net
@@ -24,7 +25,9 @@ class PixelHead(nn.Module):
     dtype: Any
 
     @nn.compact
-    def __call__(self, x, *, train=False):
+    def __call__(
+        self, x: Float[Array, "b ..."], *, train: bool = False
+    ) -> Float[Array, "b d"]:
         x = x.reshape(x.shape[0], -1)
         init = nn.initializers.orthogonal()
         x = Dense(self.dim, kernel_init=init, dtype=self.dtype, name="linear")(x)
@@ -41,7 +44,9 @@ class PixelEncoder(nn.Module):
     conv: Any
 
     @nn.compact
-    def __call__(self, x, *, train=False):
+    def __call__(
+        self, x: Float[Array, "b h w c"], *, train: bool = False
+    ) -> Float[Array, "b ..."]:
         for i in range(1, self.layers + 1):
             conv = self.conv(self.width, 3, 2 if i == 1 else 1, 0, name=f"conv{i}")
             x = nn.relu(conv(x))

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import flax.linen as nn
+from jaxtyping import Array, Float
 
 from sslax.arrays import at_least_float32
 from sslax.core import Net
@@ -28,7 +29,7 @@ class DvaeBlock(nn.Module):
     conv: Any
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b i j d"]:
         y = x
         for i, size in enumerate(self.sizes, start=1):
             features = self.width if i == len(self.sizes) else self.width // 4
@@ -52,7 +53,9 @@ class Groups(nn.Module):
     conv: Any
 
     @nn.compact
-    def __call__(self, x, *, train=False):
+    def __call__(
+        self, x: Float[Array, "b h w c"], *, train: bool = False
+    ) -> Float[Array, "b i j d"]:
         del train
         if x.shape[1] % self.divisor or x.shape[2] % self.divisor:
             raise ValueError(

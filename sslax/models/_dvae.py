@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import flax.linen as nn
+from jaxtyping import Array, Float
 
 from sslax.arrays import at_least_float32
 from sslax.core import Net
@@ -22,7 +23,7 @@ class ResidualBlock(nn.Module):
     conv: Any
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
         y = nn.relu(self.conv(x.shape[-1], 3, name="conv1")(x))
         y = nn.relu(self.conv(x.shape[-1], 3, name="conv2")(y))
         return x + self.conv(x.shape[-1], 1, name="conv3")(y)
@@ -37,7 +38,9 @@ class Encoder(nn.Module):
     conv: Any
 
     @nn.compact
-    def __call__(self, x, *, train=False):
+    def __call__(
+        self, x: Float[Array, "b h w c"], *, train: bool = False
+    ) -> Float[Array, "b i j d"]:
         del train
         step = 2**self.depth
         if x.shape[1] % step or x.shape[2] % step:
@@ -62,7 +65,9 @@ class Decoder(nn.Module):
     dtype: Any
 
     @nn.compact
-    def __call__(self, words, *, train=False):
+    def __call__(
+        self, words: Float[Array, "b h w k"], *, train: bool = False
+    ) -> Float[Array, "b i j d"]:
         del train
         up = partial(ConvTranspose, size=4, stride=2, padding=1, dtype=self.dtype)
         x = Dense(

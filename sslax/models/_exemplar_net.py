@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
+from jaxtyping import Array, Float
 
 from sslax.arrays import at_least_float32
 from sslax.core import Net
 from sslax.models._layers import Dropout
-from sslax.models._nets import compute_dtype, from_linen, select
+from sslax.models._nets import Selected, compute_dtype, from_linen, select
 from sslax.models._plain_layers import PlainConv, PlainDense, ceil_pool
 
 __all__ = ["exemplar_net"]
@@ -26,7 +27,7 @@ class ExemplarNet(nn.Module):
     dtype: Any
 
     @nn.compact
-    def __call__(self, x, *, train=False):
+    def __call__(self, x: Float[Array, "b h w c"], *, train: bool = False) -> Selected:
         outputs = {}
         for i, (width, deviation) in enumerate(
             zip(self.widths, (0.05, 0.02, 0.01), strict=True), start=1

@@ -10,11 +10,12 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jaxtyping import Array, Float
 
 from sslax.arrays import at_least_float32
 from sslax.core import Net
 from sslax.models._layers import Conv, Dense
-from sslax.models._nets import compute_dtype, from_linen, select
+from sslax.models._nets import Selected, compute_dtype, from_linen, select
 
 __all__ = ["patch_discriminator", "patch_heads", "resnet_generator"]
 
@@ -67,7 +68,7 @@ class Generator(nn.Module):
     conv: Any
 
     @nn.compact
-    def __call__(self, x, *, train=False):
+    def __call__(self, x: Float[Array, "b h w c"], *, train: bool = False) -> Selected:
         outputs = {}
         outputs["padded"] = x = _reflect(x, 3)
         x = self.conv(self.width, 7, padding=0, name="first")(x)
@@ -167,7 +168,9 @@ class Discriminator(nn.Module):
     conv: Any
 
     @nn.compact
-    def __call__(self, x, *, train=False):
+    def __call__(
+        self, x: Float[Array, "b h w c"], *, train: bool = False
+    ) -> Float[Array, "b i j d"]:
         for i in range(self.layers + 1):
             x = self.conv(self.width * min(2**i, 8), 4, padding=1, name=f"conv{i + 1}")(
                 x
@@ -226,7 +229,9 @@ class PatchHeads(nn.Module):
     dtype: Any
 
     @nn.compact
-    def __call__(self, features, *, train=False):
+    def __call__(
+        self, features: Sequence[Float[Array, "b _ _"]], *, train: bool = False
+    ) -> tuple[Float[Array, "b _ d"], ...]:
         out = []
         dense = partial(Dense, kernel_init=_INIT, dtype=self.dtype)
         for i, x in enumerate(features, start=1):

@@ -6,10 +6,11 @@ from functools import partial
 from typing import Any
 
 import flax.linen as nn
+from jaxtyping import Array, Float
 
 from sslax.arrays import at_least_float32, check_choice
 from sslax.core import Net
-from sslax.models._batch_norm import BatchNorm
+from sslax.models._batch_norm import BatchNorm, Order
 from sslax.models._layers import Dense
 from sslax.models._nets import check_widths, compute_dtype, from_linen
 
@@ -38,7 +39,9 @@ class MLP(nn.Module):
     output: str = "last"
 
     @nn.compact
-    def __call__(self, x, *, train=False, order=None):
+    def __call__(
+        self, x: Float[Array, "*b c"], *, train: bool = False, order: Order = None
+    ) -> Float[Array, "*b d"]:
         if self.input_norm is not None:
             x = self.input_norm(name="bn0")(x, train=train, order=order)
         for i in range(1, self.depth):

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax.linen.dtypes import promote_dtype
 from jax import lax
+from jaxtyping import Array, Float
 
 from sslax import platforms
 from sslax.arrays import check_choice
@@ -81,7 +82,7 @@ class Dense(nn.Module):
     dtype: Any = None
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x: Float[Array, "*b c"]) -> Float[Array, "*b d"]:
         bias_init = nn.initializers.zeros
         if self.kernel_init == "uniform":
             bound = 1.0 / np.sqrt(x.shape[-1])
@@ -168,7 +169,7 @@ class Conv(nn.Module):
     dtype: Any = None
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b i j d"]:
         shape = (self.size, self.size, x.shape[-1], self.features)
         kernel = self.param("kernel", dense_init(self.kernel_init), shape, jnp.float32)
         bias = None
@@ -209,7 +210,7 @@ class DropPath(nn.Module):
     """
 
     @nn.compact
-    def __call__(self, x, rate):
+    def __call__(self, x: Float[Array, "b ..."], rate: Any) -> Float[Array, "b ..."]:
         if not self.has_rng("dropout"):
             return x
         shape = (x.shape[0],) + (1,) * (x.ndim - 1)
@@ -223,6 +224,8 @@ class Dropout(nn.Module):
     rate: float | int
 
     @nn.compact
-    def __call__(self, x, *, train):
+    def __call__(
+        self, x: Float[Array, "b ..."], *, train: bool
+    ) -> Float[Array, "b ..."]:
         drops = train and self.has_rng("dropout")
         return nn.Dropout(self.rate)(x, deterministic=not drops)

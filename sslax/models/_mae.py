@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
+from jaxtyping import Array, Float, Int
 
 from sslax.arrays import at_least_float32
 from sslax.core import Net
 from sslax.models._layers import LayerNorm
 from sslax.models._mask_decoder import MaskDecoder, check_heads
-from sslax.models._nets import compute_dtype, from_linen, select
+from sslax.models._nets import Selected, compute_dtype, from_linen, select
 from sslax.models._vit import vit
 
 __all__ = ["mae_decoder", "mae_encoder"]
@@ -92,7 +93,13 @@ class Decoder(MaskDecoder):
     output: Any
 
     @nn.compact
-    def __call__(self, latents, restore, *, train=False):
+    def __call__(
+        self,
+        latents: Float[Array, "b k c"],
+        restore: Int[Array, "b n"],
+        *,
+        train: bool = False,
+    ) -> Selected:
         blocks = self.decoded(self.restored(latents, restore), train)
         x = LayerNorm(dtype=self.dtype, name="norm")(blocks[-1])
         tokens = at_least_float32(self.linear(self.dim, "pred")(x))

@@ -10,11 +10,15 @@ from typing import Any, TypeVar
 
 import flax.linen as nn
 import jax.numpy as jnp
+from jaxtyping import Array
 
 from sslax.arrays import check_choice
 from sslax.core import Net
 
-__all__ = ["check_widths", "compute_dtype", "from_linen", "named", "select"]
+__all__ = ["Selected", "check_widths", "compute_dtype", "from_linen", "named", "select"]
+
+# What `output` asks for: one array, or several by name.
+Selected = Array | dict[str, Array]
 
 _Factory = TypeVar("_Factory", bound=Callable[..., Net])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import flax.linen as nn
+from jaxtyping import Array, Float
 
 from sslax.arrays import at_least_float32
 from sslax.core import Net
@@ -22,7 +23,9 @@ class SimMIMDecoder(nn.Module):
     dtype: Any
 
     @nn.compact
-    def __call__(self, x, *, train=False):
+    def __call__(
+        self, x: Float[Array, "b h w c"], *, train: bool = False
+    ) -> Float[Array, "b i j d"]:
         del train
         b, h, w, _ = x.shape
         p, c = self.patch_size, self.channels

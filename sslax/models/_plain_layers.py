@@ -8,6 +8,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 from jax import lax
+from jaxtyping import Array, Float
 
 from sslax.models._layers import he_fan_out
 
@@ -28,7 +29,7 @@ class PlainConv(nn.Module):
     dtype: Any = None
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b i j d"]:
         channels = x.shape[-1] // self.groups
         shape = (self.size, self.size, channels, self.features)
         kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
@@ -58,7 +59,7 @@ class PlainDense(nn.Module):
     dtype: Any
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x: Float[Array, "*b c"]) -> Float[Array, "*b d"]:
         shape = (x.shape[-1], self.features)
         kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
         start = nn.initializers.constant(self.bias)

@@ -8,6 +8,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from sslax.arrays import check_choice, unit
 from sslax.core import Net
@@ -29,7 +30,7 @@ class Prototypes(nn.Module):
     with_gain: bool
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x: Float[Array, "*b c"]) -> Float[Array, "*b d"]:
         shape = (x.shape[-1], self.features)
         kernel = self.param("kernel", dense_init("uniform"), shape, jnp.float32)
         kernel = unit(kernel, axis=0)
@@ -53,7 +54,9 @@ class DinoHead(nn.Module):
     dense: Any
 
     @nn.compact
-    def __call__(self, x, *, train=False):
+    def __call__(
+        self, x: Float[Array, "*b c"], *, train: bool = False
+    ) -> Array | tuple[Array, Array]:
         for i in range(1, self.depth):
             x = self.dense(self.hidden, use_bias=self.norm is None, name=f"linear{i}")(
                 x

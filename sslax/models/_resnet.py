@@ -7,12 +7,13 @@ from functools import partial
 from typing import Any
 
 import flax.linen as nn
+from jaxtyping import Array, Float
 
 from sslax.arrays import at_least_float32, check_choice
 from sslax.core import Net
-from sslax.models._batch_norm import BatchNorm
+from sslax.models._batch_norm import BatchNorm, Order
 from sslax.models._layers import Conv, max_pool
-from sslax.models._nets import compute_dtype, from_linen, named, select
+from sslax.models._nets import Selected, compute_dtype, from_linen, named, select
 from sslax.models._resnet_block import Block
 
 __all__ = [
@@ -51,7 +52,9 @@ class ResNet(nn.Module):
     norm: Any
 
     @nn.compact
-    def __call__(self, x, *, train=False, order=None):
+    def __call__(
+        self, x: Float[Array, "b h w c"], *, train: bool = False, order: Order = None
+    ) -> Selected:
         for i, (width, size, stride) in enumerate(self._stem(), start=1):
             x = self.conv(width, size, stride, name=f"conv{i}")(x)
             x = nn.relu(self.norm(name=f"bn{i}")(x, train=train, order=order))

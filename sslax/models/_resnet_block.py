@@ -6,8 +6,10 @@ from typing import Any
 
 import flax.linen as nn
 import jax
+from jaxtyping import Array, Float
 
 from sslax.arrays import at_least_float32
+from sslax.models._batch_norm import Order
 
 __all__ = ["Block"]
 
@@ -22,7 +24,9 @@ class SelectiveKernels(nn.Module):
     norm: Any
 
     @nn.compact
-    def __call__(self, x, *, train=False, order=None):
+    def __call__(
+        self, x: Float[Array, "b h w c"], *, train: bool = False, order: Order = None
+    ) -> Float[Array, "b i j d"]:
         x = self.conv(2 * self.width, 3, self.stride, name="conv")(x)
         x = nn.relu(self.norm(name="bn")(x, train=train, order=order))
         streams = x.reshape(*x.shape[:-1], 2, self.width)
@@ -51,7 +55,9 @@ class Block(nn.Module):
     selective: float | int | None = None
 
     @nn.compact
-    def __call__(self, x, *, train=False, order=None):
+    def __call__(
+        self, x: Float[Array, "b h w c"], *, train: bool = False, order: Order = None
+    ) -> Float[Array, "b i j d"]:
         shapes = self._shapes()
         y = x
         for i, (width, size, stride) in enumerate(shapes, start=1):

@@ -8,10 +8,11 @@ from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from sslax.arrays import unit
 from sslax.core import Net
-from sslax.models._batch_norm import BatchNorm
+from sslax.models._batch_norm import BatchNorm, Order
 from sslax.models._heads import MLP
 from sslax.models._layers import Dense, dense_init
 from sslax.models._nets import compute_dtype, from_linen
@@ -30,7 +31,9 @@ class SwavHead(nn.Module):
     prototypes: int
 
     @nn.compact
-    def __call__(self, x, *, train=False, order=None):
+    def __call__(
+        self, x: Float[Array, "*b c"], *, train: bool = False, order: Order = None
+    ) -> tuple[Float[Array, "*b d"], Float[Array, "*b k"]]:
         z = self.projector(name="projector")(x, train=train, order=order)
         z = unit(z)
         scores = Dense(

@@ -8,13 +8,14 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Shaped
 
 from sslax import platforms
 from sslax.arrays import at_least_float32, check_choice
 from sslax.core import Net
 from sslax.models._layers import Conv, LayerNorm
 from sslax.models._looks import attention_asked
-from sslax.models._nets import compute_dtype, from_linen, named, select
+from sslax.models._nets import Selected, compute_dtype, from_linen, named, select
 from sslax.models._swin_block import PatchMerging, SwinBlock, received
 
 __all__ = ["swin", "swin_base", "swin_large", "swin_small", "swin_tiny"]
@@ -47,7 +48,14 @@ class Swin(nn.Module):
     dtype: Any
 
     @nn.compact
-    def __call__(self, images, keep=None, mask=None, *, train=False):
+    def __call__(
+        self,
+        images: Float[Array, "b h w c"],
+        keep: None = None,
+        mask: Shaped[Array, "b ..."] | None = None,
+        *,
+        train: bool = False,
+    ) -> Selected:
         if keep is not None:
             raise ValueError("a Swin transformer looks at all patches; keep is given")
         self._check_sides(*images.shape[1:3])

@@ -8,6 +8,7 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Bool, Float
 
 from sslax.models._layers import Dense, DropPath, LayerNorm
 from sslax.models._transformer import INITS, Attention, RelativePositions, gelu
@@ -68,7 +69,12 @@ class SwinBlock(nn.Module):
     maps: bool
 
     @nn.compact
-    def __call__(self, x, rate, hidden=None):
+    def __call__(
+        self,
+        x: Float[Array, "b h w c"],
+        rate: Any,
+        hidden: Bool[Array, "b h w"] | None = None,
+    ) -> tuple[Float[Array, "b h w c"], Float[Array, "b windows heads n n"] | None]:
         b, *grid, width = x.shape
         norm = partial(LayerNorm, epsilon=self.epsilon, dtype=self.dtype)
         y = norm(name="norm1")(x)
@@ -130,7 +136,7 @@ class PatchMerging(nn.Module):
     dtype: Any
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b i j d"]:
         # The column is the slow index of the four.
         quarters = [x[:, i::2, j::2] for j in (0, 1) for i in (0, 1)]
         x = jnp.concatenate(quarters, axis=-1)

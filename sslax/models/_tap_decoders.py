@@ -8,6 +8,7 @@ from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Shaped
 
 from sslax.arrays import at_least_float32, check_choice
 from sslax.core import Net
@@ -79,7 +80,13 @@ class LocalMIMDecoder(nn.Module):
     output: Any
 
     @nn.compact
-    def __call__(self, latents, places, *, train=False):
+    def __call__(
+        self,
+        latents: Sequence[Float[Array, "b ..."]],
+        places: Shaped[Array, "b ..."],
+        *,
+        train: bool = False,
+    ) -> list[Array]:
         _check_taps(latents, len(self.scales))
         outs = [
             self.make(width=width, scale=scale, dim=dim, name=f"decoder{i}")(
@@ -100,7 +107,13 @@ class DeepMIMDecoder(nn.Module):
     taps: int
 
     @nn.compact
-    def __call__(self, latents, restore, *, train=False):
+    def __call__(
+        self,
+        latents: Sequence[Float[Array, "b k c"]],
+        restore: Int[Array, "b n"],
+        *,
+        train: bool = False,
+    ) -> list[Any]:
         _check_taps(latents, self.taps)
         return [
             self.make(name=f"decoder{i}")(tap, restore, train=train)

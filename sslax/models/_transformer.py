@@ -9,6 +9,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from sslax import platforms
 from sslax.arrays import at_least_float32
@@ -24,6 +25,10 @@ __all__ = [
     "gelu",
     "run_blocks",
 ]
+
+
+# Added to the logits of attention; 1 for what is shared.
+Bias = Float[Array, "_ _ n n"] | None
 
 
 class Inits(NamedTuple):
@@ -91,7 +96,7 @@ class RelativePositions(nn.Module):
     deviation: float | int = 0.0
 
     @nn.compact
-    def __call__(self):
+    def __call__(self) -> Float[Array, "1 heads n n"]:
         index = self._index()
         rows = int((2 * self.grid[0] - 1) * (2 * self.grid[1] - 1))
         rows += 3 if self.class_token else 0
@@ -137,7 +142,14 @@ class Attention(nn.Module):
     dtype: Any
 
     @nn.compact
-    def __call__(self, x, number, bias=None, *, with_map=False):
+    def __call__(
+        self,
+        x: Float[Array, "b n d"],
+        number: Any,
+        bias: Bias = None,
+        *,
+        with_map: bool = False,
+    ) -> tuple[Float[Array, "b n d"], Float[Array, "b heads n n"] | None]:
         b, n, width = x.shape
         qkv = Dense(
             3 * width,
@@ -186,7 +198,9 @@ class Block(nn.Module):
     epsilon: float = 1e-6
 
     @nn.compact
-    def __call__(self, x, rate, number, bias=None):
+    def __call__(
+        self, x: Float[Array, "b n d"], rate: Any, number: Any, bias: Bias = None
+    ) -> tuple[Float[Array, "b n d"], Float[Array, "b heads n n"] | None]:
         attention = Attention(
             heads=self.heads,
             qkv_bias=self.qkv_bias,
@@ -270,7 +284,9 @@ class _Scanned(nn.Module):
     maps: bool
 
     @nn.compact
-    def __call__(self, x, rate, number, bias):
+    def __call__(
+        self, x: Float[Array, "b n d"], rate: Any, number: Any, bias: Bias
+    ) -> tuple[Float[Array, "b n d"], Any]:
         made = self.block(self.kind, drops=self.drops, maps=self.maps, name="block")
         x, weights = made(x, rate, number, bias)
         return x, (x, weights)

@@ -9,12 +9,13 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
+from jaxtyping import Array, Float
 
 from sslax.arrays import at_least_float32, check_choice
 from sslax.core import Net
 from sslax.models._batch_norm import BatchNorm
 from sslax.models._layers import Conv, dense_init
-from sslax.models._nets import compute_dtype, from_linen, select
+from sslax.models._nets import Selected, compute_dtype, from_linen, select
 
 __all__ = ["video_resnet"]
 
@@ -30,7 +31,7 @@ class TemporalConv(nn.Module):
     dtype: Any
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x: Float[Array, "b t h w c"]) -> Float[Array, "b s h w d"]:
         shape = (3, x.shape[-1], self.features)
         kernel = self.param("kernel", dense_init(self.kernel_init), shape, jnp.float32)
         x, kernel = promote_dtype(x, kernel, dtype=self.dtype)
@@ -50,7 +51,7 @@ class SpatialConv(nn.Module):
     conv: Any
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x: Float[Array, "b t h w c"]) -> Float[Array, "b s i j d"]:
         x = x[:, :: self.stride] if self.size == 1 else x
         conv = self.conv(self.features, self.size, self.stride, name="conv")
         y = conv(x.reshape(-1, *x.shape[2:]))
@@ -73,7 +74,9 @@ class SpaceTimeConv(nn.Module):
     norm: Any
 
     @nn.compact
-    def __call__(self, x, *, train=False):
+    def __call__(
+        self, x: Float[Array, "b t h w c"], *, train: bool = False
+    ) -> Float[Array, "b s i j d"]:
         area = self.size**2
         channels = x.shape[-1]
         whole = 3 * area * channels * self.features
@@ -95,7 +98,9 @@ class VideoBlock(nn.Module):
     norm: Any
 
     @nn.compact
-    def __call__(self, x, *, train=False):
+    def __call__(
+        self, x: Float[Array, "b t h w c"], *, train: bool = False
+    ) -> Float[Array, "b s i j d"]:
         spatial = partial(SpatialConv, conv=self.conv)
         both = partial(
             SpaceTimeConv,
@@ -139,7 +144,9 @@ class VideoResNet(nn.Module):
     norm: Any
 
     @nn.compact
-    def __call__(self, x, *, train=False):
+    def __call__(
+        self, x: Float[Array, "b t h w c"], *, train: bool = False
+    ) -> Selected:
         stem = SpaceTimeConv(
             self.base_width,
             7,

@@ -9,11 +9,12 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Int, Shaped
 
 from sslax.arrays import at_least_float32
 from sslax.models._layers import Conv, LayerNorm
 from sslax.models._looks import attention_asked, on_grid
-from sslax.models._nets import select
+from sslax.models._nets import Selected, select
 from sslax.models._positions import positions_on, sincos_table
 from sslax.models._transformer import INITS, RelativePositions, run_blocks
 
@@ -73,7 +74,14 @@ class ViT(nn.Module):
     dtype: Any = None
 
     @nn.compact
-    def __call__(self, images, keep=None, mask=None, *, train=False):
+    def __call__(
+        self,
+        images: Float[Array, "b h w c"],
+        keep: Int[Array, "b k"] | None = None,
+        mask: Shaped[Array, "b ..."] | None = None,
+        *,
+        train: bool = False,
+    ) -> Selected:
         grid = patch_grid(images, self.patch_size)
         prefix = int(self.class_token)
         x = self._patches(images)

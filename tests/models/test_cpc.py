@@ -67,14 +67,14 @@ def test_context_sees_its_row_and_those_above(rng):
     params, stats = drawn(net, z)
 
     def rows(z):  # one number a row
-        return net.apply(params, stats, z)[0].sum((0, 2, 3))
+        return net.apply(params, stats, jnp.asarray(z))[0].sum((0, 2, 3))
 
     seen = jax.jit(jax.jacobian(rows))(z)  # [row, 1, row, column, channel]
     seen = np.abs(seen).sum((1, 3, 4)) > 0
     rows_above = np.subtract.outer(np.arange(5), np.arange(5))
     np.testing.assert_array_equal(seen, (rows_above >= 0) & (rows_above <= blocks))
 
-    got = net.apply(params, stats, z)[0]
+    got = net.apply(params, stats, jnp.asarray(z))[0]
     p = jax.tree.map(lambda a: np.asarray(a, np.float64), params)
     x = z.astype(np.float64)
     for i in (1, 2):
