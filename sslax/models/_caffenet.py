@@ -25,10 +25,9 @@ _BIASES = (0.0, 1.0, 0.0, 1.0, 1.0)
 
 def _start(init, deviation, bias):
     """Initialisers of a kernel and its bias."""
+    check_choice(("xavier", "gauss"), init=init)
     if init == "xavier":  # Caffe's: by the fan in
         return nn.initializers.variance_scaling(1.0, "fan_in", "uniform"), 0.0
-    if init != "gauss":
-        raise ValueError(f"init is {init!r}; expected 'xavier' or 'gauss'")
     return nn.initializers.normal(deviation), bias
 
 
@@ -150,7 +149,7 @@ def caffenet(
       The constants of the response norm are for pixels of 0 to 255, less their mean; at
       pixels of 0 to 1 it does next to nothing.
     """
-    _check_norm(norm)
+    check_choice((None, "plain"), norm=norm)
     _start(init, 1.0, 0.0)
     compute = compute_dtype(dtype)
     module = CaffeNet(
@@ -167,10 +166,6 @@ def caffenet(
         dtype=compute,
     )
     return from_linen(module)
-
-
-def _check_norm(norm):
-    check_choice((None, "plain"), norm=norm)
 
 
 def _plain_norm(dtype):
@@ -246,7 +241,7 @@ def caffenet_head(
       Doersch et al., "Unsupervised Visual Representation Learning by Context
       Prediction", 2015, arXiv:1505.05192, figure 3.
     """
-    _check_norm(norm)
+    check_choice((None, "plain"), norm=norm)
     _start(init, 1.0, 0.0)
     compute = compute_dtype(dtype)
     module = CaffeNetHead(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
@@ -60,6 +61,7 @@ def from_linen(module: nn.Module) -> Net:
     """
 
     def init(key, *inputs):
+        inputs = jax.tree.map(jnp.asarray, inputs)  # host arrays are welcome
         variables = dict(module.init(key, *inputs, train=False))
         params = variables.pop("params", {})
         return params, variables
@@ -67,6 +69,7 @@ def from_linen(module: nn.Module) -> Net:
     ordered = "order" in inspect.signature(type(module).__call__).parameters
 
     def apply(params, stats, *inputs, train=False, key=None, order=None):
+        inputs = jax.tree.map(jnp.asarray, inputs)
         rngs = None if key is None else {"dropout": key}
         variables, options = {"params": params, **stats}, {"train": train}
         options |= {"order": order} if ordered else {}

@@ -8,7 +8,7 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Shaped
+from jaxtyping import Array, Float, Int, Shaped
 
 from sslax import platforms
 from sslax.arrays import at_least_float32, check_choice
@@ -51,7 +51,7 @@ class Swin(nn.Module):
     def __call__(
         self,
         images: Float[Array, "b h w c"],
-        keep: None = None,
+        keep: Int[Array, "b k"] | None = None,
         mask: Shaped[Array, "b ..."] | None = None,
         *,
         train: bool = False,

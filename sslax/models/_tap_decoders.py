@@ -8,7 +8,7 @@ from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Shaped
+from jaxtyping import Array, Int, Shaped
 
 from sslax.arrays import at_least_float32, check_choice
 from sslax.core import Net
@@ -16,7 +16,7 @@ from sslax.models._convolutions import ConvTranspose
 from sslax.models._layers import LayerNorm
 from sslax.models._mae import Decoder
 from sslax.models._mask_decoder import MaskDecoder, check_heads
-from sslax.models._nets import compute_dtype, from_linen, select
+from sslax.models._nets import Selected, compute_dtype, from_linen, select
 from sslax.models._transformer import gelu
 
 __all__ = ["deep_mim_decoder", "local_mim_decoder"]
@@ -82,11 +82,11 @@ class LocalMIMDecoder(nn.Module):
     @nn.compact
     def __call__(
         self,
-        latents: Sequence[Float[Array, "b ..."]],
+        latents: Sequence[Array] | Array,
         places: Shaped[Array, "b ..."],
         *,
         train: bool = False,
-    ) -> list[Array]:
+    ) -> list[Array] | dict[str, list[Array]]:
         _check_taps(latents, len(self.scales))
         outs = [
             self.make(width=width, scale=scale, dim=dim, name=f"decoder{i}")(
@@ -109,11 +109,11 @@ class DeepMIMDecoder(nn.Module):
     @nn.compact
     def __call__(
         self,
-        latents: Sequence[Float[Array, "b k c"]],
+        latents: Sequence[Array] | Array,
         restore: Int[Array, "b n"],
         *,
         train: bool = False,
-    ) -> list[Any]:
+    ) -> list[Selected]:
         _check_taps(latents, self.taps)
         return [
             self.make(name=f"decoder{i}")(tap, restore, train=train)

@@ -79,7 +79,7 @@ def test_mae_decoder_without_class_token():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: models.local_mim_decoder(scales=(3, 1)), "scale is 3"),
+        (lambda: models.local_mim_decoder(scales=(3, 1)), "scale must be one of"),
         (lambda: models.local_mim_decoder(width=(256, 128)), "one for each of 4"),
         (lambda: models.local_mim_decoder(width=100), "8 heads do not divide"),
         (lambda: models.deep_mim_decoder(width=100), "16 heads do not divide"),

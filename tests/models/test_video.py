@@ -36,7 +36,7 @@ def test_bottlenecks_halve_frames_and_sides():
     assert out["pooled"].shape == (2, 256)
     assert "time" in params["layer1_0"]["conv2"]
     assert "conv" in params["layer1_0"]["conv1"]
-    with pytest.raises(ValueError, match="depth is 101"):
+    with pytest.raises(ValueError, match="depth must be one of"):
         models.video_resnet(depth=101)
 
 
