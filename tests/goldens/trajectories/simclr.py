@@ -46,13 +46,13 @@ def simclr(case):
         scale=2.0,  # the sum of the two views' means
     )
     batches = {"views": (steps.inputs(case, "view0"), steps.inputs(case, "view1"))}
-    txs = {"ssl": _optimizer(case)}
+    txs = {"ssl": optimizer(case)}
     if hyper["lineareval"]:
         batches["label"] = steps.inputs(case, "label")
         classes = len(stored["supervised.bias"])
         method = _with_probe(method, encoder, models.linear(dim=classes))
-        txs["probe"] = _optimizer(case)
-    method = _decayed(method, hyper)
+        txs["probe"] = optimizer(case)
+    method = decayed(method, hyper)
     steps.agree(case, "temperature", hyper["T"])
     params, extra = steps.blank(method, steps.first(batches))
     params, stats = NAMES.read(stored, params, extra["stats"])
@@ -97,7 +97,7 @@ def _with_probe(method, encoder, classifier):
     )
 
 
-def _decayed(method, hyper):
+def decayed(method, hyper, head="supervised"):
     """Weight decay as a term of the losses, where the official code has it there."""
     lars = hyper["optimizer"] == "lars"
 
@@ -107,11 +107,7 @@ def _decayed(method, hyper):
         chosen = [
             leaf
             for path, leaf in paths
-            if (
-                ("supervised" in path and "kernel" in path)
-                if lars
-                else "bn" not in path
-            )
+            if ((head in path and "kernel" in path) if lars else "bn" not in path)
         ]
         return hyper["wd"] / 2 * sum(jnp.sum(leaf**2) for leaf in chosen)
 
@@ -128,7 +124,7 @@ def _decayed(method, hyper):
     return dataclasses.replace(method, objectives=objectives)
 
 
-def _optimizer(case):
+def optimizer(case, head="supervised"):
     hyper = case["hyper"]
     given = case["optimizer"]["args"]
     names = {"lars": "LARS (classic)", "momentum": "SGD, Nesterov"}
@@ -159,7 +155,7 @@ def _optimizer(case):
         **options,
         weight_decay=hyper["wd"],
         trust=given["trust"],
-        exclude=("rank_one", "supervised"),
+        exclude=("rank_one", head),
     )
 
 

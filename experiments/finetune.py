@@ -1,0 +1,140 @@
+"""Fine-tuning the demo's encoder on 1 %, 10 % and all labels of the bundled sample.
+
+    make demo
+    python -m experiments.finetune --run=workdir/demo --workdir=workdir/finetune
+
+prints a table of accuracies on the test images: the encoder fine-tuned, that encoder
+under a linear classifier fitted to the optimum, and the same network from random
+weights, on the same labels; mean and deviation over seeds, each of which draws others.
+
+    python -m experiments.finetune --run=workdir/demo --workdir=workdir/choose --choose
+
+prints what several rates come to on a fifth of the training images that is held out for
+it. `RATES` holds the best ones; the test images have no part in the choice.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from sslax import calls, data, evaluate
+from sslax.commands.overrides import load_config
+from sslax.kinds import Builder
+from sslax.train.stages import run_to_the_end
+from sslax.train.start import encoder_of
+from sslax.views import normalized
+
+SAMPLE = dict(name="fashion_mnist_sample", split="train")
+CONFIGS = {1: "sample_1", 10: "sample_10", 100: "sample"}
+# Rates of the encoder and of the classifier that --choose found.
+RATES = {
+    ("fine-tuned", 1): (5e-4, 5e-3),
+    ("fine-tuned", 10): (5e-4, 5e-3),
+    ("fine-tuned", 100): (5e-4, 5e-3),
+    ("from scratch", 1): (2e-3, 2e-3),
+    ("from scratch", 10): (2e-3, 2e-3),
+    ("from scratch", 100): (2e-3, 2e-3),
+}
+GRID = [(t, h) for t in (1e-4, 3e-4, 1e-3, 3e-3) for h in (1e-3, 1e-2)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run", required=True, help="the folder of the demo")
+    parser.add_argument("--workdir", required=True, help="where the runs go")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--percent", type=int, nargs="*", default=[1, 10, 100])
+    parser.add_argument("--epochs", type=int, help="instead of the recipe's")
+    parser.add_argument("--choose", action="store_true", help="compare rates")
+    args = parser.parse_args()
+    if args.choose:
+        choose(args)
+        return
+    print("| labels | fine-tuned | linear | from scratch |\n|---|---|---|---|")
+    for percent in args.percent:
+        cells = [
+            [trained(args, kind, percent, seed) for seed in range(args.seeds)]
+            for kind in ("fine-tuned", "linear", "from scratch")
+        ]
+        shown = " | ".join(f"{np.mean(x):.1f} ± {np.std(x):.1f}" for x in cells)
+        print(f"| {percent} % | {shown} |", flush=True)
+
+
+def choose(args) -> None:
+    """What the rates come to on a fifth of the training images."""
+    print("| labels | | encoder | classifier | held out |\n|---|---|---|---|---|")
+    for percent in args.percent:
+        for kind in ("fine-tuned", "from scratch"):
+            for rates in GRID:
+                score = trained(args, kind, percent, 0, rates, held_out=True)
+                cells = f"{percent} % | {kind} | {rates[0]:g} | {rates[1]:g}"
+                print(f"| {cells} | {score:.1f} |", flush=True)
+
+
+def trained(args, kind, percent, seed, rates=None, *, held_out=False) -> float:
+    """The accuracy of one cell, percent; a run that is complete is not run again."""
+    config = recipe(percent, seed, args.epochs, held_out=held_out)
+    if kind == "linear":
+        return linear(args.run, config)
+    if kind == "fine-tuned":
+        config["start"] = [args.run]
+    trunk, head = rates or RATES[kind, percent]
+    config["optimizer"]["optimizer"]["learning_rate"] = trunk
+    config["optimizer"]["others"][0][1]["learning_rate"] = head
+    name = f"{kind}_{percent}_{seed}_{trunk:g}_{head:g}".replace(" ", "_")
+    folder = Path(args.workdir) / name
+    file = folder / "evaluation.json"
+    if not file.exists():
+        run_to_the_end(config, str(folder))
+    return json.loads(file.read_text())["results"]["network"]["top_1"]
+
+
+def recipe(percent: int, seed: int, epochs=None, *, held_out: bool = False) -> dict:
+    """The variant of configs/finetune.py, on the labels that a seed draws."""
+    train, share = dict(SAMPLE), percent / 100
+    overrides = [("seed", str(seed))]
+    if epochs:
+        overrides += [("epochs", str(epochs)), ("warmup_epochs", "0")]
+    if held_out:
+        train = dict(name="part", of=train, stop="80%")
+        overrides += [("examples", str(80 * percent))]
+    config = load_config(f"configs/finetune.py:{CONFIGS[percent]}", overrides)
+    if percent < 100:
+        train = dict(name="subset", of=train, fraction=share, seed=seed)
+    config["data"]["train"] = train
+    config["data"]["test"] = {**SAMPLE, "split": "test"}
+    if held_out:
+        config["data"]["test"] = dict(name="part", of=dict(SAMPLE), start="80%")
+    return config
+
+
+def linear(run: str, config: dict) -> float:
+    """Logistic regression on the frozen encoder, the penalty chosen by the labels."""
+    net, params, stats = encoder_of(run)
+    view = normalized(
+        calls.build(config["evaluate"]["views"], Builder),
+        statistics=config["normalize"],
+    )
+    read = jax.jit(
+        lambda batch: net.apply(
+            params, stats, view(jax.random.key(0), batch)["views"][0]
+        )
+    )
+    sets = []
+    for split in ("train", "test"):
+        source = calls.build(config["data"][split], data.Source)
+        batches = list(data.batches(source, 500))
+        features = [np.asarray(read({"image": b["image"]})[0]) for b in batches]
+        labels = np.concatenate([b["label"] for b in batches])
+        sets += [np.concatenate(features), labels]
+    x, y, test, truth = sets
+    l2 = evaluate.choose_l2(x, y, classes=10, key=jax.random.key(0))
+    logits = evaluate.logistic_regression(x, y, test, classes=10, l2=l2)
+    return float(evaluate.accuracy(logits, truth))
+
+
+if __name__ == "__main__":
+    main()
