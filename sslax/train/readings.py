@@ -106,16 +106,24 @@ def read_network(
     asked = asked._replace(pairs=asked.pairs and pairs)
     found: dict[str, Results] = {}
     features: dict[str, Split] = {}
-    for examples in dict.fromkeys(task.examples for task in asked.tasks.values()):
-        group = {k: t for k, t in asked.tasks.items() if t.examples == examples}
+    sizes = {k: _size(asked, task) for k, task in asked.tasks.items()}
+    for examples in dict.fromkeys(sizes.values()):
+        group = {k: t for k, t in asked.tasks.items() if sizes[k] == examples}
         splits = _splits(asked, state, group, examples, name)
-        if not features and all("features" in s.outputs for s in splits.values()):
+        there = [k for k, s in splits.items() if "features" in s.outputs]
+        if not features and there == list(asked.sources):
             features = splits
         found |= _run(asked, group, splits, name)
     if not features:
         plain = {"": Task(needs=("features",), run=lambda *_: Results())}
         features = _splits(asked, state, plain, _POINTS, name)
     return found, features
+
+
+def _size(asked: _Asked, task: Task) -> int | None:
+    """How many examples of a split a task reads; None is all of every split."""
+    longest = max(map(len, asked.sources.values()))
+    return None if (task.examples or longest) >= longest else task.examples
 
 
 def _run(asked: _Asked, group, splits, name: str) -> dict[str, Results]:
@@ -135,6 +143,8 @@ def _splits(asked: _Asked, state: State, group, examples, name) -> dict[str, Spl
         readers = [t for t in group.values() if split in t.splits]
         if split == judged:
             readers = list(group.values())
+        if not readers:
+            continue
         names, fields = _wanted(asked, readers, judging=split == judged)
         rows = spaced(len(source), examples)
         own = tuple(sorted(n for n in names if not n.startswith("loss/")))
@@ -179,6 +189,8 @@ def read_pixels(
             continue
         splits = {}
         for split, source in asked.sources.items():
+            if split not in task.splits and split != list(asked.sources)[-1]:
+                continue
             most = max(2, _PIXELS_LIMIT // _bytes_of_pixels(source))
             rows = spaced(len(source), min(most, task.examples or most))
             if task.examples is None and len(rows) < len(source):
