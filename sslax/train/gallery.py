@@ -109,15 +109,19 @@ def _painted(run: Run, state: State, sources, splits) -> list[Pictures]:
     rows = splits[split].index[_some(splits[split], _VIEWS)]
     batch = jax.tree.map(np.asarray, examples(run, sources[split], rows))
 
+    titles: list[str] = []
+
     def paint(params, extra, batch, key):
-        return output(params, extra, run.program.views(key, batch), key=key)
+        made = output(params, extra, run.program.views(key, batch), key=key)
+        titles[:] = made  # in the order of the method: what jit returns is sorted
+        return list(made.values())
 
     whole = NamedSharding(run.program.mesh, PartitionSpec())
     key = jax.random.key(run.config["seed"])
     made = jax.jit(paint, out_shardings=whole)(state.params, state.extra, batch, key)
     rows = [
         (title, [as_picture(np.clip(x, 0, 1)) for x in _plain(run, images)])
-        for title, images in jax.device_get(made).items()
+        for title, images in zip(titles, jax.device_get(made), strict=True)
     ]
     text = f"What the network makes of images of {split}."
     return [Pictures("Pictures", text, rows)]

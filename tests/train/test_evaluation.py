@@ -290,6 +290,7 @@ def test_methods_of_patches_and_paintings_have_a_whole_report(tmp_path):
     assert shown.failures == ()
     by_heading = {p.heading: dict(p.rows) for p in shown.pictures}
     assert list(by_heading) == ["Views", "Pictures", "Nearest neighbours"]
+    assert list(by_heading["Pictures"]) == ["image", "visible", "painted"]
     painted = {k: np.stack(v) for k, v in by_heading["Pictures"].items()}
     image, visible, drawn = (painted[k] for k in ("image", "visible", "painted"))
     hidden = (visible == 128).all(axis=-1)
