@@ -32,7 +32,13 @@ def run(options: Any) -> None:
     options.say("nothing was written")
     side = options.image_size
     if target is not None:
-        export_weights(options.path, options.out, source=target, image_size=side)
+        export_weights(
+            options.path,
+            options.out,
+            source=target,
+            image_size=side,
+            take=options.take,
+        )
         return
     if options.model is None:
         raise ValueError("--from needs --model, for example --model=resnet50")
@@ -83,7 +89,12 @@ def import_weights(
 
 
 def export_weights(
-    folder: str, out: str, *, source: str, image_size: int | None = None
+    folder: str,
+    out: str,
+    *,
+    source: str,
+    image_size: int | None = None,
+    take: str = "params/encoder",
 ) -> None:
     """Writes the encoder of a run, or a converted network, as safetensors.
 
@@ -93,6 +104,7 @@ def export_weights(
       source: whose names: "timm" or "torch".
       image_size: side of the images of a run that its weights are for; by default that
         of its evaluation view.
+      take: the path of the network in the state of a run: "extra/teacher/encoder".
 
     Raises:
       ValueError: if there is no network in the folder, or the file exists.
@@ -103,7 +115,7 @@ def export_weights(
         call, inputs = convert.model_of(folder)
         _, params, stats = convert.load(folder)
     else:
-        call, inputs, params, stats = _encoder(folder, image_size)
+        call, inputs, params, stats = _encoder(folder, take, image_size)
     tensors = convert.to_torch(params, stats, model=call, source=source, inputs=inputs)
     convert.write_tensors(out, tensors, metadata={"format": "pt"})
     print(f"{len(tensors)} tensors: {out}")
@@ -118,23 +130,20 @@ def _call(model: str) -> Any:
         raise ValueError(f"model {model!r} is not JSON: {error}") from error
 
 
-def _encoder(workdir: str, image_size: int | None):
-    """The call, inputs, parameters and statistics of a run's encoder."""
-    from sslax.train.evaluation import restore_run
+def _encoder(workdir: str, take: str, image_size: int | None):
+    """The call, inputs, parameters and statistics of a network of a run."""
+    from sslax.train.run import build_run
+    from sslax.train.start import encoder_of
+    from sslax.train.workdir import read_config
 
-    run, state = restore_run(workdir)
-    config = run.config
-    call = config["method"].get("encoder")
-    if call is None or "encoder" not in state.params:
-        raise ValueError(
-            f"the method {config['method']['name']!r} has no group 'encoder'; it has "
-            f"{sorted(state.params)}"
-        )
+    config = read_config(workdir)
+    _, params, stats = encoder_of(workdir, take)
+    run = build_run(config)
     seen = jax.eval_shape(
         run.program.evaluation_views, jax.random.key(0), run.loader.shapes
     )
     _, *sides, channels = seen["views"][0].shape
     sides = [image_size] * 2 if image_size else sides
     inputs = [jax.ShapeDtypeStruct((1, *sides, channels), "float32")]
-    stats = state.extra.get("stats", state.extra).get("encoder", {})
-    return call, inputs, *jax.device_get((state.params["encoder"], stats))
+    call = config["method"][take.rpartition("/")[2]]
+    return call, inputs, *jax.device_get((params, stats))

@@ -184,6 +184,8 @@ def _convert(parser) -> None:
     _option(parser, "image_size", text, type=int, metavar="PIXELS")
     text = "what stands before the names, where it is not found"
     _option(parser, "prefix", text)
+    text = "which network of a run: params/encoder, or extra/teacher/encoder"
+    _option(parser, "take", text, default="params/encoder", metavar="PATH")
 
 
 def _configs(parser) -> None:

@@ -232,6 +232,8 @@ def encoder_of(
         )
     source = stored(run)
     params = tree_at(source, path)
+    if not params:
+        raise ValueError(f"nothing is stored at {path!r} of {run!r}")
     where = statistics_of(path)
     stats = tree_at(source, where) if where and under(source.shapes, where) else {}
     return calls.build({**call, **changes}, Net), params, stats

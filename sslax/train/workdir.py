@@ -103,9 +103,10 @@ def read_config(path: str) -> dict[str, Any]:
     """
     stored = _stored(epath.Path(path))
     if stored is None:
+        stages = sorted(p.parent.name for p in epath.Path(path).glob(f"*/{_CONFIG}"))
         raise ValueError(
             f"workdir {path!r} holds no run (no {_CONFIG}); give the --workdir of a "
-            "pretraining"
+            f"pretraining{', here that of one of ' + str(stages) if stages else ''}"
         )
     return stored
 

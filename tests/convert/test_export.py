@@ -24,7 +24,7 @@ def test_the_encoder_of_a_run_is_exported(tmp_path, rng):
         lambda leaf: jax.device_put(
             rng.normal(size=leaf.shape).astype(leaf.dtype), leaf.sharding
         ),
-        build_run(config).shapes,
+        build_run(config).program.shapes,
     )
     manager = checkpoints.open_checkpoints(workdir)
     checkpoints.save(manager, state, config, None)

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from sslax.train import checkpoints, loop, stages
+from sslax.train.start import encoder_of
 from sslax.train.stored import stored, tree_at
+from sslax.train.workdir import read_config
 from tests.train.staged_config import get_stages
 
 # What is run once for all tests here would else be run once a worker.
@@ -48,6 +50,27 @@ def test_every_stage_has_its_folder_and_starts_from_the_one_before(whole):
     teacher = final(whole / "student", "extra/teacher")
     equal(teacher, final(whole / "probe", "params"))
     equal(final(whole / "student", "extra/teacher_stats/encoder"), stats)
+
+
+def test_the_network_of_a_run_can_be_taken_up(whole):
+    """For fine-tuning, export, maps: by its group, or where another tree has it."""
+    image = np.zeros((2, 16, 16, 3), np.float32)
+    net, params, stats = encoder_of(str(whole / "pretrain"), output="map")
+    equal(params, final(whole / "pretrain", "params/encoder"))
+    equal(stats, final(whole / "pretrain", "extra/stats/encoder"))
+    shape = jax.eval_shape(net.apply, params, stats, image)[0].shape
+    assert len(shape) == 4  # the changed argument
+    _, teacher, kept = encoder_of(str(whole / "student"), "extra/teacher/encoder")
+    equal((teacher, kept), (params, stats))
+    with pytest.raises(ValueError, match=r"no network 'decoder'.*\['encoder'\]"):
+        encoder_of(str(whole / "pretrain"), "decoder")
+    with pytest.raises(ValueError, match="nothing is stored at 'params/teacher'"):
+        encoder_of(str(whole / "student"), "teacher")
+
+
+def test_the_folder_of_all_stages_names_them(whole):
+    with pytest.raises(ValueError, match=r"one of \['pretrain', 'probe', 'student'\]"):
+        read_config(str(whole))
 
 
 def test_what_is_complete_is_not_run_again(whole, monkeypatch):
