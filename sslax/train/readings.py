@@ -199,7 +199,8 @@ def read_pixels(
                 read = asked.outputs((PIXELS,), task.fields)
                 seen = read(state, source, rows=rows)
             x = seen.outputs[PIXELS]
-            splits[split] = seen._replace(outputs={"features": x, "map": x})
+            rows = {"features": x.reshape(len(x), -1), "map": x}
+            splits[split] = seen._replace(outputs=rows)
         found |= _run(asked, {task_name: task}, splits, "raw pixels")
     return found, tuple(notes)
 
