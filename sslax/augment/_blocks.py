@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from sslax.augment._layout import Range
 from sslax.augment._masks import check_ratio
 
+TRIES = 10  # proposals for a block
 BLOCKS = 32  # how many accepted blocks of an image are written down
 
 
@@ -61,14 +62,13 @@ def block_mask(
     least: int = 16,
     most: int | None = None,
     aspect: Range = (0.3, 1 / 0.3),
-    tries: int = 10,
     exact: bool = False,
 ) -> BlockMask:
     """Hides random blocks of patches until a target is reached.
 
     A block has an area uniform between `least` and what is left of the target, and a
     log-uniform aspect. It is taken if it is smaller than the grid and hides at least
-    one and at most as many new patches as are left. When `tries` proposals in a row are
+    one and at most as many new patches as are left. When ten proposals in a row are
     refused, the image is done: the count is at most the target, and often less.
 
     Args:
@@ -78,7 +78,6 @@ def block_mask(
       least: smallest area that is drawn: 16 in BEiT, `(min(grid) // 3) ** 2` in iBOT.
       most: largest area of a block; None is all that is left.
       aspect: height over width, low and high.
-      tries: proposals for a block.
       exact: afterwards hide random patches, until the count is the target (BEiT's
         second version).
 
@@ -109,7 +108,7 @@ def block_mask(
         turn, mask, blocks, count, attempts, refused = carry
         hidden = jnp.sum(mask, axis=(1, 2))
         room = target - hidden
-        active = (hidden < target) & (refused < tries)
+        active = (hidden < target) & (refused < TRIES)
         limit = room if most is None else jnp.minimum(room, most)
         proposal_key = jax.random.fold_in(key, turn)
         *block, fits = _propose(proposal_key, limit, grid, least, aspect)
@@ -124,7 +123,7 @@ def block_mask(
 
     def unfinished(carry):
         _, mask, _, _, _, refused = carry
-        return jnp.any((jnp.sum(mask, axis=(1, 2)) < target) & (refused < tries))
+        return jnp.any((jnp.sum(mask, axis=(1, 2)) < target) & (refused < TRIES))
 
     blocks = jnp.zeros((batch, BLOCKS, 4), jnp.int32)
     start = (0, jnp.zeros((batch, *grid), bool), blocks, zeros, zeros, zeros)

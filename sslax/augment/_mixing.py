@@ -11,6 +11,8 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from sslax.arrays import check_probability
 from sslax.augment._layout import Range, check_image, per_image
 
+_TRIES = 10  # boxes that are drawn until one fits; if none does, nothing is erased
+
 
 def inside_boxes(box: Array, height: int, width: int) -> Array:
     """Bool `[b h w 1]`: the pixels of the boxes `[b 4]` (top, left, height, width)."""
@@ -60,7 +62,6 @@ def random_erase(
     probability: float = 0.25,
     area: Range = (0.02, 1 / 3),
     ratio: Range = (0.3, 10 / 3),
-    tries: int = 10,
 ) -> Float[Array, "b h w c"]:
     """Fills one box of each image with normal noise, with a probability.
 
@@ -70,7 +71,6 @@ def random_erase(
       probability: of erasing in an image.
       area: of the box as a fraction of the image.
       ratio: height over width of the box, log-uniform.
-      tries: proposals until one fits; if none does, nothing is erased.
 
     Returns:
       Images of the same shape.
@@ -92,7 +92,7 @@ def random_erase(
     check_probability(probability=probability)
     batch, height, width, _ = image.shape
     size_key, place_key, apply_key, noise_key = jax.random.split(key, 4)
-    u = jax.random.uniform(size_key, (2, batch, tries))
+    u = jax.random.uniform(size_key, (2, batch, _TRIES))
     target = (area[0] + u[0] * (area[1] - area[0])) * height * width
     low, high = math.log(ratio[0]), math.log(ratio[1])
     aspect = jnp.exp(low + u[1] * (high - low))
