@@ -126,9 +126,14 @@ def _tree(whose: str, paths: Mapping[str, Any], root: str) -> dict[str, str]:
 
 
 def _left_out(patterns: Iterable[str]) -> Callable[[str], bool]:
-    # Statistics have the name of their Flax collection before that of the layer.
-    found = [re.compile(rf"(batch_stats/)?({p})(/.*)?") for p in patterns]
-    return lambda name: any(pattern.fullmatch(name) for pattern in found)
+    found = [re.compile(rf"({p})(/.*)?") for p in patterns]
+
+    def kept(name):
+        # Statistics have the name of their Flax collection before that of the layer.
+        layer = re.sub(r"(^|/)batch_stats/", r"\1", name)
+        return any(pattern.fullmatch(layer) for pattern in found)
+
+    return kept
 
 
 def _spread(pairs, names, wanted) -> dict[str, str]:

@@ -1,0 +1,95 @@
+"""The recipes of fine-tuning fit what they start from, at full size, from shapes."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from sslax import calls
+from sslax.core import Net
+from sslax.train.fitting import fitted, statistics_of
+from sslax.train.start import grafts_of
+from sslax.train.stored import paths_of
+from tests.test_configs import load, program
+
+BEIT = {"name": "vit_base", "positions": "none", "qkv_bias": "qv", "layer_scale": 0.1}
+BEIT |= {"relative": "shared", "mask_token": True, "init": "beit"}
+SWIN = {"name": "swin_base", "window_size": 6, "masked": "token"}
+
+
+def places_of(config):
+    shapes = program(config).shapes
+    return paths_of({"params": shapes.params, "extra": shapes.extra})
+
+
+def fits(stored, config, start="RUN"):
+    """By place, what a config takes of stored arrays, and what is left to start."""
+    places = places_of(config)
+    [one] = grafts_of({**config, "start": (start,)})
+    found = fitted(one, stored, places)
+    took = statistics_of(one.take)
+    if any(place.startswith(statistics_of(one.put)) for place in places):
+        statistics = one._replace(take=took, put=statistics_of(one.put))
+        found |= fitted(statistics, stored, places)
+    fresh = {p for p in places.keys() - found.keys() if not p.startswith("extra/")}
+    return found, fresh
+
+
+def network(call, side):
+    """A converted network counts as the encoder of a run."""
+    image = jax.ShapeDtypeStruct((1, side, side, 3), jnp.float32)
+    params, stats = jax.eval_shape(
+        calls.build(call, Net).init, jax.random.key(0), image
+    )
+    return paths_of(
+        {"params": {"encoder": params}, "extra": {"stats": {"encoder": stats}}}
+    )
+
+
+HEAD = {f"params/classifier/linear1/{leaf}" for leaf in ("kernel", "bias")}
+NORM = {f"params/encoder/fc_norm/{leaf}" for leaf in ("scale", "bias")}
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "variant", "fresh"),
+    [
+        ("mae:base", "RUN", "mae", HEAD | NORM | {"params/encoder/pos_embed"}),
+        ("mae:base", "RUN", "mae_linear", HEAD),
+        ("moco:imagenet", "RUN", "moco_linear", HEAD),
+        ("distillation:imagenet/pretrain", "RUN:params", "simclr_v2_1", HEAD),
+    ],
+)
+def test_a_recipe_fits_the_run_of_its_paper(name, start, variant, fresh):
+    found, left = fits(
+        places_of(load(*name.split(":"))), load("finetune", variant), start
+    )
+    assert left == fresh
+    assert all(fit.name.split("/")[-1] == p.split("/")[-1] for p, fit in found.items())
+
+
+def test_beits_shared_table_becomes_one_of_each_block():
+    for variant in ("beit", "simmim_vit"):
+        found, left = fits(network(BEIT, 224), load("finetune", variant))
+        assert left == HEAD | NORM
+        tables = [p for p, fit in found.items() if fit.name.endswith("relative/table")]
+        assert len(tables) == 12
+
+
+def test_simmims_windows_of_6_become_windows_of_7():
+    found, left = fits(network(SWIN, 192), load("finetune", "simmim"))
+    assert left == HEAD
+    tables = [fit for p, fit in found.items() if p.endswith("table")]
+    assert {fit.stored.shape[0] for fit in tables} == {11**2}
+    table = jnp.ones(tables[0].stored.shape)
+    assert jax.eval_shape(tables[0].change, table).shape[0] == 13**2
+
+
+@pytest.mark.parametrize("variant", ["sample", "imagenet"])
+def test_a_teacher_is_all_of_the_network_that_was_fine_tuned(variant):
+    stored = places_of(load("distillation", f"{variant}/finetune"))
+    config = load("distillation", f"{variant}/distil")
+    found, left = fits(stored, config, config["start"][0])
+    assert {p for p in found if p.startswith("extra/teacher/")} == {
+        p for p in places_of(config) if p.startswith("extra/teacher/")
+    }
+    assert left
+    assert all(place.startswith("params/") for place in left)
