@@ -150,7 +150,7 @@ def test_bad_images_say_what_to_do(image, message):
 
 
 def test_bad_options_name_the_choices():
-    with pytest.raises(ValueError, match="torchvision, simclr, byol"):
+    with pytest.raises(ValueError, match="'torchvision', 'simclr', 'byol'"):
         augment.brightness(IMAGE, 1.0, colour="tf")
     with pytest.raises(ValueError, match="four numbers"):
         augment.random_jitter(jax.random.key(0), IMAGE, strength=(0.4, 0.4))

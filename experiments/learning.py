@@ -1,0 +1,261 @@
+"""The learning race: every method with the same budget, on the same small data.
+
+    python -m experiments.learning --methods simclr,mae --budget 3 --peer PYTHON
+    python -m experiments.learning --all --seeds 3
+    python -m experiments.learning --table      # draw the stored rows again
+
+Each method trains the network family that is its own (`configs/NAME.py:sample`) for as
+many steps as the budget allows here, and is read alike: kNN, linear, ten labels a
+class, RankMe. Beside it stand raw pixels, the random network of the same architecture,
+and the supervised network of the same budget (`configs/finetune.py:sample` from random
+weights). With --peer, an interpreter that has lightly and timm, lightly's
+implementation of the same method runs with the same encoder, batch, steps and
+optimizer.
+
+Recipes are chosen with --held_out, which reads a tenth of the training images in place
+of the test images. Rows are added to experiments/results/learning.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from experiments.benchmarks.peers import Peers
+from experiments.learning_table import draw
+from sslax import augment, data, evaluate, methods, platforms
+from sslax.train.loop import first_state, steps
+from sslax.train.outputs import outputs_of
+from sslax.train.run import Run, build_run
+
+RESULTS = Path(__file__).parent / "results" / "learning.json"
+PEERS = ("simclr", "byol", "moco", "mae")
+# Those that read other runs or labels are no contestants.
+ASIDE = ("classifier", "distillation")
+
+
+def sample_of(name: str) -> Any:
+    """The recipe of a method on the bundled sample; a classifier fine-tunes."""
+    module = "finetune" if name == "classifier" else name
+    return importlib.import_module(f"configs.{module}").get_config("sample")
+
+
+def config_of(name: str, source: str, *, held_out: bool, seed: int) -> dict[str, Any]:
+    """The `sample` config of a method on other data, with plain values."""
+    config = sample_of(name)
+    train, test = source, ""
+    if held_out:
+        train, test = f"{source}[:90%]", f"{source}[90%:]"
+    config.data.train, config.data.test = train, test
+    config.seed = seed
+    config.examples = len(data.source(train))
+    return json.loads(json.dumps(config.to_dict()))
+
+
+def with_steps(name: str, config: Mapping[str, Any], count: int) -> dict[str, Any]:
+    """The same config for so many steps: its schedules follow."""
+    fresh = sample_of(name)
+    fresh.data.update(config["data"])
+    fresh.seed, fresh.examples = config["seed"], config["examples"]
+    fresh.epochs = max(2, round(count / fresh.steps_per_epoch))
+    return json.loads(json.dumps(fresh.to_dict()))
+
+
+def seconds_a_step(run: Run, *, count: int = 20) -> float:
+    """Of steps that are compiled."""
+    began = [0.0]
+    for step, _, metrics in steps(run, first_state(run), stop=count + 2):
+        jax.block_until_ready(metrics)
+        if step == 2:
+            began[0] = time.monotonic()
+    return (time.monotonic() - began[0]) / count
+
+
+def train(run: Run) -> tuple[Any, float]:
+    """The last state, and seconds without compiling."""
+    state, began = first_state(run), time.monotonic()
+    for step, newest, metrics in steps(run, state):
+        state = newest
+        if step == run.config["steps_per_call"]:
+            jax.block_until_ready(metrics)
+            began = time.monotonic()
+    jax.block_until_ready(state)
+    return state, time.monotonic() - began
+
+
+def reader(run: Run, sources: list[data.Source]) -> Callable[[Any], list[np.ndarray]]:
+    """`state -> features` of the training and the test images, in their order."""
+    read = outputs_of(run, ("features",))
+    return lambda state: [read(state, s).outputs["features"] for s in sources]
+
+
+def numbers(x: list[np.ndarray], labels: list[np.ndarray], seed: int) -> dict:
+    """What a row shows of features; percent but for RankMe."""
+    (train_x, test_x), (train_y, test_y) = x, labels
+    train_x, test_x = (np.reshape(a, (len(a), -1)) for a in (train_x, test_x))
+    classes, key = int(train_y.max()) + 1, jax.random.key(seed)
+    scores = evaluate.knn(train_x, train_y, test_x, classes=classes, k=20)
+    l2 = evaluate.choose_l2(train_x, train_y, classes=classes, key=key)
+    linear = evaluate.logistic_regression(
+        train_x, train_y, test_x, classes=classes, l2=l2
+    )
+    few = evaluate.few_label_probe(
+        train_x,
+        train_y,
+        test_x,
+        test_y,
+        classes=classes,
+        key=key,
+        labels_per_class=(10,),
+    )
+    return {
+        "knn": float(evaluate.accuracy(scores, test_y)),
+        "linear": float(evaluate.accuracy(linear, test_y)),
+        "ten_labels": few[10][0],
+        "rankme": float(evaluate.rankme(test_x)),
+    }
+
+
+def race(name: str, args: argparse.Namespace, seed: int) -> Iterator[dict[str, Any]]:
+    """The rows of one method and one seed: ours, random, and lightly's."""
+    config = config_of(name, args.data, held_out=args.held_out, seed=seed)
+    run = build_run(config)
+    count = int(60 * args.budget / seconds_a_step(run))
+    config = with_steps(name, config, count)
+    run = build_run(config)
+    sources = [data.source(config["data"]["train"]), test_source(config)]
+    labels = [data.read_labels(source) for source in sources]
+    common = {"method": name, "steps": config["steps"], "seed": seed}
+    features = reader(run, sources)
+    before = features(first_state(run))
+    yield {**common, "row": "random network", **numbers(before, labels, seed)}
+    state, seconds = train(run)
+    images = config["steps"] * config["batch_size"]
+    speed = {"images_per_second": images / seconds, "seconds": seconds}
+    after = features(state)
+    yield {**common, "row": "sslax", **speed, **numbers(after, labels, seed)}
+    if args.peer and name in PEERS:
+        theirs, answer = peer_features(args.peer, config, sources, workers=args.workers)
+        speed = {"images_per_second": images / answer["seconds"]}
+        speed |= {"seconds": answer["seconds"], "torch": answer["torch"]}
+        yield {**common, "row": "lightly", **speed, **numbers(theirs, labels, seed)}
+
+
+def test_source(config: Mapping[str, Any]) -> data.Source:
+    d = config["data"]
+    return data.source(d["test"] or data.test_of(d["train"]))
+
+
+def pixels_of(source: data.Source) -> np.ndarray:
+    return np.concatenate([batch["image"] for batch in data.batches(source, 500)])
+
+
+def peer_features(python: str, config: dict, sources: list, *, workers: int):
+    """Features of lightly's network, and what it said of its run."""
+    statistics = statistics_of(config["normalize"])
+    with tempfile.TemporaryDirectory() as folder:
+        images, out = Path(folder) / "images.npz", Path(folder) / "features.npz"
+        train_x, test_x = (pixels_of(source) for source in sources)
+        np.savez(images, train=train_x, test=test_x)
+        peers = Peers(python, "experiments.learning_peers")
+        answer = peers.ask(
+            config=config,
+            images=str(images),
+            out=str(out),
+            statistics=statistics,
+            workers=workers,
+        )
+        peers.close()
+        read = np.load(out)
+        return [read["train"], read["test"]], answer
+
+
+def statistics_of(name: str) -> dict[str, list[float]]:
+    """Mean and deviation by channel, as torchvision's Normalize takes them."""
+    zero = np.asarray(augment.normalize(np.zeros((1, 1, 1, 1)), statistics=name))
+    one = np.asarray(augment.normalize(np.ones((1, 1, 1, 1)), statistics=name))
+    deviation = 1.0 / (one - zero).reshape(-1)
+    mean = -zero.reshape(-1) * deviation
+    return {"mean": mean.tolist(), "std": deviation.tolist()}
+
+
+def pixel_row(args: argparse.Namespace, names: list[str]) -> dict[str, Any]:
+    config = config_of(names[0], args.data, held_out=args.held_out, seed=0)
+    sources = [data.source(config["data"]["train"]), test_source(config)]
+    labels = [data.read_labels(source) for source in sources]
+    pixels = [pixels_of(source) / np.float32(255) for source in sources]
+    return {"method": "-", "row": "raw pixels", "seed": 0, **numbers(pixels, labels, 0)}
+
+
+def machine() -> dict[str, Any]:
+    names = [
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
+    versions = {"python": platform.python_version(), "jax": jax.__version__}
+    return {"cpu": names[0] if names else platform.processor(), **versions}
+
+
+def contestants(args: argparse.Namespace) -> list[str]:
+    if not args.all:
+        return args.methods.split(",")
+    return [name for name in methods.__all__ if name not in ASIDE]
+
+
+def store(rows: list[dict[str, Any]], args: argparse.Namespace) -> None:
+    """Adds rows to the file, with what made them."""
+    stored = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
+    command = " ".join(["python -m experiments.learning", *sys.argv[1:]])
+    stored.append({"command": command, "data": args.data, **machine(), "rows": rows})
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(stored, indent=1) + "\n")
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--methods", default="simclr,byol,moco,mae")
+    parser.add_argument("--all", action="store_true", help="every method")
+    parser.add_argument("--data", default="fashion_mnist_sample/train")
+    parser.add_argument("--budget", type=float, default=2.0, help="minutes a run")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--peer", help="a Python with lightly and timm")
+    parser.add_argument("--workers", type=int, default=2, help="of lightly's loader")
+    parser.add_argument("--held_out", action="store_true", help="to choose recipes")
+    parser.add_argument("--table", action="store_true", help="draw the stored rows")
+    return parser.parse_args(arguments)
+
+
+def main(say: Callable[[str], None] = print) -> None:
+    args = parse()
+    if args.table:
+        say(draw(json.loads(RESULTS.read_text())))
+        return
+    platforms.keep_memory()
+    names = contestants(args)
+    rows = [pixel_row(args, names)]
+    for seed in range(args.seeds):
+        for name in [*names, "classifier"]:
+            for row in race(name, args, seed):
+                say(json.dumps(row))
+                rows.append(row)
+    if not args.held_out:
+        store(rows, args)
+    say(draw([{"rows": rows}]))
+
+
+if __name__ == "__main__":
+    main()

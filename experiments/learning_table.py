@@ -1,0 +1,68 @@
+"""The table of the learning race, from stored rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+COLUMNS = {
+    "knn": ("kNN", 1),
+    "linear": ("linear", 1),
+    "ten_labels": ("10 a class", 1),
+    "rankme": ("RankMe", 0),
+    "images_per_second": ("images/s", 0),
+    "seconds": ("seconds", 0),
+}
+
+
+def draw(runs: Iterable[Mapping[str, Any]]) -> str:
+    """A table in Markdown: a row for each method and side, means over seeds.
+
+    Args:
+      runs: what `experiments.learning` stored, each with "rows"; the newest run of a
+        method counts.
+
+    Returns:
+      The lines; "± d" is the standard deviation over seeds, where there are several.
+
+    Example:
+      >>> row = {"method": "simclr", "row": "sslax", "steps": 9, "knn": 84.06}
+      >>> print(draw([{"rows": [row]}]).splitlines()[-1])
+      | simclr | sslax | 9 | 84.1 | - | - | - | - | - |
+    """
+    newest: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for run in runs:
+        fresh: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+        for row in run["rows"]:
+            fresh.setdefault((row["method"], row["row"]), []).append(row)
+        newest |= fresh
+    headings = ["method", "", "steps", *(name for name, _ in COLUMNS.values())]
+    lines = [_line(headings), _line(["---"] * len(headings))]
+    for (method, side), rows in newest.items():
+        steps = {row["steps"] for row in rows if "steps" in row}
+        cells = [_cell(rows, name, digits) for name, (_, digits) in COLUMNS.items()]
+        lines.append(_line([method, side, _span(steps), *cells]))
+    return "\n".join(lines)
+
+
+def _span(steps: set[int]) -> str:
+    if not steps:
+        return "-"
+    low, high = min(steps), max(steps)
+    return str(low) if low == high else f"{low}-{high}"
+
+
+def _cell(rows: list[Mapping[str, Any]], name: str, digits: int) -> str:
+    values = [row[name] for row in rows if name in row]
+    if not values:
+        return "-"
+    text = f"{np.mean(values):.{digits}f}"
+    if len(values) > 1:
+        text += f" ± {np.std(values, ddof=1):.{digits}f}"
+    return text
+
+
+def _line(cells: list[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
