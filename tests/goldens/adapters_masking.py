@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -78,8 +80,15 @@ def _block_statistics(made, occupancy_of):
     }
 
 
-# Whether a version of BEiT's masks hides exactly as many patches as it means to.
-EXACT = {"beit": False, "beit_v2": True, "beitv2": True, "beit2": True}
+def _exact(version):
+    """Whether a version of BEiT's masks hides exactly as many patches as it means to.
+
+    The first one does not, the second does.
+    """
+    match = re.fullmatch(r"beit[ _-]?(?:v?([12]))?", version)
+    if match is None:
+        raise ValueError(f"parameter 'version' is {version!r}, which is not known")
+    return match[1] == "2"
 
 
 def blockwise(arrays, parameters):
@@ -95,7 +104,7 @@ def blockwise(arrays, parameters):
         least=parameters["min_num_patches"],
         most=most,
         aspect=(flattest, tallest),
-        exact=choice(parameters, "version", EXACT),
+        exact=_exact(parameters["version"]),
     )
     mask = np.asarray(made.mask)
     out = _block_statistics(made, mask)
