@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from tests.goldens import (
     adapters_augment,
+    adapters_colorization,
     adapters_contrastive,
     adapters_evaluate,
     adapters_hierarchical,
@@ -22,6 +23,7 @@ from tests.goldens import (
 _FAMILIES = (
     adapters_contrastive,
     adapters_losses,
+    adapters_colorization,
     adapters_augment,
     adapters_masking,
     adapters_pretext,

@@ -171,6 +171,12 @@ def test_mae_encoder_sees_only_what_it_keeps_and_decoder_puts_it_back():
     )
 
 
+def test_the_mlp_of_mae_may_have_another_width():
+    encoder = models.mae_encoder(width=8, depth=1, heads=2, mlp_ratio=2, patch_size=4)
+    params, _ = jax.eval_shape(encoder.init, jax.random.key(0), jnp.zeros((1, 8, 8, 3)))
+    assert params["blocks_0"]["fc1"]["kernel"].shape == (8, 16)
+
+
 def test_mae_decoder_takes_other_grids():
     decoder = models.mae_decoder(patch_size=2, width=8, depth=1, heads=2, grid=(2, 3))
     inputs = jnp.zeros((1, 3, 4)), jnp.arange(6)[None]
