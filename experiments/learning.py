@@ -51,6 +51,12 @@ def sample_of(name: str) -> Any:
     return importlib.import_module(f"configs.{module}").get_config("sample")
 
 
+def plain(config: Any) -> dict[str, Any]:
+    """Values alone; references within tuples are left to us by `to_dict`."""
+    text = json.dumps(config.to_dict(), default=lambda reference: reference.get())
+    return json.loads(text)
+
+
 def config_of(name: str, source: str, *, held_out: bool, seed: int) -> dict[str, Any]:
     """The `sample` config of a method on other data, with plain values."""
     config = sample_of(name)
@@ -60,7 +66,7 @@ def config_of(name: str, source: str, *, held_out: bool, seed: int) -> dict[str,
     config.data.train, config.data.test = train, test
     config.seed = seed
     config.examples = len(data.source(train))
-    return json.loads(json.dumps(config.to_dict()))
+    return plain(config)
 
 
 def with_steps(name: str, config: Mapping[str, Any], count: int) -> dict[str, Any]:
@@ -69,7 +75,7 @@ def with_steps(name: str, config: Mapping[str, Any], count: int) -> dict[str, An
     fresh.data.update(config["data"])
     fresh.seed, fresh.examples = config["seed"], config["examples"]
     fresh.epochs = max(2, round(count / fresh.steps_per_epoch))
-    return json.loads(json.dumps(fresh.to_dict()))
+    return plain(fresh)
 
 
 def seconds_a_step(run: Run, *, count: int = 20) -> float:
@@ -217,7 +223,8 @@ def contestants(args: argparse.Namespace) -> list[str]:
 def store(rows: list[dict[str, Any]], args: argparse.Namespace) -> None:
     """Adds rows to the file, with what made them."""
     stored = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
-    command = " ".join(["python -m experiments.learning", *sys.argv[1:]])
+    words = ["PYTHON" if word == args.peer else word for word in sys.argv[1:]]
+    command = " ".join(["python -m experiments.learning", *words])
     stored.append({"command": command, "data": args.data, **machine(), "rows": rows})
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(stored, indent=1) + "\n")

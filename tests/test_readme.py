@@ -50,7 +50,8 @@ NO_PICTURE = {
         affine_matrix choose_permutations grid_pairs hamming_distances nearest_centre
         neighbour_label patch_scores permutation_set random_ratio to_float
         unit_mask_from_order whole_box""",
-    "views": "center chain view",
+    # Masks are shown by those of augment, and by `masked`.
+    "views": "center hide_blocks hide_patches hide_units normalized view",
 }
 
 

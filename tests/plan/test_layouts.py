@@ -28,7 +28,8 @@ def perceptron():
         return (error**2).mean() + out.mean(), Aux(extra)
 
     objectives = {"ssl": Objective(loss=loss, separable=True)}
-    return Method(init=init, objectives=objectives, embed=lambda p, e, x: x)
+    outputs = {"features": lambda params, extra, batch, *, key: batch["x"]}
+    return Method(init=init, objectives=objectives, outputs=outputs)
 
 
 @functools.cache
@@ -44,12 +45,9 @@ def sent(rows, rule, ways):
 
 def collectives(method, views, batch, rule, **mesh):
     mesh, txs = sharding.make_mesh(**mesh), {"ssl": optax.adam(0.1)}
-    _, layout = step.compile_init(method, txs, views, mesh, rule, batch)
+    _, shapes = step.compile_init(method, txs, views, mesh, rule, batch)
     key = jax.random.key(0)
-    shapes = jax.eval_shape(
-        lambda b, k: step.init_state(method, txs, views, b, k), batch, key
-    )
-    train = step.compile_step(method, txs, views, mesh, layout)
+    train = step.compile_step(method, txs, views, mesh, shapes)
     text = train.lower(shapes, batch, key).compile().as_text()
     return plan.collectives(plan.read_hlo(text), chips=mesh.size)
 
