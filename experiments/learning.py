@@ -34,7 +34,7 @@ import numpy as np
 
 from experiments.benchmarks.peers import Peers
 from experiments.learning_table import draw
-from sslax import augment, data, evaluate, methods, platforms
+from sslax import augment, calls, data, evaluate, methods, platforms
 from sslax.train.loop import first_state, steps
 from sslax.train.outputs import outputs_of
 from sslax.train.run import Run, build_run
@@ -160,7 +160,7 @@ def race(name: str, args: argparse.Namespace, seed: int) -> Iterator[dict[str, A
 
 def test_source(config: Mapping[str, Any]) -> data.Source:
     d = config["data"]
-    return data.source(d["test"] or data.test_of(d["train"]))
+    return calls.build(d["test"] or data.test_of(d["train"]), data.Source)
 
 
 def pixels_of(source: data.Source) -> np.ndarray:
