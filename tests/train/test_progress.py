@@ -9,7 +9,9 @@ from sslax.train.progress import progress
 
 def test_a_live_line_never_wraps(monkeypatch, capsys):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((40, 24)))
+    monkeypatch.setattr(
+        shutil, "get_terminal_size", lambda *args, **kwargs: os.terminal_size((40, 24))
+    )
     show = progress(100, batch_size=8, show=True)
     show(10, {"images_per_second": 3.14159, "ssl/loss": 1.5, "other/loss": 2.5})
     show(100, {"images_per_second": 1234.5, "ssl/loss": 1.25, "knn": 50.0})
