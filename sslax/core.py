@@ -7,27 +7,13 @@ as two pure functions. Everything that a training run carries is one `State`.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array
 
-__all__ = [
-    "Aux",
-    "Method",
-    "Net",
-    "Objective",
-    "Output",
-    "State",
-    "by_size",
-    "chain",
-    "each",
-    "features_of",
-    "fold",
-    "unfold",
-]
+__all__ = ["Aux", "Method", "Net", "Objective", "Output", "State"]
 
 Params = Mapping[str, Any]
 Extra = Mapping[str, Any]
@@ -79,10 +65,13 @@ class Net(NamedTuple):
         stats)`. Without a key nothing is dropped: no dropout, no drop path. `order`, a
         permutation of the batch, is for nets whose batch norm has groups: the output is
         that of the batch in this order, put back in its own. Others ignore it.
+      outputs: the names of its arrays, where it gives a dict of several; the first is
+        the main one, which the next net of a chain takes and which is evaluated.
     """
 
     init: Callable[..., tuple[Any, Any]]
     apply: Callable[..., tuple[Any, Any]]
+    outputs: tuple[str, ...] = ()
 
 
 class Aux(NamedTuple):
@@ -159,138 +148,3 @@ class State:
     params: Any
     extra: Any
     opt: Any
-
-
-def chain(**nets: Net) -> Net:
-    """Runs nets in order; the output is a dict of every net's output by name.
-
-    Args:
-      **nets: nets by name, in order; each takes the output of the one before.
-
-    Returns:
-      A net whose parameters and statistics are dicts keyed by the names.
-    """
-
-    def init(key, *inputs):
-        params, stats = {}, {}
-        for i, (name, net) in enumerate(nets.items()):
-            params[name], stats[name] = net.init(jax.random.fold_in(key, i), *inputs)
-            out, _ = net.apply(params[name], stats[name], *inputs)
-            inputs = (out,)
-        return params, stats
-
-    def apply(params, stats, *inputs, train=False, key=None, order=None):
-        out, new = {}, {}
-        options = {} if order is None else {"order": order}
-        for i, (name, net) in enumerate(nets.items()):
-            net_key = None if key is None else jax.random.fold_in(key, i)
-            out[name], new[name] = net.apply(
-                params[name], stats[name], *inputs, train=train, key=net_key, **options
-            )
-            inputs = (out[name],)
-        return out, new
-
-    return Net(init, apply)
-
-
-def features_of(net: Net, name: str) -> Output:
-    """The usual `outputs["features"]`: one output of a chain, in inference mode.
-
-    Args:
-      net: a net made by `chain`.
-      name: the name of the output.
-
-    Returns:
-      `(params, extra, batch, *, key) -> features` of the first view, reading statistics
-      in `extra["stats"]`.
-    """
-
-    def features(params, extra, batch, *, key):
-        del key
-        return net.apply(params, extra["stats"], batch["views"][0])[0][name]
-
-    return features
-
-
-def each(
-    net: Net, params: Any, stats: Any, views: Sequence[Array], *, key: Array
-) -> tuple[list[Any], Any]:
-    """Trains on one view after the other, so that each has batch statistics of its own.
-
-    Args:
-      net: the net.
-      params: its parameters.
-      stats: its statistics, passed from view to view.
-      views: arrays `[b ...]`.
-      key: of dropout; every view draws its own.
-
-    Returns:
-      The output of each view, and the statistics after the last.
-    """
-    outputs = []
-    for i, view in enumerate(views):
-        out, stats = net.apply(
-            params, stats, view, train=True, key=jax.random.fold_in(key, i)
-        )
-        outputs.append(out)
-    return outputs, stats
-
-
-def by_size(
-    net: Net, params: Any, stats: Any, views: Sequence[Array], *, key: Array
-) -> tuple[list[Any], Any]:
-    """Trains on views of several sizes, those of one size in one pass (multi-crop).
-
-    Args:
-      net: the net.
-      params: its parameters.
-      stats: its statistics, passed from size to size.
-      views: arrays `[b h w c]`, those of one size beside each other.
-      key: of dropout; every pass draws its own.
-
-    Returns:
-      The output of each view, and the statistics after the last pass.
-    """
-    outputs, start = [], 0
-    while start < len(views):
-        stop = start
-        while stop < len(views) and views[stop].shape == views[start].shape:
-            stop += 1
-        group, count = views[start:stop], stop - start
-        out, stats = net.apply(
-            params, stats, fold(group), train=True, key=jax.random.fold_in(key, start)
-        )
-        parts = jax.tree.map(lambda x, n=count: unfold(x, n), out)
-        outputs += [
-            jax.tree.map(lambda _, part, i=i: part[i], out, parts) for i in range(count)
-        ]
-        start = stop
-    return outputs, stats
-
-
-def fold(views: Sequence[Array]) -> Array:
-    """Folds V views `[b ...]` into one batch `[b*V ...]`, an image's views together.
-
-    Under a sharded batch this is local; concatenation on axis 0 would cost permutes.
-
-    Args:
-      views: arrays of one shape.
-
-    Returns:
-      `[b*V ...]`, image-major.
-    """
-    return jnp.stack(views, axis=1).reshape((-1, *views[0].shape[1:]))
-
-
-def unfold(x: Array, count: int) -> tuple[Array, ...]:
-    """The inverse of `fold`.
-
-    Args:
-      x: `[b*count ...]`, image-major.
-      count: the number of views.
-
-    Returns:
-      `count` arrays `[b ...]`.
-    """
-    parts = x.reshape((-1, count, *x.shape[1:]))
-    return tuple(parts[:, i] for i in range(count))

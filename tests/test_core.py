@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sslax.core import Net, State, by_size, chain, each, features_of, fold, unfold
+from sslax.core import Net, State
+from sslax.nets import by_size, chain, each, features_of, fold, readings, unfold
 
 
 def scale_by(name_key):
@@ -42,6 +43,28 @@ def test_chain_names_every_output_and_gives_each_net_its_own_key():
     seen = {"views": (jnp.ones(2), jnp.zeros(2))}
     read = features(params, {"stats": stats}, seen, key=None)
     np.testing.assert_allclose(read, out["first"])
+
+
+def several():
+    """A net of three outputs by name; the main one is not the first of the alphabet."""
+
+    def apply(params, stats, x, *, train=False, key=None):
+        return {"attention": 4 * x, "map": 3 * x, "pooled": 2 * x}, stats
+
+    return Net(lambda key, x: ({}, {}), apply, ("pooled", "map", "attention"))
+
+
+def test_a_chain_hands_the_main_output_on_and_the_others_can_be_read():
+    encoder = several()
+    net = chain(encoder=encoder, head=scale_by(0))
+    params, stats = net.init(jax.random.key(0), jnp.ones(2))
+    out, _ = net.apply(params, stats, jnp.ones(2))
+    np.testing.assert_allclose(out["head"], 2 * params["head"]["w"] * jnp.ones(2))
+    read, seen = readings(net, "encoder", encoder), {"views": (jnp.ones(2),)}
+    found = {k: f(params, {"stats": stats}, seen, key=None)[0] for k, f in read.items()}
+    assert found == {"features": 2.0, "map": 3.0, "attention": 4.0}
+    plain = scale_by(0)
+    assert list(readings(chain(encoder=plain), "encoder", plain)) == ["features"]
 
 
 def sum_of_batch():

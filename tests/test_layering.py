@@ -18,6 +18,7 @@ FLOOR = {"arrays"}  # what everyone may import
 LAYERS = {
     "arrays": (BOTTOM, set()),
     "core": (BOTTOM, set()),
+    "nets": (BOTTOM, {"core"}),
     "kinds": (BOTTOM, set()),
     "annotations": (BOTTOM, set()),
     "platforms": (BOTTOM, set()),
@@ -32,7 +33,8 @@ LAYERS = {
     "step": (BOTTOM, {"core", "platforms", "sharding"}),
     "methods": (
         BOTTOM,
-        {"methods", "losses", "augment", "memory", "schedules", "models", "core"},
+        {"methods", "losses", "augment", "memory", "schedules", "models", "core"}
+        | {"nets"},
     ),
     "evaluate": (
         BOTTOM | {"scipy", "sklearn", "threadpoolctl"},

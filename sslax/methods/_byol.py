@@ -5,7 +5,8 @@ from __future__ import annotations
 import jax
 
 from sslax import losses, memory, models
-from sslax.core import Aux, Method, Net, Objective, chain, each, features_of
+from sslax.core import Aux, Method, Net, Objective
+from sslax.nets import chain, each, readings
 from sslax.schedules import Schedule
 
 __all__ = ["byol"]
@@ -85,6 +86,6 @@ def byol(
     return Method(
         init=init,
         objectives={"ssl": Objective(loss=loss, separable=True)},
-        outputs={"features": features_of(student, "encoder")},
+        outputs=readings(student, "encoder", encoder),
         after_update=memory.follows(shared_groups, momentum=momentum),
     )

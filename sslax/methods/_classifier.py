@@ -6,7 +6,8 @@ import jax
 import optax
 
 from sslax import models
-from sslax.core import Aux, Method, Net, Objective, chain, features_of
+from sslax.core import Aux, Method, Net, Objective
+from sslax.nets import chain, features_of, main_output, readings
 
 __all__ = ["classifier"]
 
@@ -62,6 +63,7 @@ def classifier(
     if projector is not None:
         parts["projector"] = projector
     body, names = chain(**parts), tuple(parts)
+    last = parts[names[-1]]
     head = models.linear(dim=classes, init=head_init, input_norm=head_norm)
     net = chain(**parts, classifier=head)
 
@@ -74,7 +76,7 @@ def classifier(
             return net.apply(params, stats, image, train=True, key=key)
         inner, kept = ({k: tree[k] for k in names} for tree in (params, stats))
         out, _ = body.apply(inner, kept, image)
-        features = jax.lax.stop_gradient(out[names[-1]])
+        features = jax.lax.stop_gradient(main_output(last, out[names[-1]]))
         logits, new = head.apply(
             params["classifier"], stats["classifier"], features, train=True, key=key
         )
@@ -94,7 +96,7 @@ def classifier(
         init=init,
         objectives={"supervised": Objective(loss=loss, wrt=wrt, separable=True)},
         outputs={
-            "features": features_of(net, "encoder"),
+            **readings(net, "encoder", encoder),
             "logits": features_of(net, "classifier"),
         },
     )

@@ -6,7 +6,8 @@ import jax
 import optax
 
 from sslax import losses, models
-from sslax.core import Aux, Method, Net, Objective, chain, features_of
+from sslax.core import Aux, Method, Net, Objective
+from sslax.nets import chain, features_of, readings
 
 __all__ = ["distillation"]
 
@@ -105,7 +106,7 @@ def distillation(
         init=init,
         objectives={"distillation": Objective(loss=loss, separable=True)},
         outputs={
-            "features": features_of(net, "encoder"),
+            **readings(net, "encoder", encoder),
             "logits": features_of(net, "classifier"),
         },
     )

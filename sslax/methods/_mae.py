@@ -6,6 +6,7 @@ import jax
 
 from sslax import augment, losses
 from sslax.core import Aux, Method, Net, Objective
+from sslax.nets import main_output
 
 __all__ = ["mae"]
 
@@ -49,6 +50,7 @@ def mae(
         (image,), keep = batch["views"], batch["keep"]
         enc, enc_stats = encoder.init(encoder_key, image, keep)
         latents, _ = encoder.apply(enc, enc_stats, image, keep)
+        latents = main_output(encoder, latents)
         dec, dec_stats = decoder.init(decoder_key, latents, batch["restore"])
         stats = {"encoder": enc_stats, "decoder": dec_stats}
         return {"encoder": enc, "decoder": dec}, {"stats": stats}
@@ -67,7 +69,7 @@ def mae(
         pixels, dec_stats = decoder.apply(
             params["decoder"],
             stats["decoder"],
-            latents,
+            main_output(encoder, latents),
             batch["restore"],
             train=train,
             key=decoder_key,
@@ -82,11 +84,6 @@ def mae(
             target = losses.normalize_patches(target)
         return losses.masked_mse(pixels, target, batch["mask"]), Aux({"stats": stats})
 
-    by_place = _map_of(encoder, patch_size)
-
-    def features(params, extra, batch, *, key):
-        return by_place(params, extra, batch, key=key).mean(axis=(1, 2))
-
     def pictures(params, extra, batch, *, key):
         pixels, _ = predict(params, extra, batch, train=False, key=key)
         (image,), mask = batch["views"], batch["mask"]
@@ -99,21 +96,33 @@ def mae(
     return Method(
         init=init,
         objectives={"ssl": Objective(loss=loss, separable=True)},
-        outputs={"features": features, "map": by_place, "pictures": pictures},
+        outputs={**_readings(encoder, patch_size), "pictures": pictures},
     )
 
 
-def _map_of(encoder, patch_size):
-    """The tokens of all patches of the first view on their grid, [b h w d]."""
+def _readings(encoder, patch_size):
+    """Outputs of the encoder on all patches of the first view, in inference mode."""
+
+    def seen(params, extra, batch):
+        stats, (image, *_) = extra["stats"]["encoder"], batch["views"]
+        return encoder.apply(params["encoder"], stats, image)[0]
 
     def by_place(params, extra, batch, *, key):
         del key
-        stats, (image, *_) = extra["stats"]["encoder"], batch["views"]
-        latents, _ = encoder.apply(params["encoder"], stats, image)
-        grid = [side // patch_size for side in image.shape[1:3]]
-        return latents[:, 1:].reshape(len(latents), *grid, -1)
+        tokens = main_output(encoder, seen(params, extra, batch))
+        grid = [side // patch_size for side in batch["views"][0].shape[1:3]]
+        return tokens[:, 1:].reshape(len(tokens), *grid, -1)
 
-    return by_place
+    def features(params, extra, batch, *, key):
+        return by_place(params, extra, batch, key=key).mean(axis=(1, 2))
+
+    def attention(params, extra, batch, *, key):
+        del key
+        return seen(params, extra, batch)["attention"]
+
+    read = {"features": features, "map": by_place}
+    looks = {"attention": attention} if "attention" in encoder.outputs else {}
+    return {**read, **looks}
 
 
 def _paint(image, pixels, mask, patch_size, normalized):

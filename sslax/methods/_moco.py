@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from sslax import losses, memory, models
-from sslax.core import Aux, Method, Net, Objective, chain, features_of
+from sslax.core import Aux, Method, Net, Objective
+from sslax.nets import chain, readings
 from sslax.schedules import Schedule
 
 __all__ = ["moco"]
@@ -90,7 +91,7 @@ def moco(
     return Method(
         init=init,
         objectives={"ssl": Objective(loss=loss)},
-        outputs={"features": features_of(net, "encoder")},
+        outputs=readings(net, "encoder", encoder),
         after_update=memory.follows(("encoder", "projector"), momentum=momentum),
     )
 

@@ -6,7 +6,8 @@ import jax.numpy as jnp
 import optax
 
 from sslax import models
-from sslax.core import Aux, Method, Net, Objective, chain, features_of, fold
+from sslax.core import Aux, Method, Net, Objective, Output
+from sslax.nets import chain, features_of, fold, readings
 
 __all__ = ["rotation"]
 
@@ -20,8 +21,8 @@ def rotation(encoder: Net, *, features: str | None = None) -> Method:
     Args:
       encoder: images to features [b d]; `models.nin` is the paper's for CIFAR-10.
       features: what is evaluated, where the encoder gives several outputs by name, such
-        as the paper's second block, "conv2"; the classifier reads "pooled". None for an
-        encoder of one output, which is both.
+        as the paper's second block, "conv2"; the classifier reads the first of them.
+        None is the first too.
 
     Returns:
       A method with groups "encoder" and "classifier", for batches of `views.rotated`.
@@ -35,8 +36,6 @@ def rotation(encoder: Net, *, features: str | None = None) -> Method:
       Rotations, 2018, arXiv:1803.07728, equations 1 to 3.
     """
     classifier = models.linear(dim=4)
-    if features is not None:
-        classifier = _reading(classifier, "pooled")
     net = chain(encoder=encoder, classifier=classifier)
 
     def init(key, batch):
@@ -54,26 +53,21 @@ def rotation(encoder: Net, *, features: str | None = None) -> Method:
         right = (logits.argmax(axis=-1) == turns).mean()
         return value, Aux({"stats": stats}, {"accuracy": right})
 
-    whole = features_of(net, "encoder")
-
-    def inner(params, extra, batch, *, key):
-        out = whole(params, extra, batch, key=key)[features]
-        return out.reshape(len(out), -1)
-
+    outputs = readings(net, "encoder", encoder)
+    if features is not None:
+        outputs["features"] = _flat(features_of(net, "encoder", features))
     return Method(
         init=init,
         objectives={"ssl": Objective(loss=loss, separable=True)},
-        outputs={"features": whole if features is None else inner},
+        outputs=outputs,
     )
 
 
-def _reading(net: Net, name: str) -> Net:
-    """A net of one of the outputs of the net before it."""
+def _flat(output: Output) -> Output:
+    """The rows of an output, whatever its shape."""
 
-    def init(key, outputs):
-        return net.init(key, outputs[name])
+    def rows(params, extra, batch, *, key):
+        found = output(params, extra, batch, key=key)
+        return found.reshape(len(found), -1)
 
-    def apply(params, stats, outputs, **options):
-        return net.apply(params, stats, outputs[name], **options)
-
-    return Net(init, apply)
+    return rows

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from sslax import losses, models
-from sslax.core import Aux, Method, Net, Objective, chain, features_of, fold, unfold
+from sslax.core import Aux, Method, Net, Objective
+from sslax.nets import chain, fold, readings, unfold
 
 __all__ = ["simclr"]
 
@@ -68,5 +69,5 @@ def simclr(
     return Method(
         init=init,
         objectives={"ssl": Objective(loss=loss)},
-        outputs={"features": features_of(net, "encoder")},
+        outputs=readings(net, "encoder", encoder),
     )

@@ -14,7 +14,7 @@ from sslax.arrays import at_least_float32, check_choice
 from sslax.core import Net
 from sslax.models._conv_block import ConvBlock, conv_norm
 from sslax.models._layers import Conv, Dense, LayerNorm
-from sslax.models._looks import attention_asked, on_grid
+from sslax.models._looks import attention_asked, off_grid, on_grid
 from sslax.models._mask_decoder import check_heads
 from sslax.models._nets import Selected, compute_dtype, from_linen, select
 from sslax.models._positions import positions_on, sincos_table
@@ -67,14 +67,15 @@ class ConvMAE(nn.Module):
         )(x)
         outputs["patch_embed"] = x
         x = _gathered(x + self._positions(grid).astype(x.dtype), keep)
-        blocks, found = self._transformer(x, rates, train)
+        blocks, found = self._transformer(x, rates, train, whole=keep is None)
         outputs |= {f"block{i}": block for i, block in enumerate(blocks)}
         outputs |= {f"attention{i}": weights for i, weights in found.items()}
         outputs |= self._pooled(blocks[-1], outputs, keep)
         if keep is None:
             place = {"grid": grid, "last": self.depths[2] - 1, "prefix": 0}
             outputs |= on_grid(outputs["tokens"], found, **place)
-        return select(outputs, self.output)
+            return select(outputs, self.output)
+        return select(outputs, off_grid(self.output))
 
     def _grid(self, height, width):
         step = int(np.prod(self.strides))
@@ -134,7 +135,7 @@ class ConvMAE(nn.Module):
         shape = (1, grid[0] * grid[1], self.widths[2])
         return self.param("pos_embed", nn.initializers.normal(0.02), shape, jnp.float32)
 
-    def _transformer(self, x, rates, train):
+    def _transformer(self, x, rates, train, *, whole):
         def block(kind, **options):
             return kind(
                 heads=self.heads,
@@ -156,7 +157,7 @@ class ConvMAE(nn.Module):
             drop_path=rates[-self.depths[2] :],
             remat=self.remat,
             scan=self.scan,
-            maps=attention_asked(self.output, self.depths[2]),
+            maps=attention_asked(self.output, self.depths[2], whole=whole),
         )
 
     def _pooled(self, x, outputs, keep):

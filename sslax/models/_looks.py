@@ -6,14 +6,26 @@ from collections.abc import Mapping, Sequence
 
 from jaxtyping import Array, Float
 
-__all__ = ["attention_asked", "on_grid"]
+__all__ = ["attention_asked", "off_grid", "on_grid"]
 
 
-def attention_asked(output: str | Sequence[str], depth: int) -> list[int]:
-    """The blocks whose attention an output names; "attention" means the last."""
+def attention_asked(
+    output: str | Sequence[str], depth: int, *, whole: bool = True
+) -> list[int]:
+    """The blocks whose attention an output names; "attention" means the last.
+
+    Where patches are missing (`whole` is False) nobody can read that one.
+    """
     names = {output} if isinstance(output, str) else set(output)
-    names |= {f"attention{depth - 1}"} if "attention" in names else set()
+    names |= {f"attention{depth - 1}"} if whole and "attention" in names else set()
     return [i for i in range(depth) if f"attention{i}" in names]
+
+
+def off_grid(output: str | Sequence[str]) -> str | list[str]:
+    """What is left of several outputs by name where patches are missing."""
+    if isinstance(output, str):
+        return output
+    return [name for name in output if name not in ("map", "attention")]
 
 
 def on_grid(

@@ -29,7 +29,8 @@ _DTYPES = ("float32", "bfloat16", "float16", "float64")
 def from_linen(module: nn.Module) -> Net:
     """Turns a Flax Linen module into a `Net`.
 
-    The module's `__call__` must take `train` by keyword; one whose output depends on
+    A module whose field `output` holds several names gives a dict with these. The
+    module's `__call__` must take `train` by keyword; one whose output depends on
     the order of the batch (batch norm in groups) takes `order` too. Parameters are the
     collection "params"; every other collection (running statistics) is in `stats`,
     which changes only under `train=True`. `key` feeds the random stream "dropout";
@@ -80,7 +81,8 @@ def from_linen(module: nn.Module) -> Net:
         )
         return out, dict(new)
 
-    return Net(init, apply)
+    names = getattr(module, "output", ())
+    return Net(init, apply, () if isinstance(names, str) else tuple(names or ()))
 
 
 def check_widths(**widths: int) -> None:

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int, Shaped
 
 from sslax.arrays import at_least_float32
 from sslax.models._layers import Conv, LayerNorm
-from sslax.models._looks import attention_asked, on_grid
+from sslax.models._looks import attention_asked, off_grid, on_grid
 from sslax.models._nets import Selected, select
 from sslax.models._positions import positions_on, sincos_table
 from sslax.models._transformer import INITS, RelativePositions, run_blocks
@@ -100,7 +100,7 @@ class ViT(nn.Module):
             drop_path=self.drop_path,
             remat=self.remat,
             scan=self.scan,
-            maps=attention_asked(self.output, self.depth),
+            maps=attention_asked(self.output, self.depth, whole=keep is None),
         )
         outputs |= {f"block{i}": block for i, block in enumerate(blocks)}
         outputs |= {f"attention{i}": weights for i, weights in found.items()}
@@ -108,7 +108,8 @@ class ViT(nn.Module):
         if keep is None:
             place = {"grid": grid, "last": self.depth - 1, "prefix": prefix}
             outputs |= on_grid(outputs["tokens"], found, **place)
-        return select(outputs, self.output)
+            return select(outputs, self.output)
+        return select(outputs, off_grid(self.output))
 
     def _patches(self, images):
         x = Conv(

@@ -116,7 +116,8 @@ def vit(
         their grid), "attention" [b heads h w] (of the class token in the last block, or
         without one the mean over the patches), "patch_embed", "embedded", "block0",
         ..., "normed0", ... (through the final norm), "attention0", ... [b heads n n];
-        several names give a dict. With `keep` there is no grid.
+        several names give a dict, the first of them the main output. With `keep`
+        there is no grid: no "map" and no "attention".
       remat: compute blocks again in the backward pass to save memory.
       scan: trace one block and stack the parameters; compiles faster, needs more
         memory unless with `remat`; optimizers that look at layers see one.

@@ -144,8 +144,9 @@ def test_a_signal_before_the_first_step_is_answered_at_once(tmp_path, number):
 OWN = """
 from jax import numpy as jnp
 
-from sslax import core, kinds, losses, models
-from sslax.core import Aux, Method, Net, Objective, chain
+from sslax import kinds, losses, models, nets
+from sslax.core import Aux, Method, Net, Objective
+from sslax.nets import chain
 
 
 def encoder(*, width: int = 4) -> Net:
@@ -169,7 +170,7 @@ def method(encoder: Net, *, temperature: float = 0.5) -> Method:
     return Method(
         init=init,
         objectives={"ssl": Objective(loss=loss)},
-        outputs={"features": core.features_of(net, "encoder")},
+        outputs={"features": nets.features_of(net, "encoder")},
     )
 """
 

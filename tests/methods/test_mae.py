@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sslax import augment, methods
+from sslax import augment, methods, models
 from sslax.core import Net
 from tests.methods.following import follow
 
@@ -121,3 +121,36 @@ def test_pictures_show_what_is_kept_and_paint_the_rest(rng):
     batch = {**batch, "views": (other,)}
     again = mae.outputs["pictures"](params, extra, batch, key=jax.random.key(0))
     np.testing.assert_allclose(again["painted"], shown["painted"], rtol=1e-9)
+
+
+def test_attention_is_read_of_an_encoder_that_gives_it():
+    """In training, where patches are missing, there is none, and nothing changes."""
+    small = dict(width=8, depth=1, heads=2, patch_size=PATCH)
+    images = jax.random.normal(jax.random.key(0), (2, SIDE, SIDE, CHANNELS))
+    keep = jnp.tile(jnp.arange(3), (2, 1))
+    batch = {
+        "views": (images,),
+        "keep": keep,
+        "restore": jnp.tile(jnp.arange(COUNT), (2, 1)),
+        "mask": jnp.ones((2, COUNT)).at[:, :3].set(0),
+    }
+    found = []
+    for output in ("tokens", ("tokens", "attention")):
+        method = methods.mae(
+            models.mae_encoder(**small, output=output),
+            models.mae_decoder(**small, channels=CHANNELS),
+            patch_size=PATCH,
+        )
+        params, extra = method.init(jax.random.key(1), batch)
+        options = {"key": jax.random.key(2), "step": 0}
+        value, _ = method.objectives["ssl"].loss(params, extra, batch, **options)
+        found.append((method, value, method.outputs["features"]))
+    (plain, a, features), (looking, b, same) = found
+    assert a == b
+    assert "attention" not in plain.outputs
+    read = {"key": None}
+    np.testing.assert_allclose(
+        features(params, extra, batch, **read), same(params, extra, batch, **read)
+    )
+    weights = looking.outputs["attention"](params, extra, batch, **read)
+    assert weights.shape == (2, 2, SIDE // PATCH, SIDE // PATCH)

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from sslax import losses, memory, methods, models, optim, schedules
-from sslax.core import Aux, Method, Objective, chain, features_of
+from sslax.core import Aux, Method, Objective
+from sslax.nets import chain, features_of
 from tests.goldens.reading import choice
 from tests.goldens.trajectories import steps
 from tests.goldens.trajectories.names import Names, prefixed

@@ -10,7 +10,8 @@ import numpy as np
 import optax
 
 from sslax import methods, models, optim, schedules
-from sslax.core import Aux, Objective, fold
+from sslax.core import Aux, Objective
+from sslax.nets import fold
 from tests.goldens.reading import choice
 from tests.goldens.trajectories import steps
 from tests.goldens.trajectories.names import Names, prefixed

@@ -1,0 +1,205 @@
+"""What methods do with nets: chains, several views, and what is read of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from sslax.core import Net, Output
+
+__all__ = [
+    "by_size",
+    "chain",
+    "each",
+    "features_of",
+    "fold",
+    "main_output",
+    "readings",
+    "unfold",
+]
+
+
+def main_output(net: Net, output: Any) -> Any:
+    """The array that stands for a net, where it gives several by name.
+
+    Args:
+      net: the net.
+      output: what it gave.
+
+    Returns:
+      The output of the first of its names, or the output itself.
+
+    Example:
+      >>> from sslax import models
+      >>> net = models.convnet(output=("pooled", "map"))
+      >>> main_output(net, {"map": 1, "pooled": 2})
+      2
+    """
+    return output[net.outputs[0]] if net.outputs else output
+
+
+def chain(**nets: Net) -> Net:
+    """Runs nets in order; the output is a dict of every net's output by name.
+
+    Args:
+      **nets: nets by name, in order; each takes the main output of the one before.
+
+    Returns:
+      A net whose parameters and statistics are dicts keyed by the names.
+    """
+
+    def init(key, *inputs):
+        params, stats = {}, {}
+        for i, (name, net) in enumerate(nets.items()):
+            params[name], stats[name] = net.init(jax.random.fold_in(key, i), *inputs)
+            out, _ = net.apply(params[name], stats[name], *inputs)
+            inputs = (main_output(net, out),)
+        return params, stats
+
+    def apply(params, stats, *inputs, train=False, key=None, order=None):
+        out, new = {}, {}
+        options = {} if order is None else {"order": order}
+        for i, (name, net) in enumerate(nets.items()):
+            net_key = None if key is None else jax.random.fold_in(key, i)
+            out[name], new[name] = net.apply(
+                params[name], stats[name], *inputs, train=train, key=net_key, **options
+            )
+            inputs = (main_output(net, out[name]),)
+        return out, new
+
+    return Net(init, apply)
+
+
+def features_of(net: Net, name: str, output: str | None = None) -> Output:
+    """One output of a chain for `Method.outputs`, in inference mode.
+
+    Args:
+      net: a net made by `chain`.
+      name: the name of the part.
+      output: which of the arrays, where the part gives several by name.
+
+    Returns:
+      `(params, extra, batch, *, key) -> array` of the first view, reading statistics in
+      `extra["stats"]`.
+    """
+
+    def features(params, extra, batch, *, key):
+        del key
+        found = net.apply(params, extra["stats"], batch["views"][0])[0][name]
+        return found if output is None else found[output]
+
+    return features
+
+
+# What a network may give beside its main output, that tasks and the report can read.
+_READ = ("map", "attention")
+
+
+def readings(net: Net, name: str, part: Net) -> dict[str, Output]:
+    """The usual `Method.outputs`: the features, and what else the encoder gives.
+
+    An encoder made with `output=("pooled", "map", "attention")` gives all three: its
+    main output are the features, the others are read by dense tasks and the report.
+
+    Args:
+      net: a net made by `chain`.
+      name: the name of the encoder in it.
+      part: the encoder.
+
+    Returns:
+      "features", and "map" and "attention" where the encoder gives them.
+    """
+    main = part.outputs[0] if part.outputs else None
+    more = [kind for kind in _READ if kind in part.outputs]
+    return {
+        "features": features_of(net, name, main),
+        **{kind: features_of(net, name, kind) for kind in more},
+    }
+
+
+def each(
+    net: Net, params: Any, stats: Any, views: Sequence[Array], *, key: Array
+) -> tuple[list[Any], Any]:
+    """Trains on one view after the other, so that each has batch statistics of its own.
+
+    Args:
+      net: the net.
+      params: its parameters.
+      stats: its statistics, passed from view to view.
+      views: arrays `[b ...]`.
+      key: of dropout; every view draws its own.
+
+    Returns:
+      The output of each view, and the statistics after the last.
+    """
+    outputs = []
+    for i, view in enumerate(views):
+        out, stats = net.apply(
+            params, stats, view, train=True, key=jax.random.fold_in(key, i)
+        )
+        outputs.append(out)
+    return outputs, stats
+
+
+def by_size(
+    net: Net, params: Any, stats: Any, views: Sequence[Array], *, key: Array
+) -> tuple[list[Any], Any]:
+    """Trains on views of several sizes, those of one size in one pass (multi-crop).
+
+    Args:
+      net: the net.
+      params: its parameters.
+      stats: its statistics, passed from size to size.
+      views: arrays `[b h w c]`, those of one size beside each other.
+      key: of dropout; every pass draws its own.
+
+    Returns:
+      The output of each view, and the statistics after the last pass.
+    """
+    outputs, start = [], 0
+    while start < len(views):
+        stop = start
+        while stop < len(views) and views[stop].shape == views[start].shape:
+            stop += 1
+        group, count = views[start:stop], stop - start
+        out, stats = net.apply(
+            params, stats, fold(group), train=True, key=jax.random.fold_in(key, start)
+        )
+        parts = jax.tree.map(lambda x, n=count: unfold(x, n), out)
+        outputs += [
+            jax.tree.map(lambda _, part, i=i: part[i], out, parts) for i in range(count)
+        ]
+        start = stop
+    return outputs, stats
+
+
+def fold(views: Sequence[Array]) -> Array:
+    """Folds V views `[b ...]` into one batch `[b*V ...]`, an image's views together.
+
+    Under a sharded batch this is local; concatenation on axis 0 would cost permutes.
+
+    Args:
+      views: arrays of one shape.
+
+    Returns:
+      `[b*V ...]`, image-major.
+    """
+    return jnp.stack(views, axis=1).reshape((-1, *views[0].shape[1:]))
+
+
+def unfold(x: Array, count: int) -> tuple[Array, ...]:
+    """The inverse of `fold`.
+
+    Args:
+      x: `[b*count ...]`, image-major.
+      count: the number of views.
+
+    Returns:
+      `count` arrays `[b ...]`.
+    """
+    parts = x.reshape((-1, count, *x.shape[1:]))
+    return tuple(parts[:, i] for i in range(count))
