@@ -71,10 +71,5 @@ def _sample():
     config = common.sample()
     config.views = dict(name="two_views", first=recipes.sample())
     config.method = _method(config, common.SMALL_NET, start=0.99, hidden=256, dim=128)
-    config.optimizer = dict(
-        name="adamw",
-        learning_rate=2e-3,
-        weight_decay=1e-4,
-        schedule=common.warmup_cosine(config, warmup_epochs=1),
-    )
+    config.optimizer = common.sample_optimizer(config)
     return config

@@ -38,7 +38,11 @@ def _method(encoder: dict, patch_size: int, channels: int = 3, decoder=_DECODER)
     return dict(
         name="mae",
         encoder=dict(
-            name="mae_encoder", patch_size=patch_size, dtype="float32", **encoder
+            name="mae_encoder",
+            patch_size=patch_size,
+            output=("tokens", "attention"),  # the second for the report
+            dtype="float32",
+            **encoder,
         ),
         decoder=dict(
             name="mae_decoder",

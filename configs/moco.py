@@ -104,10 +104,5 @@ def _sample():
         momentum=0.99,
         temperature=0.2,
     )
-    config.optimizer = dict(
-        name="adamw",
-        learning_rate=2e-3,
-        weight_decay=1e-4,
-        schedule=common.warmup_cosine(config, warmup_epochs=1),
-    )
+    config.optimizer = common.sample_optimizer(config)
     return config
