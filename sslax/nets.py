@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from sslax.core import Net, Output
+from sslax.arrays import check_count
+from sslax.core import Batch, Net, Output
 
 __all__ = [
     "by_size",
@@ -20,6 +21,7 @@ __all__ = [
     "main_output",
     "readings",
     "unfold",
+    "views_of",
 ]
 
 
@@ -203,3 +205,33 @@ def unfold(x: Array, count: int) -> tuple[Array, ...]:
     """
     parts = x.reshape((-1, count, *x.shape[1:]))
     return tuple(parts[:, i] for i in range(count))
+
+
+def views_of(batch: Batch, count: int, *, least: int = 1) -> tuple[Array, ...]:
+    """The views of a batch, checked as a loss is traced: before the first step.
+
+    Args:
+      batch: a batch that views have made.
+      count: how many views the method takes.
+      least: how few images it takes: 2 where they are compared with each other.
+
+    Returns:
+      `count` arrays `[b ...]`.
+
+    Raises:
+      ValueError: for another number of views, or fewer images.
+
+    Example:
+      >>> (view,) = views_of({"views": (jnp.ones((4, 8, 8, 3)),)}, 1)
+      >>> views_of({"views": (view,)}, 2)
+      Traceback (most recent call last):
+      ...
+      ValueError: the method takes 2 views of an image; got 1
+    """
+    views = tuple(batch["views"])
+    if len(views) != count:
+        raise ValueError(
+            f"the method takes {count} views of an image; got {len(views)}"
+        )
+    check_count(least, **{f"view {i}": view for i, view in enumerate(views)})
+    return views

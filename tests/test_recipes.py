@@ -179,7 +179,17 @@ def parts(config):
     for call in (config["method"], config["views"]):
         found |= {k: resolved(v) for k, v in call.items() if isinstance(v, Mapping)}
     found["evaluated"] = resolved(config["evaluate"]["views"]["view"])
+    optimizer = found["optimizer"]
+    found["optimizer"] = unwrapped(optimizer)
+    for i, (match, other) in enumerate(optimizer.get("others", ())):
+        found[f"others/{i}"] = {**unwrapped(other), "match": match}
     return found
+
+
+def unwrapped(optimizer):
+    """What an optimizer comes to with those around it, under the name of the inner."""
+    inner = optimizer.get("optimizer")
+    return {**optimizer, **unwrapped(inner)} if inner else optimizer
 
 
 def load(name):
@@ -192,11 +202,10 @@ def load(name):
 def test_a_config_is_what_its_sheet_says(name):
     config, sheet = load(name), dict(SHEETS[name])
     found = parts(config)
-    peak, course = sheet.pop("rate")
-    assert config["optimizer"]["learning_rate"] == pytest.approx(peak)
-    check_course(config, config["optimizer"]["schedule"], course)
+    check_rates(config, found, sheet.pop("rate"))
     if "momentum" in sheet:
-        check_course(config, config["method"]["momentum"], sheet.pop("momentum"))
+        momentum = calls.build(config["method"]["momentum"], Schedule)
+        check_course(config, momentum, sheet.pop("momentum"))
     for part, wanted in sheet.items():
         if not isinstance(wanted, Mapping):
             assert config[part] == wanted, part
@@ -213,9 +222,18 @@ def _number(value):
     return all(isinstance(v, (int, float)) for v in values)
 
 
-def check_course(config, call, course):
+def check_rates(config, found, wanted):
+    """A peak and its parts at some epochs, for each of the optimizers."""
+    wanted = wanted if isinstance(wanted, Mapping) else {"optimizer": wanted}
+    assert {name for name in found if name.startswith("others/")} <= set(wanted)
+    for part, (peak, course) in wanted.items():
+        assert found[part]["learning_rate"] == pytest.approx(peak)
+        call = found[part]["schedule"] or {"name": "constant"}
+        check_course(config, calls.build(call, Schedule), course)
+
+
+def check_course(config, schedule, course):
     """A schedule at some epochs, as parts of its peak."""
-    schedule = calls.build(call, Schedule)
     for epoch, value in course.items():
         step = min(round(epoch * config["steps_per_epoch"]), config["steps"])
         assert float(schedule(step)) == pytest.approx(value, abs=2e-3, rel=2e-2), epoch

@@ -136,5 +136,14 @@ def run(method, txs, batches, params, extra, *, accumulate=1):
 
 
 def buffers(state, objective="ssl"):
-    """The momentum of an optimizer, a tree like the parameters."""
-    return optax.tree_utils.tree_get(state.opt[objective], "trace")
+    """The momentum of an optimizer, a tree like the parameters.
+
+    Groups of parameters have a tree each, with holes where the others are.
+    """
+    found = optax.tree_utils.tree_get_all_with_path(state.opt[objective], "trace")
+    trees = [tree for _, tree in found]
+    return jax.tree.map(
+        lambda *leaves: next(x for x in leaves if not isinstance(x, optax.MaskedNode)),
+        *trees,
+        is_leaf=lambda x: isinstance(x, optax.MaskedNode),
+    )
