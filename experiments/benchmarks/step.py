@@ -72,7 +72,7 @@ def compiled_parts(case: Case):
     batch = {"image": jnp.asarray(pixels), "index": jnp.arange(case.batch)}
     mesh = sharding.make_mesh(devices=jax.devices()[:1])
     txs = {"ssl": tx}
-    init, layout = step.compile_init(
+    init, shapes = step.compile_init(
         method, txs, views, mesh, sharding.replicated(), batch
     )
     state = init(batch, key)
@@ -106,7 +106,7 @@ def compiled_parts(case: Case):
         if name == "objective":
             flops = built.cost_analysis()["flops"]
     began = time.perf_counter()
-    train = step.compile_step(method, txs, views, mesh, layout)
+    train = step.compile_step(method, txs, views, mesh, shapes)
     built = train.lower(state, batch, key).compile()
     seconds, memory = time.perf_counter() - began, built.memory_analysis()
     peak = memory.argument_size_in_bytes + memory.temp_size_in_bytes

@@ -55,7 +55,7 @@ NORM = {f"params/encoder/fc_norm/{leaf}" for leaf in ("scale", "bias")}
         ("mae:base", "RUN", "mae", HEAD | NORM | {"params/encoder/pos_embed"}),
         ("mae:base", "RUN", "mae_linear", HEAD),
         ("moco:imagenet", "RUN", "moco_linear", HEAD),
-        ("distillation:imagenet/pretrain", "RUN:params", "simclr_v2_1", HEAD),
+        ("simclr_v2:imagenet/pretrain", "RUN:params", "simclr_v2_1", HEAD),
     ],
 )
 def test_a_recipe_fits_the_run_of_its_paper(name, start, variant, fresh):
@@ -83,13 +83,28 @@ def test_simmims_windows_of_6_become_windows_of_7():
     assert jax.eval_shape(tables[0].change, table).shape[0] == 13**2
 
 
-@pytest.mark.parametrize("variant", ["sample", "imagenet"])
-def test_a_teacher_is_all_of_the_network_that_was_fine_tuned(variant):
-    stored = places_of(load("distillation", f"{variant}/finetune"))
-    config = load("distillation", f"{variant}/distil")
+@pytest.mark.parametrize(
+    ("variant", "before", "stage"),
+    [
+        ("sample", "finetune", "distil"),
+        ("imagenet", "finetune", "distil"),
+        ("selective", "self_distil", "distil"),
+    ],
+)
+def test_a_teacher_is_all_of_the_network_that_was_trained(variant, before, stage):
+    stored = places_of(load("simclr_v2", f"{variant}/{before}"))
+    config = load("simclr_v2", f"{variant}/{stage}")
     found, left = fits(stored, config, config["start"][0])
     assert {p for p in found if p.startswith("extra/teacher/")} == {
         p for p in places_of(config) if p.startswith("extra/teacher/")
     }
     assert left
     assert all(place.startswith("params/") for place in left)
+
+
+def test_few_labels_start_from_the_first_layer_of_the_head():
+    stored = places_of(load("simclr_v2", "sample/pretrain"))
+    config = load("simclr_v2", "sample/finetune")
+    found, left = fits(stored, config, config["start"][0])
+    assert left == HEAD
+    assert "params/projector/linear1/kernel" in found

@@ -1,0 +1,120 @@
+"""SimCLR v2: pretrain, fine-tune on few labels, distil on all images.
+
+Chen et al., 2020, arXiv:2006.10029. Variants: `sample` (the demo's SimCLR with a head
+of three layers, 10 % of the labels of the bundled sample, a student half as wide),
+`imagenet` (ResNet-50, 10 % of the labels, then itself; published 68.4 % before the
+distillation), `imagenet_1` (1 %; 57.9 %), `selective` (with selective kernels, 10 % of
+the labels; 72.1 % before the distillation; then itself, and from that a plain
+ResNet-50). The paper's largest network is resnet152 with width=3.
+
+    sslax pretrain --config=configs/simclr_v2.py --workdir=/tmp/stages
+
+Not here: the paper's memory of negatives, worth about a point, which the released code
+has not.
+"""
+
+from configs import common, finetune, simclr
+
+# What makes the network ResNet-D with selective kernels.
+SELECTIVE = dict(stem="deep", shortcut="pool_always", selective=0.0625)
+
+
+def get_stages(variant: str = "sample"):
+    """Configs by name, each of which starts from one before."""
+    choices = {
+        "sample": _sample,
+        "imagenet": lambda: _imagenet(10),
+        "imagenet_1": lambda: _imagenet(1),
+        "selective": _selective,
+    }
+    return common.pick(variant, choices)()
+
+
+def _sample():
+    pretrain = simclr.get_config("sample")
+    pretrain.method.depth = 3
+    tuned = finetune.get_config("sample_10")
+    head = dict(name="mlp", hidden=256, dim=128, depth=3, output="hidden1")
+    tuned.method.projector = head
+    tuned.start = ("pretrain:params",)
+    tuned.fit.without = ("classifier", r"projector/(linear|bn)[23]")
+    distil = finetune.get_config("sample")
+    teacher = pretrain.method.encoder.to_dict()
+    distil.method = dict(
+        name="distillation",
+        encoder={**teacher, "widths": (16, 32, 64)},
+        teacher=teacher,
+        projector=head,
+        classes=10,
+    )
+    distil.optimizer = common.sample_optimizer(distil, learning_rate=2e-3)
+    distil.start = ("finetune:params=extra/teacher",)
+    return {"pretrain": pretrain, "finetune": tuned, "distil": distil}
+
+
+def _imagenet(percent: int):
+    pretrain = _pretrain()
+    tuned = finetune.get_config(f"simclr_v2_{percent}")
+    tuned.start = ("pretrain:params",)
+    distil = _distil(tuned, tuned.method.encoder.to_dict())
+    return {"pretrain": pretrain, "finetune": tuned, "distil": distil}
+
+
+def _selective():
+    net = dict(name="resnet50", dtype="float32", **SELECTIVE)
+    pretrain = _pretrain()
+    pretrain.method.encoder = {**net, "conv_init": "lecun", "bn_unbiased": False}
+    tuned = finetune.get_config("simclr_v2_10")
+    tuned.method.encoder = net
+    tuned.optimizer.learning_rate = 0.002 * 32  # with selective kernels
+    tuned.start = ("pretrain:params",)
+    itself = _distil(tuned, net)
+    student = dict(name="resnet50", dtype="float32")
+    distil = _distil(tuned, student, temperature=1.0)
+    del distil.method.projector  # the student of itself has none
+    distil.start = ("self_distil:params=extra/teacher",)
+    return {
+        "pretrain": pretrain,
+        "finetune": tuned,
+        "self_distil": itself,
+        "distil": distil,
+    }
+
+
+def _pretrain():
+    config = simclr.get_config("imagenet")
+    config.epochs = 800
+    config.method.depth = 3
+    config.optimizer = _large_lars(config)
+    return config
+
+
+def _distil(tuned, encoder: dict, *, temperature: float = 0.1):
+    """The same recipe for longer; no label is read.
+
+    The temperature is 0.1 for a student of the teacher's size and 1 for a smaller one.
+    """
+    config = finetune.get_config("simclr_v2_100")
+    config.update(epochs=400, batch_size=4096)
+    config.method = dict(
+        name="distillation",
+        encoder=encoder,
+        teacher=tuned.method.encoder.to_dict(),
+        projector=tuned.method.projector.to_dict(),
+        classes=finetune.CLASSES,
+        temperature=temperature,
+    )
+    config.optimizer = _large_lars(config)
+    config.start = ("finetune:params=extra/teacher",)
+    config.fit.without = ()
+    return config
+
+
+def _large_lars(config) -> dict:
+    """The root of the batch scales the rate; the warm-up is a twentieth."""
+    return dict(
+        name="lars",
+        learning_rate=0.1 * 64,
+        weight_decay=1e-4,
+        schedule=common.warmup_cosine(config, warmup_epochs=int(config.epochs) // 20),
+    )
