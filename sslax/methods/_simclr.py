@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from sslax import losses, models
-from sslax.core import Aux, Method, Net, Objective
-from sslax.nets import chain, fold, readings, unfold
+from sslax.arrays import check_positive
+from sslax.core import Method, Net
+from sslax.methods._contrast import contrast
 
 __all__ = ["simclr"]
 
@@ -36,6 +37,10 @@ def simclr(
     Returns:
       A method with groups "encoder" and "projector", for batches of `views.two_views`.
 
+    Raises:
+      ValueError: if the temperature or the scale is not positive; when it is traced,
+        for another number of views or a batch of one.
+
     Example:
       >>> method = simclr(models.convnet(), hidden=128, dim=32)
 
@@ -43,6 +48,7 @@ def simclr(
       Chen et al., A Simple Framework for Contrastive Learning of Visual
       Representations, 2020, arXiv:2002.05709, equation 1 and algorithm 1.
     """
+    check_positive(temperature=temperature, scale=scale)
     projector = models.mlp(
         hidden=hidden,
         dim=dim,
@@ -52,22 +58,8 @@ def simclr(
         init="normal",
         bn_unbiased=False,
     )
-    net = chain(encoder=encoder, projector=projector)
 
-    def init(key, batch):
-        params, stats = net.init(key, batch["views"][0])
-        return params, {"stats": stats}
+    def loss(z1, z2, **_):
+        return scale * losses.nt_xent(z1, z2, temperature=temperature), {}
 
-    def loss(params, extra, batch, *, key, step):
-        del step
-        images = fold(batch["views"])
-        out, stats = net.apply(params, extra["stats"], images, train=True, key=key)
-        z1, z2 = unfold(out["projector"], 2)
-        value = losses.nt_xent(z1, z2, temperature=temperature)
-        return scale * value, Aux({"stats": stats})
-
-    return Method(
-        init=init,
-        objectives={"ssl": Objective(loss=loss)},
-        outputs=readings(net, "encoder", encoder),
-    )
+    return contrast(encoder, projector, loss)
