@@ -257,8 +257,14 @@ def _split(run, source, columns, names, fields) -> Split:
     return Split(
         outputs={name: columns[name] for name in names},
         index=index,
-        labels=columns.get("label") if source.class_names else None,
+        labels=_labels(source, columns),
         class_names=source.class_names,
         fields={name: columns[name] for name in fields},
         images=images_of(run, source, index),
     )
+
+
+def _labels(source: data.Source, columns: Mapping[str, Any]) -> np.ndarray | None:
+    """None too where all are below 0, as sets mark images without a known label."""
+    labels = columns.get("label") if source.class_names else None
+    return None if labels is None or (labels < 0).all() else labels

@@ -1,5 +1,6 @@
 """The full evaluation of a run: baselines beside it, files, features, the report."""
 
+import dataclasses
 import json
 import shutil
 
@@ -181,6 +182,17 @@ def test_without_labels_or_a_test_split_there_is_a_report_without_probes(
     for heading in ("Views", "Nearest neighbours", "Map of the features", "Curves"):
         assert f"<h2>{heading}</h2>" in text
     assert "left out" in capsys.readouterr().out
+
+
+def test_labels_that_are_all_below_0_are_none():
+    made, source = build_run(small()), data.synthetic(size=16, length=8)
+
+    def unknown(indices, draws):
+        return [{**example, "label": -1} for example in source.read(indices, draws)]
+
+    state, read = first_state(made), outputs_of(made, ("features",))
+    assert read(state, source).labels is not None
+    assert read(state, dataclasses.replace(source, read=unknown)).labels is None
 
 
 def test_what_an_evaluation_lacks_is_said_before_training(tmp_path):
