@@ -7,6 +7,7 @@ from configs import recipes
 
 IMAGENET_EXAMPLES = 1_281_167
 CIFAR_EXAMPLES = 50_000
+STL_EXAMPLES = 100_000
 # Few-label probes read up to 100,000 images: three draws of them say enough.
 IMAGENET_PROBES = dict(draws=3)
 
@@ -88,6 +89,18 @@ def cifar10(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     config.evaluate.views = recipes.center(32)
     config.evaluate.every = 10 * config.get_oneway_ref("steps_per_epoch")
     config.evaluate.online_examples = 50_000
+    config.checkpoint.every = 10 * config.get_oneway_ref("steps_per_epoch")
+    return config
+
+
+def stl10(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
+    """The unlabelled images of STL-10 from TFDS, in memory.
+
+    Papers train on the 5,000 labelled ones as well. Those, and the test images, are
+    what a probe of a run reads: configs/finetune.py with --config.start.
+    """
+    config.data.train = "stl10/unlabelled"
+    config.normalize = "stl10"
     config.checkpoint.every = 10 * config.get_oneway_ref("steps_per_epoch")
     return config
 

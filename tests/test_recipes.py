@@ -36,6 +36,19 @@ LARS = {"momentum": 0.9, "trust": 0.001, "exclude": "rank_one"}
 ADAMW = {"name": "adamw", "b1": 0.9, "b2": 0.95, "weight_decay": 0.05}
 ADAMW |= {"exclude": "rank_one", "clip": None}
 
+# Relatives of SimCLR share their code's small recipe.
+DEBIASED = {
+    "batch_size": 256,
+    "epochs": 400,
+    "encoder": {"name": "resnet50", "stem": "cifar", "zero_init": False, **TORCH},
+    "first": {**MOCO, "scale": (0.08, 1.0), "blur": 0.5, "size": 32},
+    "evaluated": {"size": 32, "resize_to": 32},
+    "method": {"hidden": 512, "dim": 128, "temperature": 0.5, "tau_plus": 0.1},
+    "optimizer": {"name": "adam", "b1": 0.9, "b2": 0.999, "eps": 1e-8}
+    | {"weight_decay": 1e-6, "exclude": "none"},
+    "rate": (1e-3, {0: 1.0, 399: 1.0}),
+}
+
 SHEETS = {
     "simclr:imagenet": {
         "batch_size": 4096,
@@ -106,6 +119,8 @@ SHEETS = {
         "optimizer": {"name": "sgd", "weight_decay": 5e-4, "exclude": "none"},
         "rate": (0.06, {0: 1.0, 100: 0.5, 199.9: 0.0}),
     },
+    "debiased:cifar10": {**DEBIASED, "normalize": "cifar10"},
+    "debiased:stl10": {**DEBIASED, "normalize": "cifar10"},
     "mae:base": {
         "batch_size": 4096,
         "epochs": 800,

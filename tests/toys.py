@@ -67,12 +67,16 @@ def classifier():
     return Toy(method, one_view())
 
 
+def debiased():
+    return Toy(methods.debiased(encoder(), hidden=8, dim=4), two_views())
+
+
 def distillation():
     method = methods.distillation(encoder(), encoder(), classes=CLASSES)
     return Toy(method, one_view())
 
 
-_METHODS = (byol, classifier, distillation, mae, moco, rotation, simclr)
+_METHODS = (byol, classifier, debiased, distillation, mae, moco, rotation, simclr)
 TOYS = {f.__name__: f for f in _METHODS}
 
 

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from sslax.methods._byol import byol
 from sslax.methods._classifier import classifier
+from sslax.methods._debiased import debiased
 from sslax.methods._distillation import distillation
 from sslax.methods._mae import mae
 from sslax.methods._moco import moco
 from sslax.methods._rotation import rotation
 from sslax.methods._simclr import simclr
 
-__all__ = ["byol", "classifier", "distillation", "mae", "moco", "rotation", "simclr"]
+__all__ = [
+    "byol",
+    "classifier",
+    "debiased",
+    "distillation",
+    "mae",
+    "moco",
+    "rotation",
+    "simclr",
+]

@@ -68,15 +68,18 @@ def _doubled(x):
     return x.astype(np.float64) if x.dtype == np.float32 else x
 
 
-def follow(method, batches, loss):
-    """Trains, and holds values and updates of the only objective to `loss`."""
+def follow(method, batches, loss, *, slope=None):
+    """Trains, and holds values and updates of the only objective to `loss`.
+
+    The updates are held to `slope`, where what is held still makes it another function.
+    """
     steps = train(method, batches)
     ((name, _),) = method.objectives.items()
     for before, batch, metrics, after in steps:
         value = loss(before.params, before.extra, batch)
         np.testing.assert_allclose(metrics[f"{name}/loss"], value, rtol=1e-9)
         for group in before.params:
-            _hold_to_slope(group, before, batch, after, loss)
+            _hold_to_slope(group, before, batch, after, slope or loss)
     return steps
 
 
@@ -127,6 +130,20 @@ def mlp(x, params):
 def unit(x):
     """Rows of unit length."""
     return x / np.linalg.norm(x, axis=-1, keepdims=True)
+
+
+def projected(params, views, *, together):
+    """Unit projections of views, all in one pass of batch norm or one after the other.
+
+    The encoder is `linear`, the projector an `mlp`.
+    """
+
+    def through(x):
+        return unit(mlp(flat(x, params["encoder"]), params["projector"]))
+
+    if together:
+        return np.split(through(np.concatenate(views)), len(views))
+    return [through(view) for view in views]
 
 
 def cross_entropy(logits, label):
