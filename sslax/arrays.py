@@ -19,6 +19,7 @@ from jaxtyping import Array, Float
 __all__ = [
     "SMALLEST_NORM",
     "at_least_float32",
+    "check_below_one",
     "check_choice",
     "check_count",
     "check_not_empty",
@@ -97,6 +98,20 @@ def unit(
     square = jnp.sum(x * x, axis=axis, keepdims=True)
     zero = square <= SMALLEST_NORM**2
     return jnp.where(zero, 0.0, x) / jnp.sqrt(jnp.where(zero, 1.0, square))
+
+
+def check_below_one(**numbers: float) -> None:
+    """Raises unless every number is in [0, 1).
+
+    Args:
+      **numbers: numbers by their names.
+
+    Raises:
+      ValueError: for the first that is not.
+    """
+    for name, number in numbers.items():
+        if not 0 <= number < 1:
+            raise ValueError(f"{name} must be in [0, 1); got {number}")
 
 
 def check_choice(choices: Iterable[Any], /, **named: Any) -> None:

@@ -6,6 +6,7 @@ import jax
 import optax
 
 from sslax import models
+from sslax.arrays import check_below_one
 from sslax.core import Aux, Method, Net, Objective
 from sslax.nets import chain, features_of, main_output, readings
 
@@ -105,8 +106,7 @@ def classifier(
 def _check(classes, smoothing):
     if classes < 2:
         raise ValueError(f"classes must be at least 2; got {classes}")
-    if not 0 <= smoothing < 1:
-        raise ValueError(f"smoothing must be in [0, 1); got {smoothing}")
+    check_below_one(smoothing=smoothing)
 
 
 def _target(batch, classes, smoothing, dtype):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from sslax import losses, models
-from sslax.arrays import check_positive
+from sslax.arrays import check_below_one, check_positive
 from sslax.core import Method, Net
 from sslax.methods._contrast import contrast
 from sslax.nets import each
 
-__all__ = ["check_prior", "debiased"]
+__all__ = ["debiased"]
 
 
 def debiased(
@@ -54,7 +54,7 @@ def debiased(
       and 8.
     """
     check_positive(temperature=temperature)
-    check_prior(tau_plus)
+    check_below_one(tau_plus=tau_plus)
 
     def loss(z1, z2, **_):
         value = losses.debiased_nt_xent(
@@ -63,12 +63,3 @@ def debiased(
         return value, {}
 
     return contrast(encoder, models.mlp(hidden=hidden, dim=dim), loss, passes=each)
-
-
-def check_prior(tau_plus: float) -> None:
-    """Raises unless it is a chance below 1."""
-    if not 0 <= tau_plus < 1:
-        raise ValueError(
-            "tau_plus, the chance that a negative is of the anchor's class, must be in "
-            f"[0, 1), such as 0.1 with ten classes; got {tau_plus}"
-        )
