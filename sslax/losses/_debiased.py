@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from sslax.arrays import check_below_one
 from sslax.losses._nt_xent import check_pair, positive_and_negatives
 from sslax.losses._numerics import reduced
 
@@ -77,7 +78,7 @@ def hard_negative_nt_xent(
     *,
     temperature: ArrayLike,
     tau_plus: float | int,
-    beta: float | int,
+    beta: ArrayLike,
     normalize: bool = True,
     reduction: str = "mean",
     block_size: int | None = None,
@@ -97,6 +98,7 @@ def hard_negative_nt_xent(
       temperature: above 0; the paper uses 0.5.
       tau_plus: class prior in [0, 1); the paper uses 0.1.
       beta: concentration on hard negatives, 0 or more; the paper uses 1 on CIFAR-10.
+        May be traced, where it follows a schedule.
       normalize: False takes the vectors as they are, for unit vectors.
       reduction: "mean", or "none" for one value per anchor `[2b]`, z1 first.
       block_size: anchors in a block, see `nt_xent`.
@@ -106,7 +108,7 @@ def hard_negative_nt_xent(
 
     Raises:
       ValueError: if shapes differ, if b < 2, if the temperature is not positive, if
-        tau_plus is not in [0, 1) or if beta is negative.
+        tau_plus is not in [0, 1) or if beta is known and negative.
 
     Example:
       >>> import jax.numpy as jnp
@@ -124,11 +126,12 @@ def hard_negative_nt_xent(
       arXiv:2010.04592, equations 4 and 5.
     """
     check_pair(z1, z2, temperature)
-    if not 0 <= tau_plus < 1:
-        raise ValueError(f"tau_plus must lie in [0, 1), got {tau_plus}")
-    if beta < 0:
+    check_below_one(tau_plus=tau_plus)
+    known = not isinstance(beta, jax.core.Tracer)
+    if known and beta < 0:
         raise ValueError(f"beta must be 0 or more, got {beta}")
-    sharpness = (1.0,) if beta == 0 else (1.0 + beta, beta)
+    plain = known and beta == 0
+    sharpness = (1.0,) if plain else (1.0 + beta, beta)
     positive, *sums = positive_and_negatives(
         z1,
         z2,
@@ -138,7 +141,7 @@ def hard_negative_nt_xent(
         sharpness=sharpness,
     )
     log_count = math.log(2.0 * z1.shape[0] - 2.0)
-    weighted = sums[0] if beta == 0 else sums[0] - sums[1] + log_count
+    weighted = sums[0] if plain else sums[0] - sums[1] + log_count
     if tau_plus > 0:
         weighted = _without_positives(weighted, positive, tau_plus, log_count)
         weighted = jnp.maximum(weighted, log_count - 1 / temperature)

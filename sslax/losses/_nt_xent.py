@@ -21,7 +21,7 @@ def positive_and_negatives(
     temperature: ArrayLike,
     normalize: bool,
     block_size: int | None,
-    sharpness: Sequence[float] = (1.0,),
+    sharpness: Sequence[ArrayLike] = (1.0,),
 ) -> tuple[Array, ...]:
     """Per anchor, its positive's score and log-sum-exps of its negatives' scores.
 
