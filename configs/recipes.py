@@ -46,6 +46,20 @@ def moco(size: int, *, scale=(0.2, 1.0), blur: float = 0.5) -> dict:
     return dict(name="two_views", first=view)
 
 
+def instance(size: int, *, flip: float = 0.5, grey_first: bool = False) -> dict:
+    """One view of instance discrimination before SimCLR: strong colours, no blur."""
+    return crop(
+        size,
+        scale=(0.2, 1.0),
+        flip=flip,
+        jitter=(0.4, 0.4, 0.4, 0.4),
+        jitter_prob=1.0,
+        colour="torchvision",
+        grayscale=0.2,
+        grey_first=grey_first,
+    )
+
+
 def byol(size: int, *, blur=(1.0, 0.1), solarize=(0.0, 0.2)) -> dict:
     """Two unlike views of BYOL's code, in TensorFlow: blur and solarisation differ."""
 

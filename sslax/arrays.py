@@ -31,6 +31,7 @@ __all__ = [
     "check_shape",
     "one_float_type",
     "unit",
+    "whole",
 ]
 
 # Below this norm a vector has no direction. The square of it, to the power -3/2, is
@@ -112,6 +113,27 @@ def check_below_one(**numbers: float) -> None:
     for name, number in numbers.items():
         if not 0 <= number < 1:
             raise ValueError(f"{name} must be in [0, 1); got {number}")
+
+
+def whole(x: Any) -> Array:
+    """The same array, whole on every device that is traced for.
+
+    For the small side of a product whose large side lies split over the devices: the
+    partitioner then sends the small one.
+
+    Args:
+      x: an array.
+
+    Returns:
+      The array; outside of a train step nothing is done.
+
+    Example:
+      >>> whole(jnp.ones(2)).tolist()
+      [1.0, 1.0]
+    """
+    if jax.sharding.get_abstract_mesh().empty:
+        return x
+    return jax.lax.with_sharding_constraint(x, jax.sharding.PartitionSpec())
 
 
 def check_choice(choices: Iterable[Any], /, **named: Any) -> None:

@@ -67,6 +67,7 @@ def build_program(
     sharding.check_batch(config["batch_size"], mesh)
     _check_periods(config)
     _check_warmup(config)
+    _check_banks(config)
     method = calls.build(config["method"], Method)
     plain, plain_evaluation = (
         calls.build(spec, Builder)
@@ -136,6 +137,16 @@ def _check_warmup(config: Mapping[str, Any]) -> None:
             f"the warm-up of {warmup} epochs, warmup_epochs, fills the run: epochs="
             f"{epochs}, steps={config['steps']}; give --config.warmup_epochs="
             f"{epochs // 10} or more epochs"
+        )
+
+
+def _check_banks(config: Mapping[str, Any]) -> None:
+    """What keeps something for every image, by its `index`, has a place for each."""
+    places, examples = config["method"].get("examples"), config["examples"]
+    if places is not None and places < examples:
+        raise ValueError(
+            f"the method has a place for each of {places} images, and there are "
+            f"{examples}; give --config.method.examples={examples}"
         )
 
 

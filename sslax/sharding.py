@@ -130,15 +130,16 @@ def check_batch(batch_size: int, mesh: Mesh) -> None:
 
 
 # State with an entry for every image or key: splitting its first axis is natural.
+BANKS = (r"^extra/(.*/)?bank",)
 ROWS = (r"^extra/(.*/)?(queue|bank)",)
 
 
-def replicated(*, rows: Sequence[str] = ()) -> Rule:
-    """Every array whole on every device.
+def replicated(*, rows: Sequence[str] = BANKS) -> Rule:
+    """Every array whole on every device, but memory banks, which grow with the data.
 
     Args:
-      rows: regular expressions of paths, such as `("extra/bank",)`: the first axis of
-        these arrays is split over all devices, where it divides.
+      rows: regular expressions of paths: the first axis of these arrays is split over
+        all devices, where it divides; by default memory banks.
 
     Returns:
       A rule for `layout`.

@@ -181,7 +181,11 @@ def compile_step(
 
 
 def _for_mesh(mesh: Mesh, function: Callable[..., Any]) -> Callable[..., Any]:
-    return platforms.traced_for(mesh.devices.flat[0].platform, function)
+    def placed(*args):
+        with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
+            return function(*args)
+
+    return platforms.traced_for(mesh.devices.flat[0].platform, placed)
 
 
 def _group(params, wrt):

@@ -124,6 +124,18 @@ def test_a_run_shorter_than_its_warm_up_is_told_which_field_to_set():
     assert program(load_of(config)).rates
 
 
+def test_a_bank_smaller_than_the_data_is_refused_before_the_run():
+    config = made("instdisc", "cifar10")
+    config.examples = 60_000
+    assert config.method.examples == 60_000
+    config.method.examples = 50_000
+    message = (
+        "place for each of 50000 images, and there are 60000; give --config.method"
+    )
+    with pytest.raises(ValueError, match=message):
+        program(load_of(config))
+
+
 def test_normalising_is_the_last_step_of_training_and_evaluation():
     config = load("demo", None)
     built = program({**config, "batch_size": 2})

@@ -31,6 +31,9 @@ BYOL |= {"jitter": (0.4, 0.4, 0.2, 0.1), "threshold": 0.5}
 SIMCLR = {**CROP, **COLOURS, **TENSORFLOW, "crop": "tf", "colour": "simclr"}
 MOCO = {**CROP, **COLOURS, **TORCHVISION, "colour": "torchvision"}
 MOCO |= {"jitter": (0.4, 0.4, 0.4, 0.1), "solarize": 0.0}
+INSTANCE = {**CROP, **TORCHVISION, "scale": (0.2, 1.0), "colour": "torchvision"}
+INSTANCE |= {"jitter": (0.4, 0.4, 0.4, 0.4), "jitter_prob": 1.0, "grayscale": 0.2}
+INSTANCE |= {"blur": 0.0, "solarize": 0.0}
 # Optimizers: order of LARS is the function; what is left out of decay and adaptation.
 LARS = {"momentum": 0.9, "trust": 0.001, "exclude": "rank_one"}
 ADAMW = {"name": "adamw", "b1": 0.9, "b2": 0.95, "weight_decay": 0.05}
@@ -121,6 +124,30 @@ SHEETS = {
     },
     "debiased:cifar10": {**DEBIASED, "normalize": "cifar10"},
     "debiased:stl10": {**DEBIASED, "normalize": "cifar10"},
+    "instdisc:imagenet": {
+        "batch_size": 256,
+        "epochs": 200,
+        "normalize": "imagenet",
+        "encoder": {"name": "resnet50", "zero_init": False, "bn_groups": 1, **TORCH},
+        "view": {**INSTANCE, "size": 224, "grey_first": True},
+        "method": {"examples": 1_281_167, "dim": 128, "negatives": 4096}
+        | {"temperature": 0.07, "momentum": 0.5, "proximal": 0.0},
+        "optimizer": {"name": "sgd", "momentum": 0.9, "nesterov": False}
+        | {"weight_decay": 1e-4, "exclude": "none"},
+        "rate": (0.03, {0: 1.0, 119.9: 1.0, 120: 0.1, 160: 0.01}),
+    },
+    "instdisc:cifar10": {
+        "batch_size": 128,
+        "epochs": 200,
+        "normalize": "cifar10",
+        "encoder": {"name": "resnet18", "stem": "cifar", "zero_init": False, **TORCH},
+        "view": {**INSTANCE, "size": 32, "grey_first": True, "flip": 0.0},
+        "method": {"examples": 50_000, "dim": 128, "negatives": None}
+        | {"temperature": 0.1, "momentum": 0.5, "proximal": 0.0},
+        "optimizer": {"name": "sgd", "momentum": 0.9, "nesterov": False}
+        | {"weight_decay": 5e-4, "exclude": "none"},
+        "rate": (0.03, {0: 1.0, 119.9: 1.0, 120: 0.1, 160: 0.01}),
+    },
     "mae:base": {
         "batch_size": 4096,
         "epochs": 800,

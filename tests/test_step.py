@@ -248,9 +248,13 @@ def test_banks_and_queues_split_their_rows_over_all_devices():
     )
     assert specs["extra"] == {"bank": rows, "queue_l": rows, "odd": {"bank": kept}}
     assert specs["params"]["queue"] == kept
-    rule = sharding.replicated(rows=("extra/bank",))
-    specs = jax.tree.map(lambda s: s.spec, sharding.layout(rule, mesh, state))
+    specs = jax.tree.map(
+        lambda s: s.spec, sharding.layout(sharding.replicated(), mesh, state)
+    )
     assert specs["extra"] == {"bank": rows, "queue_l": P(), "odd": {"bank": P()}}
+    rule = sharding.replicated(rows=())
+    specs = jax.tree.map(lambda s: s.spec, sharding.layout(rule, mesh, state))
+    assert specs["extra"]["bank"] == P()
     assert specs["params"]["queue"] == P()
 
 

@@ -205,6 +205,19 @@ def test_the_negative_has_the_background_of_the_query_and_the_key_its_foreground
     assert made["has_negative"].tolist() == [False, True, True, False]
 
 
+def test_a_jitter_of_colours_does_nothing_to_what_is_grey_first():
+    coloured = {"size": 16, "jitter": (0, 0, 0.4, 0.4), "jitter_prob": 1.0}
+    key, image = jax.random.key(0), BATCH["image"]
+    plain = views.view(size=16, grayscale=1.0)(key, image)
+    first, last = (
+        views.view(**coloured, grayscale=1.0, grey_first=early)(key, image)
+        for early in (True, False)
+    )
+    chex.assert_trees_all_close(first, plain, atol=1e-4)
+    assert np.abs(last - plain).max() > 0.01
+    np.testing.assert_allclose(np.ptp(last, axis=-1), 0, atol=1e-6)
+
+
 def test_altered_patches_change_each_patch_on_its_own_and_stay_in_range():
     patches = jnp.broadcast_to(FULL_PATCH, (64, 16, 16, 3))
     made = np.asarray(jax.jit(views.altered_patches())(jax.random.key(2), patches))

@@ -62,6 +62,11 @@ def one_view():
     return views.one_view(view=view())
 
 
+def instdisc():
+    method = methods.instdisc(encoder(), examples=3 * BATCH, dim=4, negatives=6)
+    return Toy(method, one_view())
+
+
 def classifier():
     method = methods.classifier(encoder(), classes=CLASSES, head_norm=True)
     return Toy(method, one_view())
@@ -76,7 +81,17 @@ def distillation():
     return Toy(method, one_view())
 
 
-_METHODS = (byol, classifier, debiased, distillation, mae, moco, rotation, simclr)
+_METHODS = (
+    byol,
+    classifier,
+    debiased,
+    distillation,
+    instdisc,
+    mae,
+    moco,
+    rotation,
+    simclr,
+)
 TOYS = {f.__name__: f for f in _METHODS}
 
 

@@ -17,9 +17,13 @@ from sslax.arrays import (
     check_same_features,
     check_same_shape,
     one_float_type,
+    whole,
 )
 from sslax.losses._info_nce import info_nce_logits
 from sslax.losses._numerics import dot, logsumexp_but, reduced
+
+# All products with a bank of n rows are n numbers a vector, k gathered rows are k d.
+_MUCH_LARGER = 4
 
 
 def nce(
@@ -105,6 +109,11 @@ def bank_scores(
     Raises:
       ValueError: if the shapes do not fit or if the temperature is not positive.
 
+    Note:
+      Where rows of the bank lie on several devices, all products are made where the
+      rows are and `[b k]` of them are sent, rather than `[b k d]` of rows; unless the
+      bank is much larger than what is asked for.
+
     Example:
       >>> import jax.numpy as jnp
       >>> index = jnp.array([[0, 1], [1, 2]])
@@ -123,6 +132,9 @@ def bank_scores(
             f"index {index.shape} must have one row per vector {features.shape}"
         )
     features, bank = one_float_type(features, bank)
+    features, index = whole(features), whole(index)
+    if bank.shape[0] <= _MUCH_LARGER * index.shape[1] * bank.shape[1]:
+        return jnp.take_along_axis(dot(features, bank), index, axis=1) / temperature
     # Gathered rows times one vector each: batched, in full float32 on every backend.
     scores = jnp.einsum(
         "bd,bkd->bk", features, bank[index], precision=jax.lax.Precision.HIGHEST
@@ -136,6 +148,7 @@ def nonparametric_softmax(
     index: Int[Array, " b"],
     *,
     temperature: ArrayLike,
+    size: int | None = None,
     reduction: str = "mean",
 ) -> Float[Array, "*out"]:
     """InstDisc's softmax over the whole bank: every image is a class of its own.
@@ -149,6 +162,7 @@ def nonparametric_softmax(
       bank: unit vectors, one per image of the data set; without gradient.
       index: the image of each vector, in [0, n).
       temperature: above 0; the paper uses 0.07.
+      size: how many rows are of images, where others fill the bank up; None is all.
       reduction: "mean", or "none" for one value per vector `[b]`.
 
     Returns:
@@ -178,10 +192,11 @@ def nonparametric_softmax(
             f"and the bank {bank.shape} two rows or more"
         )
     features, bank = one_float_type(features, bank)
-    logits = dot(features, bank) / temperature
-    own = index[:, None] == jnp.arange(bank.shape[0])[None, :]
+    logits = dot(whole(features), bank) / temperature
+    row = jnp.arange(bank.shape[0])[None, :]
+    own, empty = index[:, None] == row, row >= (bank.shape[0] if size is None else size)
     positive = jnp.sum(jnp.where(own, logits, 0.0), axis=1)
-    odds = logsumexp_but(logits, own) - positive
+    odds = logsumexp_but(logits, own | empty) - positive
     return reduced(jax.nn.softplus(odds), reduction)
 
 
@@ -193,6 +208,7 @@ def cmc(
     temperature: ArrayLike,
     core: bool = False,
     log_constants: Sequence[ArrayLike] | None = None,
+    size: int | None = None,
     epsilon: float | int = 1e-7,
 ) -> Float[Array, ""]:
     """Contrastive multiview coding: every view against the banks of the others.
@@ -210,6 +226,7 @@ def cmc(
       core: pair view 0 with each other view, in both directions, instead of all pairs.
       log_constants: log Z of every ordered pair, in the order (0, 1), (0, 2) ... (1, 0)
         ..., pairs that do not occur left out; None is the softmax contrast.
+      size: how many rows are of images, where others fill the banks up; None is all.
       epsilon: of `nce`; the official code uses 1e-7.
 
     Returns:
@@ -248,7 +265,8 @@ def cmc(
     ]
     if log_constants is None:
         return sum(map(info_nce_logits, scores))
-    log_noise = math.log((index.shape[1] - 1) / banks[0].shape[0])
+    size = banks[0].shape[0] if size is None else size
+    log_noise = math.log((index.shape[1] - 1) / size)
     return sum(
         nce(s, log_noise=log_noise, log_constant=z, epsilon=epsilon)
         for s, z in zip(scores, log_constants, strict=True)

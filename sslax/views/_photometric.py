@@ -45,6 +45,7 @@ def view(
     jitter_prob: float = 0.8,
     colour: str = "torchvision",
     grayscale: float = 0.0,
+    grey_first: bool = False,
     blur: float = 0.0,
     sigma=(0.1, 2.0),
     kernel_size: int | None = None,
@@ -70,6 +71,7 @@ def view(
       jitter_prob: probability of the jitter.
       colour: family of the jitter, `torchvision`, `simclr` or `byol`.
       grayscale: probability of grey.
+      grey_first: grey before the jitter, as InstDisc's code has it.
       blur: probability of blur.
       sigma: range of the blur's standard deviation in pixels.
       kernel_size: taps of the blur; None is a tenth of the size made odd.
@@ -137,6 +139,7 @@ def view(
         antialias=antialias,
         jitter=jitter,
         colour=colour,
+        grey_first=grey_first,
         kernel_size=kernel_size,
         padding=padding,
     )
@@ -162,6 +165,7 @@ def _develop(
     antialias,
     jitter,
     colour,
+    grey_first,
     kernel_size,
     padding,
 ) -> Array:
@@ -176,16 +180,24 @@ def _develop(
     )
     if resize in ("bicubic", "lanczos"):
         x = jnp.clip(x, 0.0, 1.0)
+    if grey_first:
+        x = _greyed(x, drawn)
     if "order" in drawn:
         operations = active_operations(jitter, image.shape[-1])
         x = jitter_rows(x, drawn["amounts"], drawn["order"], operations, colour)
-    if "grey" in drawn:
-        x = jnp.where(per_image(drawn["grey"], x), grey_rows(x), x)
+    if not grey_first:
+        x = _greyed(x, drawn)
     if "sigma" in drawn:
         x = blur_rows(x, drawn["sigma"], kernel_size=kernel_size, padding=padding)
     if "threshold" in drawn:
         x = invert_above(x, per_image(drawn["threshold"], x))
     return from_columns(x, x.dtype)
+
+
+def _greyed(x: Array, drawn: dict[str, Array]) -> Array:
+    if "grey" not in drawn:
+        return x
+    return jnp.where(per_image(drawn["grey"], x), grey_rows(x), x)
 
 
 def _coordinates(region, box, turned) -> Array:

@@ -253,6 +253,22 @@ def test_a_flipped_crop_has_the_same_places():
     assert np.array_equal(turned[0][:, mirror], np.eye(12, dtype=bool))
 
 
+def test_scores_of_a_bank_do_not_depend_on_how_large_it_is():
+    """All products with a small bank, gathered rows of a large one."""
+    x, bank = losses.unit(draw(1, B, D)), losses.unit(draw(2, 9, D))
+    index = jnp.asarray(np.random.default_rng(0).integers(0, 9, (B, 4)))
+    large = jnp.concatenate([bank, jnp.ones((4 * 4 * D, D))])
+    few, many = (
+        losses.bank_scores(x, rows, index, temperature=0.2) for rows in (bank, large)
+    )
+    chex.assert_trees_all_close(few, many, rtol=1e-5, atol=1e-6)
+    softmax = losses.nonparametric_softmax
+    whole, part = (
+        softmax(x, rows, index[:, 0], temperature=0.2, size=9) for rows in (bank, large)
+    )
+    chex.assert_trees_all_close(whole, part, rtol=1e-6)
+
+
 def test_cmc_with_three_views():
     views = [losses.unit(draw(seed, B, D)) for seed in (1, 2, 3)]
     banks = [losses.unit(draw(seed, 9, D)) for seed in (4, 5, 6)]

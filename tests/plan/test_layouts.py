@@ -6,10 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 
-from sslax import plan, sharding, step
+from sslax import methods, plan, sharding, step
 from sslax.core import Aux, Method, Objective
 from tests import toys
+from tests.methods.following import linear
 
 
 def perceptron():
@@ -75,3 +77,36 @@ def test_shuffled_batch_norm_sends_statistics_and_no_image():
     assert moved, "the keys are gathered"
     assert max(c.bytes for c in moved) < image
     assert max(c.bytes for c in found) < 4 * image, "gradients"
+
+
+IMAGES = 2**15
+BANKS = {
+    "softmax": methods.instdisc(linear(8), examples=IMAGES, dim=32, negatives=None),
+    "much noise": methods.instdisc(linear(8), examples=IMAGES, dim=32, negatives=512),
+    "little noise": methods.instdisc(linear(8), examples=IMAGES, dim=32, negatives=8),
+}
+
+
+@pytest.mark.parametrize("name", BANKS)
+@pytest.mark.parametrize("layout", ["replicated", "fsdp"])
+def test_a_bank_lies_by_rows_and_is_never_sent(name, layout):
+    """Nor is what is gathered from it: scores are made where the rows are."""
+
+    def views(key, batch):
+        return {**batch, "views": (batch["image"],)}
+
+    batch = {
+        "image": jax.ShapeDtypeStruct((16, 4, 4, 1), np.float32),
+        "index": jax.ShapeDtypeStruct((16,), np.int32),
+    }
+    rule = {"fsdp": sharding.fsdp(), "replicated": sharding.replicated()}[layout]
+    ways = {"fsdp": 4, "replicated": 1}[layout]
+    args = (BANKS[name], views, batch, rule)
+    mesh, txs = sharding.make_mesh(fsdp=ways), {"ssl": optax.adam(0.1)}
+    _, shapes = step.compile_init(args[0], txs, views, mesh, rule, batch)
+    banks = [v for k, v in shapes.extra.items() if k.startswith("bank")]
+    assert all(b.sharding.spec == jax.P(("data", "fsdp")) for b in banks)
+    found = collectives(*args, fsdp=ways)
+    assert max(c.bytes for c in found) < 4 * IMAGES * 32 / (8 * 8), (
+        "an eighth of a part"
+    )
