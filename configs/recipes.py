@@ -81,6 +81,31 @@ def byol(size: int, *, blur=(1.0, 0.1), solarize=(0.0, 0.2)) -> dict:
     return dict(name="two_views", first=first, second=second)
 
 
+def torch_byol(
+    size: int,
+    *,
+    scale=(0.08, 1.0),
+    blur=(1.0, 0.1),
+    solarize=(0.0, 0.2),
+    name: str = "two_views",
+) -> dict:
+    """BYOL's two unlike views as codes in torchvision have them."""
+
+    def view(blur, solarize):
+        return crop(
+            size,
+            scale=scale,
+            jitter=(0.4, 0.4, 0.2, 0.1),
+            colour="torchvision",
+            grayscale=0.2,
+            blur=blur,
+            solarize=solarize,
+        )
+
+    first, second = (view(*chances) for chances in zip(blur, solarize, strict=True))
+    return dict(name=name, first=first, second=second)
+
+
 def sample(size: int = 28) -> dict:
     """Crops of small grey pictures, whose shape is all there is: no less than 40 %."""
     return crop(size, scale=(0.4, 1.0), jitter=(0.4, 0.4, 0.0, 0.0))
@@ -104,6 +129,8 @@ PROBES = {
     ),
     "byol": dict(optimizer="nesterov", learning_rate=0.2, epochs=80),
     "moco": dict(learning_rate=30.0, batch_size=256, epochs=100, milestones=(60, 80)),
+    "moco_v3": dict(learning_rate=3.0, batch_size=1024, epochs=90),
+    "moco_v3_resnet": dict(learning_rate=0.1, batch_size=1024, epochs=90),
     "mae": dict(
         optimizer="lars",
         learning_rate=0.1,

@@ -65,13 +65,18 @@ def ema(old: Any, new: Any, *, momentum: ArrayLike) -> Any:
 
 
 def follows(
-    groups: Sequence[str], *, momentum: Callable[..., ArrayLike] | ArrayLike
+    groups: Sequence[str],
+    *,
+    momentum: Callable[..., ArrayLike] | ArrayLike,
+    ahead: bool = False,
 ) -> Callable[..., tuple[Any, Any]]:
     """The usual `after_update`: a teacher follows the student by EMA.
 
     Args:
       groups: names of the parameter groups that `extra["teacher"]` holds.
       momentum: a number, or a schedule of it by the step of the update.
+      ahead: the average belongs to the next step and has its momentum. MoCo v3 and
+        PixPro average at the head of a step, with the weights that the last one left.
 
     Returns:
       `(params, extra, *, step) -> (params, extra)`.
@@ -92,7 +97,7 @@ def follows(
 
     def after_update(params, extra, *, step):
         student = {name: params[name] for name in groups}
-        value = momentum(step) if callable(momentum) else momentum
+        value = momentum(step + ahead) if callable(momentum) else momentum
         return params, {
             **extra,
             "teacher": ema(extra["teacher"], student, momentum=value),

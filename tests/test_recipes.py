@@ -34,10 +34,17 @@ MOCO |= {"jitter": (0.4, 0.4, 0.4, 0.1), "solarize": 0.0}
 INSTANCE = {**CROP, **TORCHVISION, "scale": (0.2, 1.0), "colour": "torchvision"}
 INSTANCE |= {"jitter": (0.4, 0.4, 0.4, 0.4), "jitter_prob": 1.0, "grayscale": 0.2}
 INSTANCE |= {"blur": 0.0, "solarize": 0.0}
+TORCH_BYOL = {**CROP, **COLOURS, **TORCHVISION, "colour": "torchvision"}
+TORCH_BYOL |= {"jitter": (0.4, 0.4, 0.2, 0.1), "threshold": 0.5}
 # Optimizers: order of LARS is the function; what is left out of decay and adaptation.
 LARS = {"momentum": 0.9, "trust": 0.001, "exclude": "rank_one"}
 ADAMW = {"name": "adamw", "b1": 0.9, "b2": 0.95, "weight_decay": 0.05}
 ADAMW |= {"exclude": "rank_one", "clip": None}
+MOCO_V3 = {"hidden": 4096, "dim": 256}
+MOCO_VIT = {"name": "vit", "patch_size": 16, "positions": "sincos_row", "pool": "cls"}
+MOCO_VIT |= {"init": "xavier_qkv", "freeze_patches": True, "drop_path": 0.0}
+MOCO_ADAMW = {"name": "adamw", "b1": 0.9, "b2": 0.999, "weight_decay": 0.1}
+MOCO_ADAMW |= {"exclude": "none", "clip": None, "match": ("patch_embed",)}
 
 # Relatives of SimCLR share their code's small recipe.
 DEBIASED = {
@@ -147,6 +154,50 @@ SHEETS = {
         "optimizer": {"name": "sgd", "momentum": 0.9, "nesterov": False}
         | {"weight_decay": 5e-4, "exclude": "none"},
         "rate": (0.03, {0: 1.0, 119.9: 1.0, 120: 0.1, 160: 0.01}),
+    },
+    "moco_v3:imagenet": {
+        "batch_size": 4096,
+        "epochs": 300,
+        "normalize": "imagenet",
+        "encoder": {**MOCO_VIT, "size": "small", "heads": 12},
+        "first": {**TORCH_BYOL, "blur": 1.0, "solarize": 0.0, "size": 224},
+        "second": {**TORCH_BYOL, "blur": 0.1, "solarize": 0.2, "size": 224},
+        "method": {**MOCO_V3, "depth": 3, "predictor_norm": True, "temperature": 0.2},
+        "momentum": {0: 0.99, 150: 0.995, 300: 1.0},
+        "optimizer": MOCO_ADAMW,
+        "rate": (2.4e-3, {0: 0.0, 40: 1.0, 170: 0.5, 300: 0.0}),
+    },
+    "moco_v3:base": {
+        "batch_size": 4096,
+        "epochs": 300,
+        "encoder": {**MOCO_VIT, "size": "base", "heads": None},
+        "method": {**MOCO_V3, "depth": 3, "predictor_norm": True, "temperature": 0.2},
+        "optimizer": MOCO_ADAMW,
+        "rate": (2.4e-3, {40: 1.0, 300: 0.0}),
+    },
+    "moco_v3:resnet50": {
+        "batch_size": 4096,
+        "epochs": 300,
+        "normalize": "imagenet",
+        "encoder": {"name": "resnet50", "zero_init": True, "bn_groups": 1, **TORCH},
+        "first": {**TORCH_BYOL, "scale": (0.2, 1.0), "blur": 1.0, "solarize": 0.0},
+        "second": {**TORCH_BYOL, "scale": (0.2, 1.0), "blur": 0.1, "solarize": 0.2},
+        "method": {**MOCO_V3, "depth": 2, "predictor_norm": False, "temperature": 1.0},
+        "momentum": {0: 0.99, 150: 0.995, 300: 1.0},
+        "optimizer": {"name": "lars_byol", **LARS, "weight_decay": 1e-6},
+        "rate": (4.8, {0: 0.0, 10: 1.0, 155: 0.5, 300: 0.0}),
+    },
+    "moco_v3:cifar10": {
+        "batch_size": 256,
+        "epochs": 1000,
+        "normalize": "cifar10",
+        "encoder": {"name": "resnet18", "stem": "cifar", **TORCH},
+        "first": {**TORCH_BYOL, "blur": 0.0, "solarize": 0.0, "size": 32},
+        "second": {**TORCH_BYOL, "blur": 0.0, "solarize": 0.2, "size": 32},
+        "method": {**MOCO_V3, "depth": 2, "predictor_norm": False, "temperature": 0.2},
+        "momentum": {0: 0.99, 1000: 1.0},
+        "optimizer": {"name": "lars_byol", **LARS, "weight_decay": 1e-6},
+        "rate": (0.3, {0: 0.0, 10: 1.0, 1000: 0.0}),
     },
     "mae:base": {
         "batch_size": 4096,

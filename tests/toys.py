@@ -44,6 +44,11 @@ def moco():
     return Toy(method, two_views())
 
 
+def moco_v3():
+    method = methods.moco_v3(encoder(), hidden=8, dim=4, depth=2, temperature=1.0)
+    return Toy(method, two_views())
+
+
 def mae():
     method = methods.mae(
         models.mae_encoder(width=8, depth=1, heads=2, patch_size=4),
@@ -89,6 +94,7 @@ _METHODS = (
     instdisc,
     mae,
     moco,
+    moco_v3,
     rotation,
     simclr,
 )

@@ -9,6 +9,7 @@ from sslax.methods._distillation import distillation
 from sslax.methods._instdisc import instdisc
 from sslax.methods._mae import mae
 from sslax.methods._moco import moco
+from sslax.methods._moco_v3 import moco_v3
 from sslax.methods._rotation import rotation
 from sslax.methods._simclr import simclr
 
@@ -20,6 +21,7 @@ __all__ = [
     "instdisc",
     "mae",
     "moco",
+    "moco_v3",
     "rotation",
     "simclr",
 ]

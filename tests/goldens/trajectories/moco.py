@@ -57,7 +57,7 @@ def moco(case):
     )
     extra = {
         "stats": stats,
-        "teacher": jax.tree.map(lambda t, p: m * t + (1 - m) * p, behind, params),
+        "teacher": steps.ahead(behind, params, m),
         "teacher_stats": teacher_stats,
         "queue": queue,
         "head": case["arrays"]["init/queue/queue_ptr"][0].astype(np.int32),
@@ -65,9 +65,7 @@ def moco(case):
     metrics, state = steps.run(
         method, {"ssl": _optimizer(case)}, batches, params, extra
     )
-    back = jax.tree.map(
-        lambda t, p: (t - (1 - m) * p) / m, state.extra["teacher"], state.params
-    )
+    back = steps.behind(state, m)
     moved = NAMES.write(steps.buffers(state), {}, online)
     return {
         "loss": metrics["ssl/loss"],

@@ -77,6 +77,19 @@ def same(**values):
             raise ValueError(f"{name} is {one} and {other} in the same case")
 
 
+def ahead(teacher, params, m):
+    """The teacher one average later, where the official step begins with it."""
+    student = {k: params[k] for k in teacher}
+    return jax.tree.map(lambda t, s: m * t + (1 - m) * s, teacher, student)
+
+
+def behind(state, m):
+    """The teacher of a state one average earlier: the inverse of `ahead`."""
+    teacher = state.extra["teacher"]
+    student = {k: state.params[k] for k in teacher}
+    return jax.tree.map(lambda t, s: (t - (1 - m) * s) / m, teacher, student)
+
+
 def later(schedule, steps):
     """A schedule that begins so many steps after its start."""
     return lambda step: schedule(step + steps)
@@ -135,15 +148,18 @@ def run(method, txs, batches, params, extra, *, accumulate=1):
     return metrics, state
 
 
-def buffers(state, objective="ssl"):
-    """The momentum of an optimizer, a tree like the parameters.
+def buffers(state, objective="ssl", *, kept="trace"):
+    """The momentum of an optimizer, or another that it keeps, like the parameters.
 
-    Groups of parameters have a tree each, with holes where the others are.
+    Groups of parameters have a tree each, with holes where the others are; those that
+    are frozen have none.
     """
-    found = optax.tree_utils.tree_get_all_with_path(state.opt[objective], "trace")
+    found = optax.tree_utils.tree_get_all_with_path(state.opt[objective], kept)
     trees = [tree for _, tree in found]
     return jax.tree.map(
-        lambda *leaves: next(x for x in leaves if not isinstance(x, optax.MaskedNode)),
+        lambda *leaves: next(
+            (x for x in leaves if not isinstance(x, optax.MaskedNode)), None
+        ),
         *trees,
         is_leaf=lambda x: isinstance(x, optax.MaskedNode),
     )
