@@ -106,6 +106,39 @@ def torch_byol(
     return dict(name=name, first=first, second=second)
 
 
+# Pillow's blur, of two papers with small crops, has no window: 8 pixels on each side
+# are four deviations.
+_WIDE = 17
+
+
+def swav(size: int, *, small: int, count: int = 6) -> dict:
+    """Two large crops and several small ones of SwAV's code, in torchvision."""
+
+    def view(size, scale):
+        return crop(
+            size,
+            scale=scale,
+            jitter=(0.8, 0.8, 0.8, 0.2),
+            colour="torchvision",
+            grayscale=0.2,
+            blur=0.5,
+            kernel_size=_WIDE,
+        )
+
+    return dict(
+        name="multi_crop",
+        first=view(size, (0.14, 1.0)),
+        small=view(small, (0.05, 0.14)),
+        count=count,
+    )
+
+
+def sample_crops(size: int = 28, *, small: int = 16, count: int = 4) -> dict:
+    """Crops of small grey pictures, and smaller parts of them."""
+    part = crop(small, scale=(0.1, 0.4), jitter=(0.4, 0.4, 0.0, 0.0))
+    return dict(name="multi_crop", first=sample(size), small=part, count=count)
+
+
 def sample(size: int = 28) -> dict:
     """Crops of small grey pictures, whose shape is all there is: no less than 40 %."""
     return crop(size, scale=(0.4, 1.0), jitter=(0.4, 0.4, 0.0, 0.0))
@@ -131,6 +164,7 @@ PROBES = {
     "moco": dict(learning_rate=30.0, batch_size=256, epochs=100, milestones=(60, 80)),
     "moco_v3": dict(learning_rate=3.0, batch_size=1024, epochs=90),
     "moco_v3_resnet": dict(learning_rate=0.1, batch_size=1024, epochs=90),
+    "swav": dict(learning_rate=0.3, epochs=100, weight_decay=1e-6),
     "mae": dict(
         optimizer="lars",
         learning_rate=0.1,

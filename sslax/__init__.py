@@ -47,6 +47,7 @@ _NAMES = {
     "each": "nets",
     "features_of": "nets",
     "main_output": "nets",
+    "project_crops": "nets",
     "readings": "nets",
     "unfold": "nets",
     "compile_step": "step",

@@ -19,6 +19,7 @@ __all__ = [
     "features_of",
     "fold",
     "main_output",
+    "project_crops",
     "readings",
     "unfold",
     "views_of",
@@ -148,7 +149,7 @@ def each(
 
 
 def by_size(
-    net: Net, params: Any, stats: Any, views: Sequence[Array], *, key: Array
+    net: Net, params: Any, stats: Any, views: Sequence[Array], *, key: Array | None
 ) -> tuple[list[Any], Any]:
     """Trains on views of several sizes, those of one size in one pass (multi-crop).
 
@@ -157,7 +158,7 @@ def by_size(
       params: its parameters.
       stats: its statistics, passed from size to size.
       views: arrays `[b h w c]`, those of one size beside each other.
-      key: of dropout; every pass draws its own.
+      key: of dropout; every pass draws its own. None drops nothing.
 
     Returns:
       The output of each view, and the statistics after the last pass.
@@ -168,15 +169,51 @@ def by_size(
         while stop < len(views) and views[stop].shape == views[start].shape:
             stop += 1
         group, count = views[start:stop], stop - start
-        out, stats = net.apply(
-            params, stats, fold(group), train=True, key=jax.random.fold_in(key, start)
-        )
+        own = None if key is None else jax.random.fold_in(key, start)
+        out, stats = net.apply(params, stats, fold(group), train=True, key=own)
         parts = jax.tree.map(lambda x, n=count: unfold(x, n), out)
         outputs += [
             jax.tree.map(lambda _, part, i=i: part[i], out, parts) for i in range(count)
         ]
         start = stop
     return outputs, stats
+
+
+def project_crops(
+    encoder: Net,
+    head: Net,
+    params: Any,
+    stats: Any,
+    views: Sequence[Array],
+    *,
+    key: Array | None,
+) -> tuple[Any, dict[str, Any]]:
+    """Trains an encoder and a head on views of several sizes (multi-crop).
+
+    The encoder passes once for each size, the head once for all views: batch norm in
+    the encoder sees the views of one size, in the head all of them.
+
+    Args:
+      encoder: images to features [b d].
+      head: takes the encoder's main output.
+      params: parameters of both, under "encoder" and "head".
+      stats: their statistics, under the same names.
+      views: arrays `[b h w c]`, those of one size beside each other.
+      key: of dropout; None drops nothing.
+
+    Returns:
+      The output of the head, whose arrays are `[v b ...]`, and the statistics after.
+    """
+    keys = (None, None) if key is None else jax.random.split(key)
+    found, encoder_stats = by_size(
+        encoder, params["encoder"], stats["encoder"], views, key=keys[0]
+    )
+    features = fold([main_output(encoder, one) for one in found])
+    out, head_stats = head.apply(
+        params["head"], stats["head"], features, train=True, key=keys[1]
+    )
+    out = jax.tree.map(lambda x: jnp.stack(unfold(x, len(views))), out)
+    return out, {"encoder": encoder_stats, "head": head_stats}
 
 
 def fold(views: Sequence[Array]) -> Array:
@@ -207,16 +244,19 @@ def unfold(x: Array, count: int) -> tuple[Array, ...]:
     return tuple(parts[:, i] for i in range(count))
 
 
-def views_of(batch: Batch, count: int, *, least: int = 1) -> tuple[Array, ...]:
+def views_of(
+    batch: Batch, count: int, *, least: int = 1, more: bool = False
+) -> tuple[Array, ...]:
     """The views of a batch, checked as a loss is traced: before the first step.
 
     Args:
       batch: a batch that views have made.
       count: how many views the method takes.
       least: how few images it takes: 2 where they are compared with each other.
+      more: whether it takes more views as well, as with multi-crop.
 
     Returns:
-      `count` arrays `[b ...]`.
+      `count` arrays `[b ...]`, or more.
 
     Raises:
       ValueError: for another number of views, or fewer images.
@@ -229,9 +269,10 @@ def views_of(batch: Batch, count: int, *, least: int = 1) -> tuple[Array, ...]:
       ValueError: the method takes 2 views of an image; got 1
     """
     views = tuple(batch["views"])
-    if len(views) != count:
+    if len(views) < count or (len(views) > count and not more):
+        wanted = f"{count} or more" if more else count
         raise ValueError(
-            f"the method takes {count} views of an image; got {len(views)}"
+            f"the method takes {wanted} views of an image; got {len(views)}"
         )
     check_count(least, **{f"view {i}": view for i, view in enumerate(views)})
     return views

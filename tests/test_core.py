@@ -8,7 +8,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from sslax.core import Net, State
-from sslax.nets import by_size, chain, each, features_of, fold, readings, unfold
+from sslax.nets import (
+    by_size,
+    chain,
+    each,
+    features_of,
+    fold,
+    project_crops,
+    readings,
+    unfold,
+)
 
 
 def scale_by(name_key):
@@ -99,6 +108,27 @@ def test_by_size_passes_neighbours_of_one_size_together():
     assert values == [-1.0, 1.0, -2.0, -1.0, 3.0]
     assert [out["out"].shape for out in outs] == [(2, 4)] * 2 + [(2, 3)] * 3
     assert stats["passes"] == 2
+
+
+def test_crops_pass_the_encoder_by_size_and_the_head_together():
+    views = [jnp.full((2, n), float(i)) for i, n in enumerate((4, 4, 3))]
+
+    def apply(params, stats, x, *, train=False, key=None):
+        assert (train, key) == (True, None)
+        return x.mean(axis=-1, keepdims=True), {"passes": stats["passes"] + 1}
+
+    encoder, stats = Net(lambda key, x: ({}, {}), apply), {"passes": 0}
+    out, stats = project_crops(
+        encoder,
+        sum_of_batch(),
+        {"encoder": {}, "head": {}},
+        {"encoder": stats, "head": stats},
+        views,
+        key=None,
+    )
+    assert out["out"].shape == (3, 2, 1)
+    assert out["out"][:, 0, 0].tolist() == [-1.0, 0.0, 1.0]
+    assert stats == {"encoder": {"passes": 2}, "head": {"passes": 1}}
 
 
 def test_state_is_a_pytree():

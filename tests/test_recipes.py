@@ -36,8 +36,15 @@ INSTANCE |= {"jitter": (0.4, 0.4, 0.4, 0.4), "jitter_prob": 1.0, "grayscale": 0.
 INSTANCE |= {"blur": 0.0, "solarize": 0.0}
 TORCH_BYOL = {**CROP, **COLOURS, **TORCHVISION, "colour": "torchvision"}
 TORCH_BYOL |= {"jitter": (0.4, 0.4, 0.2, 0.1), "threshold": 0.5}
+SWAV = {**CROP, **COLOURS, **TORCHVISION, "colour": "torchvision", "blur": 0.5}
+SWAV |= {"jitter": (0.8, 0.8, 0.8, 0.2), "solarize": 0.0}
+# Three rounds of Sinkhorn, a head that is not wide.
+CODES = {"hidden": 2048, "dim": 128, "prototypes": 3000, "temperature": 0.1}
+CODES |= {"epsilon": 0.05, "iterations": 3}
 # Optimizers: order of LARS is the function; what is left out of decay and adaptation.
 LARS = {"momentum": 0.9, "trust": 0.001, "exclude": "rank_one"}
+LARC = {"name": "larc", "momentum": 0.9, "weight_decay": 1e-6, "eps": 1e-8}
+LARC |= {"match": ("prototypes",)}
 ADAMW = {"name": "adamw", "b1": 0.9, "b2": 0.95, "weight_decay": 0.05}
 ADAMW |= {"exclude": "rank_one", "clip": None}
 MOCO_V3 = {"hidden": 4096, "dim": 256}
@@ -199,6 +206,42 @@ SHEETS = {
         "optimizer": {"name": "lars_byol", **LARS, "weight_decay": 1e-6},
         "rate": (0.3, {0: 0.0, 10: 1.0, 1000: 0.0}),
     },
+    "swav:imagenet": {
+        "batch_size": 4096,
+        "epochs": 800,
+        "normalize": "swav",
+        "encoder": {"name": "resnet50", "zero_init": False, "bn_groups": 1, **TORCH},
+        "first": {**SWAV, "scale": (0.14, 1.0), "size": 224},
+        "small": {**SWAV, "scale": (0.05, 0.14), "size": 96},
+        "views": {"name": "multi_crop", "second": None, "count": 6},
+        "evaluated": {"resize_to": 256, "fraction": None, "size": 224},
+        "method": {**CODES, "queue_size": 0},
+        "optimizer": {**LARC, "trust": 0.001, "clip": False, "exclude": "none"}
+        | {"steps": 312},
+        "rate": (4.8, {0: 1 / 16, 5: 17 / 32, 10: 1.0, 405: 0.5, 800: 1e-3}),
+    },
+    "swav:imagenet_256": {
+        "batch_size": 256,
+        "epochs": 400,
+        "normalize": "swav",
+        "encoder": {"name": "resnet50", "zero_init": False, **TORCH},
+        "small": {**SWAV, "scale": (0.05, 0.14), "size": 96},
+        "method": {**CODES, "queue_size": 3840, "queue_start": 15 * 5004},
+        "optimizer": {**LARC, "trust": 0.001, "clip": False, "steps": 5004},
+        "rate": (0.6, {0: 1.0, 200: 0.5, 400: 1e-3}),
+    },
+    "swav:cifar10": {
+        "batch_size": 256,
+        "epochs": 1000,
+        "normalize": "cifar10",
+        "encoder": {"name": "resnet18", "stem": "cifar", **TORCH},
+        "first": {**SWAV, "resize": "bicubic", "size": 32},
+        "views": {"name": "two_views", "second": None},
+        "method": {**CODES, "queue_size": 3840, "queue_start": 50 * 195},
+        "optimizer": {**LARC, "trust": 0.02, "clip": True, "exclude": "rank_one"}
+        | {"steps": 2 * 195},
+        "rate": (0.6, {0: 0.0, 10: 1.0, 505: 0.5, 1000: 0.0}),
+    },
     "mae:base": {
         "batch_size": 4096,
         "epochs": 800,
@@ -268,7 +311,7 @@ def resolved(spec):
 
 def parts(config):
     """The calls of a config that a sheet speaks of, by what they are."""
-    found = {k: resolved(v) for k, v in config.items() if k in ("method", "optimizer")}
+    found = {k: resolved(config[k]) for k in ("method", "optimizer", "views")}
     for call in (config["method"], config["views"]):
         found |= {k: resolved(v) for k, v in call.items() if isinstance(v, Mapping)}
     found["evaluated"] = resolved(config["evaluate"]["views"]["view"])

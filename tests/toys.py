@@ -49,6 +49,10 @@ def moco_v3():
     return Toy(method, two_views())
 
 
+def multi_crop():
+    return views.multi_crop(first=view(), small=views.view(size=SIZE // 2), count=2)
+
+
 def mae():
     method = methods.mae(
         models.mae_encoder(width=8, depth=1, heads=2, patch_size=4),
@@ -57,6 +61,13 @@ def mae():
     )
     mask = views.hide_patches(patch_size=4, ratio=0.75)
     return Toy(method, views.masked(view=views.view(size=SIZE), mask=mask))
+
+
+def swav():
+    method = methods.swav(
+        encoder(), hidden=8, dim=4, prototypes=6, queue_size=BATCH, queue_start=1
+    )
+    return Toy(method, multi_crop())
 
 
 def rotation():
@@ -97,6 +108,7 @@ _METHODS = (
     moco_v3,
     rotation,
     simclr,
+    swav,
 )
 TOYS = {f.__name__: f for f in _METHODS}
 

@@ -12,6 +12,7 @@ from sslax.methods._moco import moco
 from sslax.methods._moco_v3 import moco_v3
 from sslax.methods._rotation import rotation
 from sslax.methods._simclr import simclr
+from sslax.methods._swav import swav
 
 __all__ = [
     "byol",
@@ -24,4 +25,5 @@ __all__ = [
     "moco_v3",
     "rotation",
     "simclr",
+    "swav",
 ]

@@ -15,7 +15,7 @@ from sslax.core import Net
 from sslax.models._batch_norm import BatchNorm, Order
 from sslax.models._heads import MLP
 from sslax.models._layers import Dense, dense_init
-from sslax.models._nets import compute_dtype, from_linen
+from sslax.models._nets import check_widths, compute_dtype, from_linen
 
 __all__ = ["swav_head", "unit_prototypes"]
 
@@ -70,7 +70,7 @@ def swav_head(
       its cosines with the prototypes `[... prototypes]`.
 
     Raises:
-      ValueError: a depth below 1, or an unknown dtype.
+      ValueError: a depth or width below 1, or an unknown dtype.
 
     Example:
       >>> import jax
@@ -87,6 +87,7 @@ def swav_head(
     """
     if depth < 1:
         raise ValueError(f"depth is {depth}; a head has at least 1 layer")
+    check_widths(hidden=hidden, dim=dim, prototypes=prototypes)
     compute = compute_dtype(dtype)
     norm = partial(BatchNorm, groups=bn_groups, dtype=compute)
     projector = partial(

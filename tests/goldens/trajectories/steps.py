@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import jax
@@ -38,6 +39,14 @@ def has(case, name):
 def inputs(case, name):
     """`step<k>/in/<name>`, one after the other: `[steps ...]`."""
     return _stacked(case, f"in/{name}")
+
+
+def views(case):
+    """The views of every step, however many there are."""
+    names = itertools.takewhile(
+        lambda name: has(case, f"in/{name}"), (f"view{i}" for i in itertools.count())
+    )
+    return tuple(inputs(case, name) for name in names)
 
 
 def _stacked(case, name):
