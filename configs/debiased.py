@@ -26,8 +26,9 @@ def small(config, method: dict):
     config.evaluate.online = (dict(name="knn", k=200, temperature=0.5),)
     config.views = recipes.moco(32, scale=(0.08, 1.0))
     encoder = dict(name="resnet50", dtype="float32", stem="cifar", zero_init=False)
-    config.method = dict(encoder=encoder, hidden=512, dim=128, temperature=0.5)
-    config.method.update(method)
+    config.method = dict(
+        encoder=encoder, hidden=512, dim=128, temperature=0.5, **method
+    )
     config.optimizer = dict(name="adam", learning_rate=1e-3, weight_decay=1e-6)
     return config
 

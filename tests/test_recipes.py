@@ -65,6 +65,8 @@ DEBIASED = {
     | {"weight_decay": 1e-6, "exclude": "none"},
     "rate": (1e-3, {0: 1.0, 399: 1.0}),
 }
+HARD = {**DEBIASED, "normalize": "cifar10"}
+HARD |= {"method": {**DEBIASED["method"], "beta": 1.0}}
 
 SHEETS = {
     "simclr:imagenet": {
@@ -242,6 +244,9 @@ SHEETS = {
         | {"steps": 2 * 195},
         "rate": (0.6, {0: 0.0, 10: 1.0, 505: 0.5, 1000: 0.0}),
     },
+    "hard_negatives:cifar10": HARD,
+    "hard_negatives:stl10": HARD,
+    "hard_negatives:stl10_annealed": {**HARD, "method": DEBIASED["method"]},
     "mae:base": {
         "batch_size": 4096,
         "epochs": 800,

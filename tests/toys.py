@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sslax import methods, models, views
+from sslax import methods, models, schedules, views
 from sslax.core import Method
 
 SIZE, BATCH, CLASSES = 16, 16, 4
@@ -97,11 +97,19 @@ def distillation():
     return Toy(method, one_view())
 
 
+def hard_negatives():
+    beta = schedules.ramp(start=2.0, end=0.0, steps=2)
+    return Toy(
+        methods.hard_negatives(encoder(), hidden=8, dim=4, beta=beta), two_views()
+    )
+
+
 _METHODS = (
     byol,
     classifier,
     debiased,
     distillation,
+    hard_negatives,
     instdisc,
     mae,
     moco,

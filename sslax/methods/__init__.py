@@ -6,6 +6,7 @@ from sslax.methods._byol import byol
 from sslax.methods._classifier import classifier
 from sslax.methods._debiased import debiased
 from sslax.methods._distillation import distillation
+from sslax.methods._hard_negatives import hard_negatives
 from sslax.methods._instdisc import instdisc
 from sslax.methods._mae import mae
 from sslax.methods._moco import moco
@@ -19,6 +20,7 @@ __all__ = [
     "classifier",
     "debiased",
     "distillation",
+    "hard_negatives",
     "instdisc",
     "mae",
     "moco",

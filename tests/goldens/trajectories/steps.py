@@ -49,6 +49,11 @@ def views(case):
     return tuple(inputs(case, name) for name in names)
 
 
+def used(case, name):
+    """What each step used, `step<k>/hyper/<name>`: `[steps]`."""
+    return _stacked(case, f"hyper/{name}").astype(np.float64)
+
+
 def _stacked(case, name):
     rows = [case["arrays"][f"step{k}/{name}"] for k in range(count(case))]
     return np.stack(rows)
@@ -64,7 +69,7 @@ def agree(case, name, wanted):
     """
     if not has(case, f"hyper/{name}"):
         return
-    table = _stacked(case, f"hyper/{name}").astype(np.float64)
+    table = used(case, name)
     if callable(wanted):
         values = _values(wanted, len(table))
     else:
