@@ -247,6 +247,17 @@ SHEETS = {
     "hard_negatives:cifar10": HARD,
     "hard_negatives:stl10": HARD,
     "hard_negatives:stl10_annealed": {**HARD, "method": DEBIASED["method"]},
+    "invaspread:cifar10": {
+        "batch_size": 128,
+        "epochs": 301,
+        "normalize": "cifar10",
+        "encoder": {"name": "resnet18", "stem": "cifar", "zero_init": False, **TORCH},
+        "first": {**INSTANCE, "size": 32, "grey_first": False, "flip": 0.5},
+        "method": {"dim": 128, "temperature": 0.1, "negative_weight": 1.0},
+        "optimizer": {"name": "sgd", "momentum": 0.9, "nesterov": False}
+        | {"weight_decay": 5e-4, "exclude": "none"},
+        "rate": (0.03, {0: 1.0, 119.9: 1.0, 120: 0.1, 160: 0.05, 200: 0.01}),
+    },
     "mae:base": {
         "batch_size": 4096,
         "epochs": 800,

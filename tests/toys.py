@@ -83,6 +83,10 @@ def instdisc():
     return Toy(method, one_view())
 
 
+def invaspread():
+    return Toy(methods.invaspread(encoder(), dim=4), two_views())
+
+
 def classifier():
     method = methods.classifier(encoder(), classes=CLASSES, head_norm=True)
     return Toy(method, one_view())
@@ -111,6 +115,7 @@ _METHODS = (
     distillation,
     hard_negatives,
     instdisc,
+    invaspread,
     mae,
     moco,
     moco_v3,

@@ -8,6 +8,7 @@ from sslax.methods._debiased import debiased
 from sslax.methods._distillation import distillation
 from sslax.methods._hard_negatives import hard_negatives
 from sslax.methods._instdisc import instdisc
+from sslax.methods._invaspread import invaspread
 from sslax.methods._mae import mae
 from sslax.methods._moco import moco
 from sslax.methods._moco_v3 import moco_v3
@@ -22,6 +23,7 @@ __all__ = [
     "distillation",
     "hard_negatives",
     "instdisc",
+    "invaspread",
     "mae",
     "moco",
     "moco_v3",
