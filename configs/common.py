@@ -148,6 +148,16 @@ def warmup_cosine(config, *, warmup_epochs: int, **kwargs) -> dict:
     )
 
 
+def cosine_by_epoch(config) -> dict:
+    """A cosine over the whole run whose rate is set once an epoch."""
+    ref = config.get_oneway_ref
+    return dict(
+        name="by_epoch",
+        schedule=dict(name="warmup_cosine", steps=ref("epochs")),
+        steps_per_epoch=ref("steps_per_epoch"),
+    )
+
+
 def scaled(config, base_rate: float, *, per: int = 256):
     """A learning rate that scales with the batch: base x batch / 256."""
     return base_rate * config.get_oneway_ref("batch_size") / per

@@ -21,16 +21,6 @@ def _groups(config, size: int):
     return 1 + (config.get_oneway_ref("batch_size") - 1) // size
 
 
-def _cosine_by_epoch(config) -> dict:
-    """The official code sets the rate once an epoch."""
-    ref = config.get_oneway_ref
-    return dict(
-        name="by_epoch",
-        schedule=dict(name="warmup_cosine", steps=ref("epochs")),
-        steps_per_epoch=ref("steps_per_epoch"),
-    )
-
-
 def _imagenet():
     config = common.imagenet(
         common.base(examples=common.IMAGENET_EXAMPLES, epochs=200, batch_size=256)
@@ -55,7 +45,7 @@ def _imagenet():
         name="sgd",
         learning_rate=common.scaled(config, 0.03),
         weight_decay=1e-4,
-        schedule=_cosine_by_epoch(config),
+        schedule=common.cosine_by_epoch(config),
     )
     return config
 
@@ -87,7 +77,7 @@ def _cifar10():
         name="sgd",
         learning_rate=0.06,
         weight_decay=5e-4,
-        schedule=_cosine_by_epoch(config),
+        schedule=common.cosine_by_epoch(config),
     )
     return config
 

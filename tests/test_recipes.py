@@ -45,6 +45,7 @@ CODES |= {"epsilon": 0.05, "iterations": 3}
 LARS = {"momentum": 0.9, "trust": 0.001, "exclude": "rank_one"}
 LARC = {"name": "larc", "momentum": 0.9, "weight_decay": 1e-6, "eps": 1e-8}
 LARC |= {"match": ("prototypes",)}
+SGD = {"name": "sgd", "momentum": 0.9, "nesterov": False, "exclude": "none"}
 ADAMW = {"name": "adamw", "b1": 0.9, "b2": 0.95, "weight_decay": 0.05}
 ADAMW |= {"exclude": "rank_one", "clip": None}
 MOCO_V3 = {"hidden": 4096, "dim": 256}
@@ -243,6 +244,35 @@ SHEETS = {
         "optimizer": {**LARC, "trust": 0.02, "clip": True, "exclude": "rank_one"}
         | {"steps": 2 * 195},
         "rate": (0.6, {0: 0.0, 10: 1.0, 505: 0.5, 1000: 0.0}),
+    },
+    "simsiam:imagenet": {
+        "batch_size": 512,
+        "epochs": 100,
+        "normalize": "imagenet",
+        "encoder": {"name": "resnet50", "zero_init": True, "bn_groups": 1, **TORCH},
+        "first": {**MOCO, "scale": (0.2, 1.0), "blur": 0.5, "size": 224},
+        "evaluated": {"resize_to": 256, "fraction": None, "size": 224},
+        "method": {"hidden": 2048, "dim": 2048, "depth": 3, "bottleneck": 512},
+        "optimizer": {**SGD, "weight_decay": 1e-4},
+        "others/0": {**SGD, "weight_decay": 1e-4, "match": ("predictor",)},
+        "rate": {
+            "optimizer": (0.1, {0: 1.0, 50: 0.5, 50.9: 0.5, 99.9: 0.0}),
+            "others/0": (0.1, {0: 1.0, 50: 1.0, 99.9: 1.0}),
+        },
+    },
+    "simsiam:cifar10": {
+        "batch_size": 512,
+        "epochs": 800,
+        "normalize": "cifar10",
+        "encoder": {"name": "resnet18", "stem": "cifar", "zero_init": True, **TORCH},
+        "first": {**MOCO, "scale": (0.2, 1.0), "blur": 0.0, "size": 32},
+        "method": {"hidden": 2048, "dim": 2048, "depth": 2, "bottleneck": 512},
+        "optimizer": {**SGD, "weight_decay": 5e-4},
+        "others/0": {**SGD, "weight_decay": 5e-4, "match": ("predictor",)},
+        "rate": {
+            "optimizer": (0.06, {0: 1.0, 400: 0.5, 799.9: 0.0}),
+            "others/0": (0.06, {0: 1.0, 799.9: 1.0}),
+        },
     },
     "hard_negatives:cifar10": HARD,
     "hard_negatives:stl10": HARD,

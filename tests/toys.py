@@ -53,6 +53,11 @@ def multi_crop():
     return views.multi_crop(first=view(), small=views.view(size=SIZE // 2), count=2)
 
 
+def simsiam():
+    method = methods.simsiam(encoder(), hidden=8, dim=8, depth=2, bottleneck=4)
+    return Toy(method, two_views())
+
+
 def mae():
     method = methods.mae(
         models.mae_encoder(width=8, depth=1, heads=2, patch_size=4),
@@ -121,6 +126,7 @@ _METHODS = (
     moco_v3,
     rotation,
     simclr,
+    simsiam,
     swav,
 )
 TOYS = {f.__name__: f for f in _METHODS}

@@ -14,6 +14,7 @@ from sslax.methods._moco import moco
 from sslax.methods._moco_v3 import moco_v3
 from sslax.methods._rotation import rotation
 from sslax.methods._simclr import simclr
+from sslax.methods._simsiam import simsiam
 from sslax.methods._swav import swav
 
 __all__ = [
@@ -29,5 +30,6 @@ __all__ = [
     "moco_v3",
     "rotation",
     "simclr",
+    "simsiam",
     "swav",
 ]

@@ -2,7 +2,8 @@
 
 A test writes the loss of its paper as `loss(params, extra, batch) -> float`. `follow`
 trains three steps, holds each loss to it, and each update to its slope by finite
-differences in which only `params` moves: what is in `extra` must get no gradient.
+differences in which only `params` moves: what is in `extra` must get no gradient, and
+so must what is computed of `extra["still"]`, the same parameters.
 """
 
 from __future__ import annotations
@@ -81,6 +82,17 @@ def train(method, batches, *, rate=RATE):
     return steps
 
 
+def trace(method, batch):
+    """Init and the only loss on a batch of views, as before the first step."""
+    ((_, objective),) = method.objectives.items()
+
+    def run(key):
+        params, extra = method.init(key, batch)
+        return objective.loss(params, extra, batch, key=key, step=jnp.zeros([], int))
+
+    return jax.eval_shape(run, jax.random.key(0))
+
+
 def _doubled(x):
     return x.astype(np.float64) if x.dtype == np.float32 else x
 
@@ -93,11 +105,15 @@ def follow(method, batches, loss, *, slope=None):
     steps = train(method, batches)
     ((name, _),) = method.objectives.items()
     for before, batch, metrics, after in steps:
-        value = loss(before.params, before.extra, batch)
+        value = loss(before.params, _still(before), batch)
         np.testing.assert_allclose(metrics[f"{name}/loss"], value, rtol=1e-9)
         for group in before.params:
             _hold_to_slope(group, before, batch, after, slope or loss)
     return steps
+
+
+def _still(before):
+    return {**before.extra, "still": before.params}
 
 
 def _hold_to_slope(group, before, batch, after, loss):
@@ -107,7 +123,7 @@ def _hold_to_slope(group, before, batch, after, loss):
 
     def at(sign):
         moved = jax.tree.map(lambda p, d: p + sign * d, params[group], step)
-        return loss({**params, group: moved}, before.extra, batch)
+        return loss({**params, group: moved}, _still(before), batch)
 
     gradient = jax.tree.map(
         lambda p, q: (p - q) / RATE, params[group], after.params[group]
