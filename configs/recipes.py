@@ -33,12 +33,15 @@ def simclr(size: int, *, strength: float = 1.0, blur: float = 0.5) -> dict:
     return dict(name="two_views", first=view)
 
 
-def moco(size: int, *, scale=(0.2, 1.0), blur: float = 0.5) -> dict:
+def moco(
+    size: int, *, scale=(0.2, 1.0), blur: float = 0.5, strength: float = 0.5
+) -> dict:
     """Two views of MoCo v2's code, in torchvision: SimCLR's with half the jitter."""
+    s = strength
     view = crop(
         size,
         scale=scale,
-        jitter=(0.4, 0.4, 0.4, 0.1),
+        jitter=(0.8 * s, 0.8 * s, 0.8 * s, 0.2 * s),
         colour="torchvision",
         grayscale=0.2,
         blur=blur,

@@ -113,11 +113,16 @@ def hard_negatives():
     )
 
 
+def flatnce():
+    return Toy(methods.flatnce(encoder(), hidden=8, dim=4), two_views())
+
+
 _METHODS = (
     byol,
     classifier,
     debiased,
     distillation,
+    flatnce,
     hard_negatives,
     instdisc,
     invaspread,

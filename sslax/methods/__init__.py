@@ -6,6 +6,7 @@ from sslax.methods._byol import byol
 from sslax.methods._classifier import classifier
 from sslax.methods._debiased import debiased
 from sslax.methods._distillation import distillation
+from sslax.methods._flatnce import flatnce
 from sslax.methods._hard_negatives import hard_negatives
 from sslax.methods._instdisc import instdisc
 from sslax.methods._invaspread import invaspread
@@ -22,6 +23,7 @@ __all__ = [
     "classifier",
     "debiased",
     "distillation",
+    "flatnce",
     "hard_negatives",
     "instdisc",
     "invaspread",

@@ -31,8 +31,12 @@ class Step(NamedTuple):
     after: Any
 
 
-def linear(dim):
-    """A net of one matrix over flattened images, without bias or statistics."""
+def linear(dim, *, norm=False):
+    """A net of one matrix over flattened images, without bias or statistics.
+
+    With `norm` its outputs are those of batch norm, so that it shows which images pass
+    together.
+    """
 
     def init(key, x):
         size = int(np.prod(x.shape[1:]))
@@ -40,7 +44,8 @@ def linear(dim):
 
     def apply(params, stats, x, *, train=False, key=None, order=None):
         del train, key, order
-        return x.reshape(len(x), -1) @ params["w"], stats
+        x = x.reshape(len(x), -1) @ params["w"]
+        return (batch_norm(x, {}) if norm else x), stats
 
     return Net(init, apply)
 
@@ -118,7 +123,7 @@ def _still(before):
 
 def _hold_to_slope(group, before, batch, after, loss):
     rng = np.random.default_rng(0)
-    params, size = before.params, 1e-5
+    params, size = before.params, 1e-6
     step = jax.tree.map(lambda p: rng.normal(size=p.shape) * size, params[group])
 
     def at(sign):
@@ -145,7 +150,8 @@ def dense(x, params):
 
 def batch_norm(x, params):
     """Batch norm in training: the statistics are those of `x`."""
-    x = (x - x.mean(0)) / np.sqrt(x.var(0) + 1e-5)
+    mean, var = x.mean(0, keepdims=True), x.var(0, keepdims=True)
+    x = (x - mean) / (var + 1e-5) ** 0.5
     return x * params.get("scale", 1.0) + params.get("bias", 0.0)
 
 
@@ -165,14 +171,16 @@ def unit(x):
     return x / np.linalg.norm(x, axis=-1, keepdims=True)
 
 
-def projected(params, views, *, together):
+def projected(params, views, *, together, norm=False):
     """Unit projections of views, all in one pass of batch norm or one after the other.
 
-    The encoder is `linear`, the projector an `mlp`.
+    The encoder is `linear`, with `norm` or without, the projector an `mlp`.
     """
 
     def through(x):
-        return unit(mlp(flat(x, params["encoder"]), params["projector"]))
+        x = flat(x, params["encoder"])
+        x = batch_norm(x, {}) if norm else x
+        return unit(mlp(x, params["projector"]))
 
     if together:
         return np.split(through(np.concatenate(views)), len(views))
