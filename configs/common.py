@@ -158,6 +158,19 @@ def cosine_by_epoch(config) -> dict:
     )
 
 
+def solo_lars(config, base_rate: float, *, weight_decay: float) -> dict:
+    """solo-learn's LARS of its CIFAR recipes: its rates are in units of their own."""
+    return dict(
+        name="larc",
+        learning_rate=scaled(config, base_rate),
+        trust=0.02,
+        clip=True,
+        weight_decay=weight_decay,
+        exclude="rank_one",
+        schedule=warmup_cosine(config, warmup_epochs=10),
+    )
+
+
 def scaled(config, base_rate: float, *, per: int = 256):
     """A learning rate that scales with the batch: base x batch / 256."""
     return base_rate * config.get_oneway_ref("batch_size") / per

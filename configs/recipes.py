@@ -90,14 +90,19 @@ def torch_byol(
     scale=(0.08, 1.0),
     blur=(1.0, 0.1),
     solarize=(0.0, 0.2),
+    resize: str = "bilinear",
     name: str = "two_views",
 ) -> dict:
-    """BYOL's two unlike views as codes in torchvision have them."""
+    """BYOL's two unlike views as codes in torchvision have them.
+
+    Barlow Twins and VICReg resize by "bicubic".
+    """
 
     def view(blur, solarize):
         return crop(
             size,
             scale=scale,
+            resize=resize,
             jitter=(0.4, 0.4, 0.2, 0.1),
             colour="torchvision",
             grayscale=0.2,
@@ -165,6 +170,7 @@ PROBES = {
     ),
     "byol": dict(optimizer="nesterov", learning_rate=0.2, epochs=80),
     "simsiam": dict(optimizer="lars", learning_rate=0.1, batch_size=4096, epochs=90),
+    "barlow_twins": dict(learning_rate=0.3, epochs=100, weight_decay=1e-6),
     "moco": dict(learning_rate=30.0, batch_size=256, epochs=100, milestones=(60, 80)),
     "moco_v3": dict(learning_rate=3.0, batch_size=1024, epochs=90),
     "moco_v3_resnet": dict(learning_rate=0.1, batch_size=1024, epochs=90),

@@ -3,7 +3,6 @@
 The tables hold what a call comes to, with the defaults that the config leaves alone.
 """
 
-import importlib
 import inspect
 from collections.abc import Mapping
 
@@ -14,6 +13,7 @@ import pytest
 
 from sslax import calls, losses, methods, models, optim, schedules, views
 from sslax.schedules import Schedule
+from tests import test_configs
 
 MODULES = (methods, models, optim, views, schedules)
 # Encoder: initialisation, batch norm.
@@ -36,6 +36,7 @@ INSTANCE |= {"jitter": (0.4, 0.4, 0.4, 0.4), "jitter_prob": 1.0, "grayscale": 0.
 INSTANCE |= {"blur": 0.0, "solarize": 0.0}
 TORCH_BYOL = {**CROP, **COLOURS, **TORCHVISION, "colour": "torchvision"}
 TORCH_BYOL |= {"jitter": (0.4, 0.4, 0.2, 0.1), "threshold": 0.5}
+TWINS = {**TORCH_BYOL, "resize": "bicubic"}
 SWAV = {**CROP, **COLOURS, **TORCHVISION, "colour": "torchvision", "blur": 0.5}
 SWAV |= {"jitter": (0.8, 0.8, 0.8, 0.2), "solarize": 0.0}
 # Three rounds of Sinkhorn, a head that is not wide.
@@ -45,6 +46,7 @@ CODES |= {"epsilon": 0.05, "iterations": 3}
 LARS = {"momentum": 0.9, "trust": 0.001, "exclude": "rank_one"}
 LARC = {"name": "larc", "momentum": 0.9, "weight_decay": 1e-6, "eps": 1e-8}
 LARC |= {"match": ("prototypes",)}
+SOLO_LARS = {"name": "larc", "trust": 0.02, "clip": True, "exclude": "rank_one"}
 SGD = {"name": "sgd", "momentum": 0.9, "nesterov": False, "exclude": "none"}
 ADAMW = {"name": "adamw", "b1": 0.9, "b2": 0.95, "weight_decay": 0.05}
 ADAMW |= {"exclude": "rank_one", "clip": None}
@@ -245,6 +247,35 @@ SHEETS = {
         | {"steps": 2 * 195},
         "rate": (0.6, {0: 0.0, 10: 1.0, 505: 0.5, 1000: 0.0}),
     },
+    "barlow_twins:imagenet": {
+        "batch_size": 2048,
+        "epochs": 1000,
+        "normalize": "imagenet",
+        "encoder": {"name": "resnet50", "zero_init": True, "bn_groups": 1, **TORCH},
+        "first": {**TWINS, "blur": 1.0, "solarize": 0.0, "size": 224},
+        "second": {**TWINS, "blur": 0.1, "solarize": 0.2, "size": 224},
+        "evaluated": {"resize_to": 256, "fraction": None, "size": 224},
+        "method": {"hidden": 8192, "dim": 8192, "depth": 3}
+        | {"redundancy_weight": 0.0051, "scale": 1 / 16},
+        "optimizer": {"name": "lars_byol", **LARS, "weight_decay": 1e-6},
+        "others/0": {"name": "lars_byol", **LARS, "match": "rank_one"},
+        "rate": {
+            "optimizer": (1.6, {0: 0.0, 5: 0.5, 10: 1.0, 505: 0.5005, 1000: 0.001}),
+            "others/0": (0.0384, {0: 0.0, 10: 1.0, 505: 0.5005, 1000: 0.001}),
+        },
+    },
+    "barlow_twins:cifar10": {
+        "batch_size": 256,
+        "epochs": 1000,
+        "normalize": "cifar10",
+        "encoder": {"name": "resnet18", "stem": "cifar", "zero_init": False, **TORCH},
+        "first": {**TWINS, "blur": 0.0, "solarize": 0.0, "size": 32},
+        "second": {**TWINS, "blur": 0.0, "solarize": 0.2, "size": 32},
+        "method": {"hidden": 2048, "dim": 2048, "depth": 3}
+        | {"redundancy_weight": 0.005, "scale": 0.1},
+        "optimizer": {**SOLO_LARS, "weight_decay": 1e-4},
+        "rate": (0.3, {0: 0.0, 10: 1.0, 505: 0.5, 1000: 0.0}),
+    },
     "simsiam:imagenet": {
         "batch_size": 512,
         "epochs": 100,
@@ -397,8 +428,7 @@ def unwrapped(optimizer):
 
 def load(name):
     file, _, variant = name.partition(":")
-    config = importlib.import_module(f"configs.{file}").get_config(variant)
-    return config.to_dict()
+    return test_configs.load(file, variant)
 
 
 @pytest.mark.parametrize("name", SHEETS)
@@ -447,9 +477,7 @@ def test_every_variant_of_a_paper_has_its_sheet():
 
     For stages and configs/finetune.py see test_recipes_supervised.
     """
-    from tests.test_configs import CASES
-
-    named = {":".join(map(str, case.values)) for case in CASES}
+    named = {":".join(map(str, case.values)) for case in test_configs.CASES}
     own = {name for name in named if name.split(":")[0] in methods.__all__}
     own = {n for n in own if not n.endswith(":sample") and "/" not in n}
     assert own - set(SHEETS) <= {"mae:large"}

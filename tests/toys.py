@@ -53,6 +53,10 @@ def multi_crop():
     return views.multi_crop(first=view(), small=views.view(size=SIZE // 2), count=2)
 
 
+def barlow_twins():
+    return Toy(methods.barlow_twins(encoder(), hidden=8, dim=4), two_views())
+
+
 def simsiam():
     method = methods.simsiam(encoder(), hidden=8, dim=8, depth=2, bottleneck=4)
     return Toy(method, two_views())
@@ -118,6 +122,7 @@ def flatnce():
 
 
 _METHODS = (
+    barlow_twins,
     byol,
     classifier,
     debiased,

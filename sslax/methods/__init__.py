@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sslax.methods._barlow_twins import barlow_twins
 from sslax.methods._byol import byol
 from sslax.methods._classifier import classifier
 from sslax.methods._debiased import debiased
@@ -19,6 +20,7 @@ from sslax.methods._simsiam import simsiam
 from sslax.methods._swav import swav
 
 __all__ = [
+    "barlow_twins",
     "byol",
     "classifier",
     "debiased",
