@@ -121,7 +121,12 @@ def flatnce():
     return Toy(methods.flatnce(encoder(), hidden=8, dim=4), two_views())
 
 
+def align_uniform():
+    return Toy(methods.align_uniform(encoder(), dim=4), two_views())
+
+
 _METHODS = (
+    align_uniform,
     barlow_twins,
     byol,
     classifier,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sslax.methods._align_uniform import align_uniform
 from sslax.methods._barlow_twins import barlow_twins
 from sslax.methods._byol import byol
 from sslax.methods._classifier import classifier
@@ -20,6 +21,7 @@ from sslax.methods._simsiam import simsiam
 from sslax.methods._swav import swav
 
 __all__ = [
+    "align_uniform",
     "barlow_twins",
     "byol",
     "classifier",

@@ -43,6 +43,7 @@ from sslax.models._resnet import (
     resnet152,
     resnet200,
 )
+from sslax.models._small_alexnet import small_alexnet
 from sslax.models._swav_head import swav_head, unit_prototypes
 from sslax.models._swin import swin, swin_base, swin_large, swin_small, swin_tiny
 from sslax.models._tap_decoders import deep_mim_decoder, local_mim_decoder
@@ -99,6 +100,7 @@ __all__ = [  # noqa: RUF022 - in plain string order
     "resnet_generator",
     "simmim_decoder",
     "sincos_positions",
+    "small_alexnet",
     "swav_head",
     "swin",
     "swin_base",

@@ -70,3 +70,15 @@ def test_alexnet_counts_are_the_published_ones_and_rotnet_has_norms():
     params, stats = shapes(models.alexnet(), image)
     assert set(stats["batch_stats"]) == {f"bn{i}" for i in range(1, 8)}
     assert set(params["fc6"]) == set(params["conv1"]) == {"kernel"}
+
+
+def test_small_alexnet_is_that_of_64_pixels():
+    image = jnp.zeros((2, 64, 64, 3))
+    params, stats = shapes(models.small_alexnet(), image)
+    assert params["fc6"]["kernel"].shape == (192 * 7 * 7, 4096)
+    assert set(params["fc7"]) == set(params["conv1"]) == {"kernel"}
+    assert set(stats["batch_stats"]) == {f"bn{i}" for i in range(1, 8)}
+    net = models.small_alexnet(widths=(8,) * 5, hidden=64)
+    params, _ = net.init(KEY, image)
+    for layer in ("conv2", "fc6", "fc7"):
+        assert 0.018 < params[layer]["kernel"].std() < 0.022
