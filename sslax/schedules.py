@@ -20,6 +20,7 @@ __all__ = [
     "cosine",
     "ramp",
     "step_decay",
+    "warmed_up",
     "warmup_cosine",
 ]
 
@@ -107,7 +108,7 @@ def ramp(*, start: float, end: float, steps: int, delay: int = 0) -> Schedule:
     return schedule
 
 
-def by_epoch(*, schedule: Schedule, steps_per_epoch: int) -> Schedule:
+def by_epoch(*, schedule: Schedule, steps_per_epoch: int, first: int = 0) -> Schedule:
     """A schedule of epochs as one of steps: it changes only between epochs.
 
     SimSiam and MoCo set their rate once an epoch, DINO the temperature of its teacher,
@@ -116,6 +117,7 @@ def by_epoch(*, schedule: Schedule, steps_per_epoch: int) -> Schedule:
     Args:
       schedule: `epoch -> value`.
       steps_per_epoch: the steps of an epoch.
+      first: number of the first epoch; SupCon counts from 1.
 
     Returns:
       `step -> value`.
@@ -130,7 +132,41 @@ def by_epoch(*, schedule: Schedule, steps_per_epoch: int) -> Schedule:
       [0.04, 0.04, 0.05, 0.07, 0.07]
     """
     _at_least_one("steps_per_epoch", steps_per_epoch)
-    return lambda step: schedule(step // steps_per_epoch)
+    return lambda step: schedule(first + step // steps_per_epoch)
+
+
+def warmed_up(*, schedule: Schedule, steps: int, start: float = 0.0) -> Schedule:
+    """A line up to where another schedule is by then, which goes on from there.
+
+    In `warmup_cosine` the cosine begins when the warm-up ends; SupCon's has run since
+    the first step.
+
+    Args:
+      schedule: `step -> value`.
+      steps: length of the line; 0 is none.
+      start: value at step 0.
+
+    Returns:
+      `step -> value`; the line ends at the value of its own last step.
+
+    Raises:
+      ValueError: if `steps` is negative.
+
+    Example:
+      >>> rate = warmed_up(schedule=cosine(start=1.0, end=0.0, steps=4), steps=2)
+      >>> [round(float(rate(s)), 2) for s in (0, 1, 2, 4)]
+      [0.0, 0.43, 0.5, 0.0]
+    """
+    if steps < 0:
+        raise ValueError(f"steps must be at least 0; got {steps}")
+    if steps == 0:
+        return schedule
+
+    def warmed(step):
+        rise = start + (schedule(steps - 1) - start) * _number(step) / steps
+        return jnp.where(step < steps, rise, schedule(step))
+
+    return warmed
 
 
 def warmup_cosine(

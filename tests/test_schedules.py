@@ -50,6 +50,32 @@ def test_warmup_may_end_on_its_last_step_as_in_dino():
     assert np.isfinite(values(one, range(4))).all()
 
 
+def test_supcon_warms_up_to_a_cosine_of_epochs_that_has_begun():
+    """Its released code: epochs count from 1, the warm-up goes by steps."""
+    epochs, per_epoch, warm, lr, floor = 8, 3, 2, 0.5, 0.5 * 0.1**3
+
+    def cosine_at(epoch):
+        return floor + (lr - floor) * (1 + np.cos(np.pi * epoch / epochs)) / 2
+
+    want = []
+    for epoch in range(1, epochs + 1):
+        for i in range(per_epoch):
+            part = ((epoch - 1) * per_epoch + i) / (warm * per_epoch)
+            rise = 0.01 + part * (cosine_at(warm) - 0.01)
+            want.append(rise if epoch <= warm else cosine_at(epoch))
+    by_epoch = schedules.by_epoch(
+        schedule=schedules.cosine(start=1.0, end=1e-3, steps=epochs),
+        steps_per_epoch=per_epoch,
+        first=1,
+    )
+    schedule = schedules.warmed_up(
+        schedule=by_epoch, steps=warm * per_epoch, start=0.01 / lr
+    )
+    got = lr * values(schedule, range(epochs * per_epoch))
+    np.testing.assert_allclose(got, want, rtol=1e-5)
+    assert schedules.warmed_up(schedule=by_epoch, steps=0) is by_epoch
+
+
 def test_temperature_of_dino_moves_once_an_epoch():
     warm = schedules.ramp(start=0.04, end=0.07, steps=29)
     temperature = schedules.by_epoch(schedule=warm, steps_per_epoch=3)
