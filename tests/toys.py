@@ -125,6 +125,10 @@ def align_uniform():
     return Toy(methods.align_uniform(encoder(), dim=4), two_views())
 
 
+def nce():
+    return Toy(methods.nce(encoder(), hidden=8, dim=4), two_views())
+
+
 _METHODS = (
     align_uniform,
     barlow_twins,
@@ -139,6 +143,7 @@ _METHODS = (
     mae,
     moco,
     moco_v3,
+    nce,
     rotation,
     simclr,
     simsiam,

@@ -15,6 +15,7 @@ from sslax.methods._invaspread import invaspread
 from sslax.methods._mae import mae
 from sslax.methods._moco import moco
 from sslax.methods._moco_v3 import moco_v3
+from sslax.methods._nce import nce
 from sslax.methods._rotation import rotation
 from sslax.methods._simclr import simclr
 from sslax.methods._simsiam import simsiam
@@ -34,6 +35,7 @@ __all__ = [
     "mae",
     "moco",
     "moco_v3",
+    "nce",
     "rotation",
     "simclr",
     "simsiam",
