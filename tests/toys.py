@@ -129,6 +129,10 @@ def nce():
     return Toy(methods.nce(encoder(), hidden=8, dim=4), two_views())
 
 
+def supcon():
+    return Toy(methods.supcon(encoder(), hidden=8, dim=4), two_views())
+
+
 _METHODS = (
     align_uniform,
     barlow_twins,
@@ -147,6 +151,7 @@ _METHODS = (
     rotation,
     simclr,
     simsiam,
+    supcon,
     swav,
 )
 TOYS = {f.__name__: f for f in _METHODS}

@@ -19,6 +19,7 @@ from sslax.methods._nce import nce
 from sslax.methods._rotation import rotation
 from sslax.methods._simclr import simclr
 from sslax.methods._simsiam import simsiam
+from sslax.methods._supcon import supcon
 from sslax.methods._swav import swav
 
 __all__ = [
@@ -39,5 +40,6 @@ __all__ = [
     "rotation",
     "simclr",
     "simsiam",
+    "supcon",
     "swav",
 ]
