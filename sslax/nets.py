@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -45,36 +46,74 @@ def main_output(net: Net, output: Any) -> Any:
     return output[net.outputs[0]] if net.outputs else output
 
 
-def chain(**nets: Net) -> Net:
+def chain(
+    *, reads: Mapping[str, tuple[str, str | None]] | None = None, **nets: Net
+) -> Net:
     """Runs nets in order; the output is a dict of every net's output by name.
 
     Args:
-      **nets: nets by name, in order; each takes the main output of the one before.
+      reads: by the name of a net, what it takes where that is not the main output of
+        the one before: the name of an earlier net and of one of its outputs, or None
+        for the main one.
+      **nets: nets by name, in order.
 
     Returns:
       A net whose parameters and statistics are dicts keyed by the names.
+
+    Raises:
+      ValueError: if a net reads an output that the other does not give.
+
+    Example:
+      >>> from sslax import models
+      >>> encoder = models.convnet(output=("pooled", "map"))
+      >>> head = models.mlp(hidden=8, dim=4)
+      >>> net = chain(encoder=encoder, head=head, reads={"head": ("encoder", "map")})
     """
+    names = list(nets)
+    before: dict[str, tuple[str, str | None]]
+    before = {name: (last, None) for last, name in itertools.pairwise(names)}
+    before |= reads or {}
+    for name, (part, output) in before.items():
+        _check_given(name, part, nets[part], output)
+
+    def inputs_of(name, out, inputs):
+        if name not in before:
+            return inputs
+        part, output = before[name]
+        found = out[part]
+        return (main_output(nets[part], found) if output is None else found[output],)
 
     def init(key, *inputs):
-        params, stats = {}, {}
+        params, stats, out = {}, {}, {}
         for i, (name, net) in enumerate(nets.items()):
-            params[name], stats[name] = net.init(jax.random.fold_in(key, i), *inputs)
-            out, _ = net.apply(params[name], stats[name], *inputs)
-            inputs = (main_output(net, out),)
+            given = inputs_of(name, out, inputs)
+            params[name], stats[name] = net.init(jax.random.fold_in(key, i), *given)
+            out[name], _ = net.apply(params[name], stats[name], *given)
         return params, stats
 
     def apply(params, stats, *inputs, train=False, key=None, order=None):
         out, new = {}, {}
         options = {} if order is None else {"order": order}
         for i, (name, net) in enumerate(nets.items()):
+            given = inputs_of(name, out, inputs)
             net_key = None if key is None else jax.random.fold_in(key, i)
             out[name], new[name] = net.apply(
-                params[name], stats[name], *inputs, train=train, key=net_key, **options
+                params[name], stats[name], *given, train=train, key=net_key, **options
             )
-            inputs = (main_output(net, out[name]),)
         return out, new
 
     return Net(init, apply)
+
+
+def _check_given(name: str, part: str, net: Net, output: str | None) -> None:
+    if output is None or output in net.outputs:
+        return
+    given = net.outputs or ("pooled",)
+    raise ValueError(
+        f"the {name} reads the output {output!r} of the {part}, which gives "
+        f"{', '.join(net.outputs) or 'one output'}; make it with "
+        f"output={(*given, output)!r}"
+    )
 
 
 def features_of(net: Net, name: str, output: str | None = None) -> Output:

@@ -6,6 +6,7 @@ import sys
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from sslax.core import Net, State
 from sslax.nets import (
@@ -74,6 +75,22 @@ def test_a_chain_hands_the_main_output_on_and_the_others_can_be_read():
     assert found == {"features": 2.0, "map": 3.0, "attention": 4.0}
     plain = scale_by(0)
     assert list(readings(chain(encoder=plain), "encoder", plain)) == ["features"]
+
+
+def test_a_net_of_a_chain_may_read_what_another_has_given():
+    reads = {"dense": ("encoder", "map"), "head": ("encoder", None)}
+    parts = {"dense": scale_by(0), "next": scale_by(0), "head": scale_by(0)}
+    net = chain(encoder=several(), **parts, reads=reads)
+    params, stats = net.init(jax.random.key(0), jnp.ones(2))
+    out, _ = net.apply(params, stats, jnp.ones(2))
+    weights = {name: params[name]["w"] for name in parts}
+    np.testing.assert_allclose(out["dense"], 3 * weights["dense"])
+    np.testing.assert_allclose(out["next"], 3 * weights["dense"] * weights["next"])
+    np.testing.assert_allclose(out["head"], 2 * weights["head"])
+    with pytest.raises(ValueError, match=r"the head reads the output 'tokens' of the"):
+        chain(
+            encoder=several(), head=scale_by(0), reads={"head": ("encoder", "tokens")}
+        )
 
 
 def sum_of_batch():

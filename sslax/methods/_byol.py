@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import jax
-
-from sslax import losses, memory, models
-from sslax.core import Aux, Method, Net, Objective
-from sslax.nets import chain, each, readings
+from sslax import losses, models
+from sslax.core import Method, Net
+from sslax.methods._teacher import taught
 from sslax.schedules import Schedule
 
 __all__ = ["byol"]
@@ -54,38 +52,17 @@ def byol(
         init="lecun",
         bn_unbiased=False,
     )
-    teacher = chain(encoder=encoder, projector=head)
-    student = chain(encoder=encoder, projector=head, predictor=head)
 
-    shared_groups = ("encoder", "projector")
-
-    def shared(tree):
-        return {k: tree[k] for k in shared_groups}
-
-    def init(key, batch):
-        params, stats = student.init(key, batch["views"][0])
-        return params, {
-            "stats": stats,
-            "teacher": shared(params),
-            "teacher_stats": shared(stats),
-        }
-
-    def loss(params, extra, batch, *, key, step):
-        del step
-        keys = jax.random.split(key)
-        views = batch["views"]
-        online, stats = each(student, params, extra["stats"], views, key=keys[0])
-        target, teacher_stats = each(
-            teacher, extra["teacher"], extra["teacher_stats"], views, key=keys[1]
-        )
+    def compare(online, slow, batch):
+        del batch
         q1, q2 = (out["predictor"] for out in online)
-        z1, z2 = jax.lax.stop_gradient([out["projector"] for out in target])
-        value = losses.cosine_regression(q1, z2) + losses.cosine_regression(q2, z1)
-        return value, Aux({**extra, "stats": stats, "teacher_stats": teacher_stats})
+        z1, z2 = (out["projector"] for out in slow)
+        return losses.cosine_regression(q1, z2) + losses.cosine_regression(q2, z1)
 
-    return Method(
-        init=init,
-        objectives={"ssl": Objective(loss=loss, separable=True)},
-        outputs=readings(student, "encoder", encoder),
-        after_update=memory.follows(shared_groups, momentum=momentum),
+    return taught(
+        {"encoder": encoder, "projector": head, "predictor": head},
+        ("encoder", "projector"),
+        compare,
+        momentum=momentum,
+        separable=True,
     )

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import functools
 
-import jax
-
-from sslax import losses, memory, models
+from sslax import losses, models
 from sslax.arrays import check_positive
-from sslax.core import Aux, Method, Net, Objective
-from sslax.nets import chain, each, readings, views_of
+from sslax.core import Method, Net
+from sslax.methods._teacher import taught
 from sslax.schedules import Schedule
 
 __all__ = ["moco_v3"]
@@ -66,33 +64,23 @@ def moco_v3(
     """
     check_positive(temperature=temperature)
     head = functools.partial(models.mlp, hidden=hidden, dim=dim, last_bias=False)
-    shared = {"encoder": encoder, "projector": head(depth=depth, last_norm="plain")}
-    predictor = head(last_norm="plain" if predictor_norm else None)
-    teacher, student = chain(**shared), chain(**shared, predictor=predictor)
+    parts = {
+        "encoder": encoder,
+        "projector": head(depth=depth, last_norm="plain"),
+        "predictor": head(last_norm="plain" if predictor_norm else None),
+    }
 
-    def init(key, batch):
-        params, stats = student.init(key, views_of(batch, 2, least=2)[0])
-        return params, {
-            "stats": stats,
-            "teacher": {k: params[k] for k in shared},
-            "teacher_stats": {k: stats[k] for k in shared},
-        }
-
-    def loss(params, extra, batch, *, key, step):
-        del step
-        keys, views = jax.random.split(key), views_of(batch, 2, least=2)
-        online, stats = each(student, params, extra["stats"], views, key=keys[0])
-        slow, teacher_stats = each(
-            teacher, extra["teacher"], extra["teacher_stats"], views, key=keys[1]
-        )
+    def compare(online, slow, batch):
+        del batch
         q1, q2 = (out["predictor"] for out in online)
-        k1, k2 = jax.lax.stop_gradient([out["projector"] for out in slow])
-        value = losses.moco_v3(q1, q2, k1, k2, temperature=temperature)
-        return value, Aux({**extra, "stats": stats, "teacher_stats": teacher_stats})
+        k1, k2 = (out["projector"] for out in slow)
+        return losses.moco_v3(q1, q2, k1, k2, temperature=temperature)
 
-    return Method(
-        init=init,
-        objectives={"ssl": Objective(loss=loss)},
-        outputs=readings(student, "encoder", encoder),
-        after_update=memory.follows(tuple(shared), momentum=momentum, ahead=True),
+    return taught(
+        parts,
+        ("encoder", "projector"),
+        compare,
+        momentum=momentum,
+        ahead=True,
+        least=2,
     )

@@ -1,0 +1,79 @@
+"""The wiring of a student whose teacher is its own moving average."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+from jaxtyping import Array
+
+from sslax import memory
+from sslax.core import Aux, Batch, Method, Net, Objective
+from sslax.nets import chain, each, readings, views_of
+from sslax.schedules import Schedule
+
+__all__ = ["taught"]
+
+
+def taught(
+    parts: Mapping[str, Net],
+    shared: Sequence[str],
+    compare: Callable[[Sequence[Any], Sequence[Any], Batch], Array],
+    *,
+    momentum: Schedule | float,
+    ahead: bool = False,
+    reads: Mapping[str, tuple[str, str | None]] | None = None,
+    least: int = 1,
+    separable: bool = False,
+) -> Method:
+    """Two views pass, one after the other, through student and teacher.
+
+    So batch norm never mixes them. The teacher runs on the statistics of its own
+    batches, and keeps running ones that are not averaged.
+
+    Args:
+      parts: the nets of the student by name, in order; the first is the "encoder".
+      shared: the names of those that the teacher has too.
+      compare: `(online, slow, batch) -> scalar`: of the outputs of the student and of
+        the teacher by name, for each view; the teacher's have no gradient.
+      momentum: momentum of the teacher, a number or a schedule.
+      ahead: see `memory.follows`.
+      reads: see `nets.chain`.
+      least: how few images a batch may have.
+      separable: see `Objective`.
+
+    Returns:
+      A method with the groups that `parts` names, for batches of two views.
+    """
+    reads = reads or {}
+    student = chain(**parts, reads=reads)
+    teacher = chain(
+        **{name: parts[name] for name in shared},
+        reads={name: what for name, what in reads.items() if name in shared},
+    )
+
+    def init(key, batch):
+        params, stats = student.init(key, views_of(batch, 2, least=least)[0])
+        return params, {
+            "stats": stats,
+            "teacher": {name: params[name] for name in shared},
+            "teacher_stats": {name: stats[name] for name in shared},
+        }
+
+    def loss(params, extra, batch, *, key, step):
+        del step
+        keys, views = jax.random.split(key), views_of(batch, 2, least=least)
+        online, stats = each(student, params, extra["stats"], views, key=keys[0])
+        slow, teacher_stats = each(
+            teacher, extra["teacher"], extra["teacher_stats"], views, key=keys[1]
+        )
+        value = compare(online, jax.lax.stop_gradient(slow), batch)
+        return value, Aux({**extra, "stats": stats, "teacher_stats": teacher_stats})
+
+    return Method(
+        init=init,
+        objectives={"ssl": Objective(loss=loss, separable=separable)},
+        outputs=readings(student, "encoder", parts["encoder"]),
+        after_update=memory.follows(shared, momentum=momentum, ahead=ahead),
+    )
