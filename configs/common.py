@@ -132,6 +132,17 @@ def sample_optimizer(config, *, learning_rate: float = 4e-3) -> dict:
     )
 
 
+def drawn(*, epochs: int, batch_size: int = 64) -> ml_collections.ConfigDict:
+    """Drawn shapes with their exact masks, for methods of colours or places."""
+    config = base(examples=1024, epochs=epochs, batch_size=batch_size)
+    config.data.train = "synthetic/train"
+    config.log_every = 20
+    config.evaluate.views = recipes.center(64)
+    classify = recipes.classify("simclr", batch_size=256)
+    config.evaluate.tasks = (classify, dict(name="segment"), dict(name="correspond"))
+    return config
+
+
 def warmup_cosine(config, *, warmup_epochs: int, **kwargs) -> dict:
     """The call of a warm-up and a cosine over the whole run.
 

@@ -46,15 +46,15 @@ def main_output(net: Net, output: Any) -> Any:
     return output[net.outputs[0]] if net.outputs else output
 
 
-def chain(
-    *, reads: Mapping[str, tuple[str, str | None]] | None = None, **nets: Net
-) -> Net:
+Reads = Mapping[str, tuple[str, str | None]]  # see `chain`
+
+
+def chain(*, reads: Reads | None = None, **nets: Net) -> Net:
     """Runs nets in order; the output is a dict of every net's output by name.
 
     Args:
-      reads: by the name of a net, what it takes where that is not the main output of
-        the one before: the name of an earlier net and of one of its outputs, or None
-        for the main one.
+      reads: by name, what a net takes where that is not the main output of the one
+        before: the name of an earlier net, and of one of its outputs or None.
       **nets: nets by name, in order.
 
     Returns:
@@ -62,26 +62,21 @@ def chain(
 
     Raises:
       ValueError: if a net reads an output that the other does not give.
-
-    Example:
-      >>> from sslax import models
-      >>> encoder = models.convnet(output=("pooled", "map"))
-      >>> head = models.mlp(hidden=8, dim=4)
-      >>> net = chain(encoder=encoder, head=head, reads={"head": ("encoder", "map")})
     """
-    names = list(nets)
-    before: dict[str, tuple[str, str | None]]
-    before = {name: (last, None) for last, name in itertools.pairwise(names)}
-    before |= reads or {}
+    before: dict = {b: (a, None) for a, b in itertools.pairwise(nets)} | (reads or {})
     for name, (part, output) in before.items():
-        _check_given(name, part, nets[part], output)
+        if output not in (None, *nets[part].outputs):
+            raise ValueError(
+                f"the {name} reads {output!r} of the {part}, which gives "
+                f"{nets[part].outputs or 'one array'}; make it with "
+                f"output=('pooled', {output!r})"
+            )
 
     def inputs_of(name, out, inputs):
         if name not in before:
             return inputs
         part, output = before[name]
-        found = out[part]
-        return (main_output(nets[part], found) if output is None else found[output],)
+        return (out[part][output] if output else main_output(nets[part], out[part]),)
 
     def init(key, *inputs):
         params, stats, out = {}, {}, {}
@@ -92,8 +87,7 @@ def chain(
         return params, stats
 
     def apply(params, stats, *inputs, train=False, key=None, order=None):
-        out, new = {}, {}
-        options = {} if order is None else {"order": order}
+        out, new, options = {}, {}, {} if order is None else {"order": order}
         for i, (name, net) in enumerate(nets.items()):
             given = inputs_of(name, out, inputs)
             net_key = None if key is None else jax.random.fold_in(key, i)
@@ -103,17 +97,6 @@ def chain(
         return out, new
 
     return Net(init, apply)
-
-
-def _check_given(name: str, part: str, net: Net, output: str | None) -> None:
-    if output is None or output in net.outputs:
-        return
-    given = net.outputs or ("pooled",)
-    raise ValueError(
-        f"the {name} reads the output {output!r} of the {part}, which gives "
-        f"{', '.join(net.outputs) or 'one output'}; make it with "
-        f"output={(*given, output)!r}"
-    )
 
 
 def features_of(net: Net, name: str, output: str | None = None) -> Output:

@@ -87,7 +87,7 @@ def test_a_net_of_a_chain_may_read_what_another_has_given():
     np.testing.assert_allclose(out["dense"], 3 * weights["dense"])
     np.testing.assert_allclose(out["next"], 3 * weights["dense"] * weights["next"])
     np.testing.assert_allclose(out["head"], 2 * weights["head"])
-    with pytest.raises(ValueError, match=r"the head reads the output 'tokens' of the"):
+    with pytest.raises(ValueError, match=r"the head reads 'tokens' of the encoder"):
         chain(
             encoder=several(), head=scale_by(0), reads={"head": ("encoder", "tokens")}
         )

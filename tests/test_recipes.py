@@ -56,6 +56,23 @@ MOCO_VIT |= {"init": "xavier_qkv", "freeze_patches": True, "drop_path": 0.0}
 MOCO_ADAMW = {"name": "adamw", "b1": 0.9, "b2": 0.999, "weight_decay": 0.1}
 MOCO_ADAMW |= {"exclude": "none", "clip": None, "match": ("patch_embed",)}
 
+# The released script; PixContrast is trained alike.
+PIXPRO = {
+    "batch_size": 1024,
+    "epochs": 100,
+    "normalize": "imagenet",
+    "encoder": {"name": "resnet50", "zero_init": True, "bn_groups": 1, **TORCH}
+    | {"output": ("pooled", "map")},
+    "views": {"name": "pixel_views"},
+    "first": {**TORCH_BYOL, "blur": 1.0, "solarize": 0.0, "size": 224},
+    "second": {**TORCH_BYOL, "blur": 0.1, "solarize": 0.2, "size": 224},
+    "momentum": {0: 0.99, 50: 0.995, 100: 1.0},
+    "optimizer": {"name": "lars_byol", **LARS, "weight_decay": 1e-5},
+    "rate": (4.0, {0: 0.01, 5: 1.0, 52.5: 0.5, 100: 0.0}),
+}
+PIXPRO_METHOD = {"hidden": 4096, "dim": 256, "power": 2.0, "floor": 0.0, "layers": 1}
+PIXPRO_METHOD |= {"ratio": 0.7}
+
 # Relatives of SimCLR share their code's small recipe.
 DEBIASED = {
     "batch_size": 256,
@@ -425,6 +442,8 @@ SHEETS = {
         "optimizer": ADAMW,
         "rate": (2e-4, {0: 0.0, 10: 1.0, 1000: 0.0}),
     },
+    "pixpro:imagenet": {**PIXPRO, "method": {**PIXPRO_METHOD, "instance": 0.0}},
+    "pixpro:instance": {**PIXPRO, "method": {**PIXPRO_METHOD, "instance": 1.0}},
     "rotation:cifar10": {
         "batch_size": 128,
         "epochs": 200,

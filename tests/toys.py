@@ -62,6 +62,12 @@ def simsiam():
     return Toy(method, two_views())
 
 
+def pixpro():
+    net = encoder(strides=(2, 2), output=("pooled", "map"))
+    method = methods.pixpro(net, hidden=8, dim=4, layers=2, instance=1.0)
+    return Toy(method, views.pixel_views(first=view(), second=view(solarize=0.2)))
+
+
 def mae():
     method = methods.mae(
         models.mae_encoder(width=8, depth=1, heads=2, patch_size=4),
@@ -148,6 +154,7 @@ _METHODS = (
     moco,
     moco_v3,
     nce,
+    pixpro,
     rotation,
     simclr,
     simsiam,

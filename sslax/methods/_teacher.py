@@ -10,7 +10,7 @@ from jaxtyping import Array
 
 from sslax import memory
 from sslax.core import Aux, Batch, Method, Net, Objective
-from sslax.nets import chain, each, readings, views_of
+from sslax.nets import Reads, chain, each, readings, views_of
 from sslax.schedules import Schedule
 
 __all__ = ["taught"]
@@ -23,7 +23,7 @@ def taught(
     *,
     momentum: Schedule | float,
     ahead: bool = False,
-    reads: Mapping[str, tuple[str, str | None]] | None = None,
+    reads: Reads | None = None,
     least: int = 1,
     separable: bool = False,
 ) -> Method:
@@ -46,11 +46,10 @@ def taught(
     Returns:
       A method with the groups that `parts` names, for batches of two views.
     """
-    reads = reads or {}
     student = chain(**parts, reads=reads)
     teacher = chain(
         **{name: parts[name] for name in shared},
-        reads={name: what for name, what in reads.items() if name in shared},
+        reads={name: what for name, what in (reads or {}).items() if name in shared},
     )
 
     def init(key, batch):

@@ -67,6 +67,20 @@ def colours(dim):
     return Net(init, apply)
 
 
+def cells(dim):
+    """A net of one matrix over the channels: a map, and its mean as the main output."""
+
+    def init(key, x):
+        return {"w": jax.random.normal(key, (x.shape[-1], dim))}, {}
+
+    def apply(params, stats, x, *, train=False, key=None, order=None):
+        del train, key, order
+        maps = x @ params["w"]
+        return {"pooled": maps.mean(axis=(1, 2)), "map": maps}, stats
+
+    return Net(init, apply, ("pooled", "map"))
+
+
 def train(method, batches, *, rate=RATE):
     """A step of plain gradient descent on each batch, as views would have made it."""
 
@@ -164,6 +178,12 @@ def mlp(x, params):
             x = batch_norm(x, params[f"bn{i}"])
         x = np.maximum(x, 0) if i < depth else x
     return x
+
+
+def on_cells(layers, x, params):
+    """Layers on the cells of maps `[b h w d]`; statistics are over all of them."""
+    out = layers(x.reshape(-1, x.shape[-1]), params)
+    return out.reshape(*x.shape[:-1], -1)
 
 
 def unit(x):

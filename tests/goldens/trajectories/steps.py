@@ -54,6 +54,12 @@ def used(case, name):
     return _stacked(case, f"hyper/{name}").astype(np.float64)
 
 
+def table(case, name):
+    """The schedule of what the steps used, `step<k>/hyper/<name>`, and no more."""
+    values = used(case, name)
+    return lambda step: jnp.asarray(values)[step]
+
+
 def _stacked(case, name):
     rows = [case["arrays"][f"step{k}/{name}"] for k in range(count(case))]
     return np.stack(rows)
