@@ -57,6 +57,10 @@ def barlow_twins():
     return Toy(methods.barlow_twins(encoder(), hidden=8, dim=4), two_views())
 
 
+def vicreg():
+    return Toy(methods.vicreg(encoder(), hidden=8, dim=4), two_views())
+
+
 def simsiam():
     method = methods.simsiam(encoder(), hidden=8, dim=8, depth=2, bottleneck=4)
     return Toy(method, two_views())
@@ -160,6 +164,7 @@ _METHODS = (
     simsiam,
     supcon,
     swav,
+    vicreg,
 )
 TOYS = {f.__name__: f for f in _METHODS}
 

@@ -22,6 +22,7 @@ from sslax.methods._simclr import simclr
 from sslax.methods._simsiam import simsiam
 from sslax.methods._supcon import supcon
 from sslax.methods._swav import swav
+from sslax.methods._vicreg import vicreg
 
 __all__ = [
     "align_uniform",
@@ -44,4 +45,5 @@ __all__ = [
     "simsiam",
     "supcon",
     "swav",
+    "vicreg",
 ]
