@@ -57,6 +57,11 @@ def barlow_twins():
     return Toy(methods.barlow_twins(encoder(), hidden=8, dim=4), two_views())
 
 
+def nnclr():
+    sizes = {"hidden": 8, "dim": 4, "predictor_hidden": 8, "queue_size": 48}
+    return Toy(methods.nnclr(encoder(), **sizes), two_views())
+
+
 def vicreg():
     return Toy(methods.vicreg(encoder(), hidden=8, dim=4), two_views())
 
@@ -158,6 +163,7 @@ _METHODS = (
     moco,
     moco_v3,
     nce,
+    nnclr,
     pixpro,
     rotation,
     simclr,

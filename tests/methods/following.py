@@ -105,11 +105,11 @@ def trace(method, batch):
     """Init and the only loss on a batch of views, as before the first step."""
     ((_, objective),) = method.objectives.items()
 
-    def run(key):
+    def run(key, batch):
         params, extra = method.init(key, batch)
         return objective.loss(params, extra, batch, key=key, step=jnp.zeros([], int))
 
-    return jax.eval_shape(run, jax.random.key(0))
+    return jax.eval_shape(run, jax.random.key(0), batch)
 
 
 def _doubled(x):
