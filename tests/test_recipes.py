@@ -490,6 +490,11 @@ SHEETS = {
         "optimizer": ADAMW,
         "rate": (2e-4, {0: 0.0, 10: 1.0, 1000: 0.0}),
     },
+    "pixcontrast:imagenet": {
+        **PIXPRO,
+        "method": {"hidden": 4096, "dim": 256, "temperature": 0.3, "ratio": 0.7}
+        | {"log_over": "cell", "weight": 1.0, "instance": 0.0},
+    },
     "pixpro:imagenet": {**PIXPRO, "method": {**PIXPRO_METHOD, "instance": 0.0}},
     "pixpro:instance": {**PIXPRO, "method": {**PIXPRO_METHOD, "instance": 1.0}},
     "rotation:cifar10": {

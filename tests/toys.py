@@ -71,6 +71,12 @@ def simsiam():
     return Toy(method, two_views())
 
 
+def pixcontrast():
+    net = encoder(strides=(2, 2), output=("pooled", "map"))
+    method = methods.pixcontrast(net, hidden=8, dim=4, instance=1.0)
+    return Toy(method, views.pixel_views(first=view(), second=view(solarize=0.2)))
+
+
 def pixpro():
     net = encoder(strides=(2, 2), output=("pooled", "map"))
     method = methods.pixpro(net, hidden=8, dim=4, layers=2, instance=1.0)
@@ -164,6 +170,7 @@ _METHODS = (
     moco_v3,
     nce,
     nnclr,
+    pixcontrast,
     pixpro,
     rotation,
     simclr,

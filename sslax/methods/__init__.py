@@ -17,6 +17,7 @@ from sslax.methods._moco import moco
 from sslax.methods._moco_v3 import moco_v3
 from sslax.methods._nce import nce
 from sslax.methods._nnclr import nnclr
+from sslax.methods._pixcontrast import pixcontrast
 from sslax.methods._pixpro import pixpro
 from sslax.methods._rotation import rotation
 from sslax.methods._simclr import simclr
@@ -41,6 +42,7 @@ __all__ = [
     "moco_v3",
     "nce",
     "nnclr",
+    "pixcontrast",
     "pixpro",
     "rotation",
     "simclr",
