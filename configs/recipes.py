@@ -63,6 +63,14 @@ def instance(size: int, *, flip: float = 0.5, grey_first: bool = False) -> dict:
     )
 
 
+def channels(size: int, *, scale=(0.2, 1.0), apart=(1, 2), evaluated=None) -> dict:
+    """Lightness and colours of one crop, as views; or of the centre, to evaluate."""
+    view = crop(size, scale=scale)
+    if evaluated is not None:
+        view = dict(name="center", size=size, **evaluated)
+    return dict(name="channel_views", view=view, space="lab", channels=apart)
+
+
 def byol(size: int, *, blur=(1.0, 0.1), solarize=(0.0, 0.2)) -> dict:
     """Two unlike views of BYOL's code, in TensorFlow: blur and solarisation differ."""
 
@@ -176,6 +184,7 @@ PROBES = {
     "moco_v3": dict(learning_rate=3.0, batch_size=1024, epochs=90),
     "moco_v3_resnet": dict(learning_rate=0.1, batch_size=1024, epochs=90),
     "swav": dict(learning_rate=0.3, epochs=100, weight_decay=1e-6),
+    "cmc": dict(learning_rate=30.0, batch_size=256, epochs=60, milestones=(30, 40, 50)),
     "mae": dict(
         optimizer="lars",
         learning_rate=0.1,

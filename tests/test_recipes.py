@@ -72,6 +72,13 @@ PIXPRO = {
 }
 PIXPRO_METHOD = {"hidden": 4096, "dim": 256, "power": 2.0, "floor": 0.0, "layers": 1}
 PIXPRO_METHOD |= {"ratio": 0.7}
+CMC_SGD = {"name": "sgd", "momentum": 0.9, "nesterov": False, "weight_decay": 1e-4}
+CMC_SGD |= {"exclude": "none"}
+CMC_RATE = (0.03, {0: 1.0, 119.9: 1.0, 120: 0.1, 160: 0.01, 200: 0.001})
+CMC = {"dim": 128, "temperature": 0.07, "momentum": 0.5, "core": False}
+CMC |= {"contrast": "softmax", "examples": 1_281_167}
+CHANNELS = {**CROP, **TORCHVISION, "jitter": None, "grayscale": 0.0, "blur": 0.0}
+HALVES = {"widths": (48, 128, 192, 192, 128), "hidden": 2048, "norm": "batch"}
 
 # Relatives of SimCLR share their code's small recipe.
 DEBIASED = {
@@ -174,6 +181,48 @@ SHEETS = {
     },
     "debiased:cifar10": {**DEBIASED, "normalize": "cifar10"},
     "debiased:stl10": {**DEBIASED, "normalize": "cifar10"},
+    "cmc:imagenet": {
+        "batch_size": 128,
+        "epochs": 240,
+        "normalize": None,
+        "encoders/0": {"name": "resnet50", "width": 0.5, "zero_init": False, **TORCH},
+        "encoders/1": {"name": "resnet50", "width": 0.5, "zero_init": False, **TORCH},
+        "view": {**CHANNELS, "size": 224, "scale": (0.08, 1.0)},
+        "views": {"space": "lab", "channels": (1, 2)},
+        "method": {**CMC, "negatives": 4096},
+        "optimizer": CMC_SGD,
+        "rate": CMC_RATE,
+    },
+    "cmc:alexnet": {
+        "batch_size": 256,
+        "epochs": 240,
+        "encoders/0": {"name": "alexnet", **HALVES},
+        "encoders/1": {"name": "alexnet", **HALVES},
+        "view": {**CHANNELS, "size": 224, "scale": (0.2, 1.0)},
+        "method": {**CMC, "negatives": 16384},
+        "optimizer": CMC_SGD,
+        "rate": CMC_RATE,
+    },
+    "cmc:cifar10": {
+        "batch_size": 128,
+        "epochs": 240,
+        "normalize": None,
+        "encoders/0": {"name": "resnet18", "width": 0.5, "stem": "cifar"},
+        "encoders/1": {"name": "resnet18", "width": 0.5, "stem": "cifar"},
+        "view": {**CHANNELS, "size": 32, "scale": (0.2, 1.0)},
+        "views": {"space": "lab", "channels": (1, 2)},
+        "method": {**CMC, "examples": 50_000, "negatives": 4096, "temperature": 0.1},
+        "optimizer": CMC_SGD,
+        "rate": CMC_RATE,
+    },
+    "cmc:core": {
+        "encoders/0": {"name": "resnet18", "width": 0.5, "stem": "cifar"},
+        "encoders/2": {"name": "resnet18", "width": 0.5, "stem": "cifar"},
+        "views": {"space": "lab", "channels": (1, 1, 1)},
+        "method": {"core": True, "negatives": 4096, "temperature": 0.1},
+        "optimizer": CMC_SGD,
+        "rate": CMC_RATE,
+    },
     "instdisc:imagenet": {
         "batch_size": 256,
         "epochs": 200,
@@ -541,12 +590,24 @@ def parts(config):
     found = {k: resolved(config[k]) for k in ("method", "optimizer", "views")}
     for call in (config["method"], config["views"]):
         found |= {k: resolved(v) for k, v in call.items() if isinstance(v, Mapping)}
+        found |= several(call)
     found["evaluated"] = resolved(config["evaluate"]["views"]["view"])
     optimizer = found["optimizer"]
     found["optimizer"] = unwrapped(optimizer)
     for i, (match, other) in enumerate(optimizer.get("others", ())):
         found[f"others/{i}"] = {**unwrapped(other), "match": match}
     return found
+
+
+def several(call):
+    """Calls in a list, as one encoder for each view."""
+    lists = {k: v for k, v in call.items() if isinstance(v, (list, tuple))}
+    return {
+        f"{k}/{i}": resolved(item)
+        for k, v in lists.items()
+        for i, item in enumerate(v)
+        if isinstance(item, Mapping)
+    }
 
 
 def unwrapped(optimizer):
@@ -575,8 +636,9 @@ def test_a_config_is_what_its_sheet_says(name):
         for argument, value in wanted.items():
             seen = found[part][argument]
             assert seen == (pytest.approx(value) if _number(value) else value), argument
-    if "bn_momentum" in found["encoder"]:
-        assert {k: found["encoder"][k] for k in BN} == BN
+    for part in found.values():
+        if "bn_momentum" in part:
+            assert {k: part[k] for k in BN} == BN
 
 
 def _number(value):

@@ -205,6 +205,17 @@ def test_the_negative_has_the_background_of_the_query_and_the_key_its_foreground
     assert made["has_negative"].tolist() == [False, True, True, False]
 
 
+def test_channels_are_taken_apart_as_they_are_asked_for():
+    key, view = jax.random.key(0), views.view(size=16)
+    light, colours = views.channel_views(view=view)(key, BATCH)["views"]
+    three = views.channel_views(view=view, channels=(1, 1, 1))(key, BATCH)["views"]
+    assert [v.shape[-1] for v in three] == [1, 1, 1]
+    both = jnp.concatenate([light, colours], axis=-1)
+    chex.assert_trees_all_equal(jnp.concatenate(three, axis=-1), both)
+    with pytest.raises(ValueError, match=r"three in all; got \(1, 1\)"):
+        views.channel_views(view=view, channels=(1, 1))
+
+
 def test_a_jitter_of_colours_does_nothing_to_what_is_grey_first():
     coloured = {"size": 16, "jitter": (0, 0, 0.4, 0.4), "jitter_prob": 1.0}
     key, image = jax.random.key(0), BATCH["image"]

@@ -117,6 +117,17 @@ def invaspread():
     return Toy(methods.invaspread(encoder(), dim=4), two_views())
 
 
+def cmc():
+    method = methods.cmc(
+        (encoder(), encoder()),
+        examples=3 * BATCH,
+        dim=4,
+        contrast="nce",
+        negatives=6,
+    )
+    return Toy(method, views.channel_views(view=views.view(size=SIZE)))
+
+
 def classifier():
     method = methods.classifier(encoder(), classes=CLASSES, head_norm=True)
     return Toy(method, one_view())
@@ -159,6 +170,7 @@ _METHODS = (
     barlow_twins,
     byol,
     classifier,
+    cmc,
     debiased,
     distillation,
     flatnce,

@@ -208,7 +208,6 @@ def cmc(
     temperature: ArrayLike,
     core: bool = False,
     log_constants: Sequence[ArrayLike] | None = None,
-    size: int | None = None,
     epsilon: float | int = 1e-7,
 ) -> Float[Array, ""]:
     """Contrastive multiview coding: every view against the banks of the others.
@@ -226,7 +225,6 @@ def cmc(
       core: pair view 0 with each other view, in both directions, instead of all pairs.
       log_constants: log Z of every ordered pair, in the order (0, 1), (0, 2) ... (1, 0)
         ..., pairs that do not occur left out; None is the softmax contrast.
-      size: how many rows are of images, where others fill the banks up; None is all.
       epsilon: of `nce`; the official code uses 1e-7.
 
     Returns:
@@ -265,8 +263,7 @@ def cmc(
     ]
     if log_constants is None:
         return sum(map(info_nce_logits, scores))
-    size = banks[0].shape[0] if size is None else size
-    log_noise = math.log((index.shape[1] - 1) / size)
+    log_noise = math.log((index.shape[1] - 1) / banks[0].shape[0])
     return sum(
         nce(s, log_noise=log_noise, log_constant=z, epsilon=epsilon)
         for s, z in zip(scores, log_constants, strict=True)

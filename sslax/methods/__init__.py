@@ -6,6 +6,7 @@ from sslax.methods._align_uniform import align_uniform
 from sslax.methods._barlow_twins import barlow_twins
 from sslax.methods._byol import byol
 from sslax.methods._classifier import classifier
+from sslax.methods._cmc import cmc
 from sslax.methods._debiased import debiased
 from sslax.methods._distillation import distillation
 from sslax.methods._flatnce import flatnce
@@ -31,6 +32,7 @@ __all__ = [
     "barlow_twins",
     "byol",
     "classifier",
+    "cmc",
     "debiased",
     "distillation",
     "flatnce",

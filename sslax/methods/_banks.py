@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from sslax import memory
+from sslax import losses, memory
 from sslax.core import Batch
 
 # Rows are a multiple of this, so that meshes of any usual size can split them alike.
@@ -31,7 +32,7 @@ def new_bank(key: Array, *, examples: int, dim: int) -> Float[Array, "n d"]:
     return jnp.where(jnp.arange(rows)[:, None] < examples, bank, 0.0)
 
 
-def check_bank(*, examples: int, negatives: int | None) -> None:
+def check_bank(*, examples: int | None, negatives: int | None) -> None:
     """Raises unless there are images, and noise among them.
 
     Args:
@@ -41,11 +42,11 @@ def check_bank(*, examples: int, negatives: int | None) -> None:
     Raises:
       ValueError: for fewer than 2 images or no noise.
     """
-    if examples < 2:
+    if examples is None or examples < 2:
         raise ValueError(f"examples must be the 2 or more of the data; got {examples}")
     if negatives is not None and negatives < 1:
         raise ValueError(
-            f"negatives must be 1 or more, 4096 in the paper, or None; got {negatives}"
+            f"negatives must be 1 or more, as 4096 in the papers; got {negatives}"
         )
 
 
@@ -115,3 +116,22 @@ def constants_of(
     told = jnp.stack([memory.log_constant(s, size=examples) for s in scores])
     told = jax.lax.stop_gradient(told).astype(known.dtype)
     return jnp.where(jnp.isneginf(known), told, known)
+
+
+def noise_loss(
+    scores: Float[Array, "b n"], log_constant: Float[Array, ""], *, examples: int
+) -> Float[Array, ""]:
+    """NCE against uniform noise, with the small number that the released codes add.
+
+    Args:
+      scores: of the own image and of noise.
+      log_constant: log Z.
+      examples: how many images there are.
+
+    Returns:
+      The loss.
+    """
+    log_noise = math.log((scores.shape[1] - 1) / examples)
+    return losses.nce(
+        scores, log_noise=log_noise, log_constant=log_constant, epsilon=1e-7
+    )

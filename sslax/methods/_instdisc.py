@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import jax
 import jax.numpy as jnp
 
@@ -15,6 +13,7 @@ from sslax.methods._banks import (
     constants_of,
     index_of,
     new_bank,
+    noise_loss,
     own_and_noise,
     unknown_constants,
 )
@@ -96,12 +95,7 @@ def instdisc(
         rows = own_and_noise(key, batch, examples=examples, negatives=negatives)
         scores = losses.bank_scores(z, extra["bank"], rows, temperature=temperature)
         log_z = constants_of(extra["log_z"], [scores], examples=examples)
-        value = losses.nce(
-            scores,
-            log_noise=math.log(negatives / examples),
-            log_constant=log_z[0],
-            epsilon=1e-7,
-        )
+        value = noise_loss(scores, log_z[0], examples=examples)
         return value, {"log_z": log_z}
 
     def loss(params, extra, batch, *, key, step):

@@ -60,6 +60,9 @@ def _nets(spec: Any) -> Iterator[dict[str, Any]]:
             yield spec  # type: ignore[misc]
         for value in spec.values():
             yield from _nets(value)
+    elif isinstance(spec, (list, tuple)):
+        for value in spec:
+            yield from _nets(value)
 
 
 def takes(spec: Mapping[str, Any], option: str) -> bool:

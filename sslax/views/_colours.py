@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
+
 import jax.numpy as jnp
 
 from sslax import augment
@@ -55,19 +58,22 @@ def lab(*, view: View, stride: int = 4, colourless: float = 5.0) -> Builder:
     return views
 
 
-def channel_views(*, view: View, space: str = "lab") -> Builder:
+def channel_views(
+    *, view: View, space: str = "lab", channels: Sequence[int] = (1, 2)
+) -> Builder:
     """One view of every image taken apart: its lightness, and its two colours.
 
     Args:
       view: makes the view, as `view` gives it: crop and flip only.
       space: `lab` or `ycbcr`.
+      channels: how many of the three each view has; (1, 1, 1) takes colours apart too.
 
     Returns:
       `(key, batch) -> batch` with `batch["views"]`: `[b h w 1]` and `[b h w 2]` of the
       same pixels, each channel scaled to about [-1, 1].
 
     Raises:
-      ValueError: for an unknown space.
+      ValueError: for an unknown space, or channels that are not three in all.
 
     Example:
       >>> import jax, jax.numpy as jnp
@@ -81,6 +87,9 @@ def channel_views(*, view: View, space: str = "lab") -> Builder:
       Tian et al., Contrastive Multiview Coding, 2019, arXiv:1906.05849, section 4.1.
     """
     check_choice(SPACES, space=space)
+    if sum(channels) != 3 or min(channels) < 1:
+        raise ValueError(f"channels must be three in all; got {tuple(channels)}")
+    ends = tuple(itertools.accumulate(channels))
 
     def views(key, batch):
         image = view(key, batch["image"], batch.get("box"))
@@ -88,6 +97,10 @@ def channel_views(*, view: View, space: str = "lab") -> Builder:
         made = convert(image)
         middle, half = jnp.asarray(SPACES[space], made.dtype)[:, None, None, None]
         made = (made - middle) / half
-        return {**batch, "views": (made[..., :1], made[..., 1:])}
+        apart = tuple(
+            made[..., end - count : end]
+            for end, count in zip(ends, channels, strict=True)
+        )
+        return {**batch, "views": apart}
 
     return views

@@ -10,6 +10,7 @@ import pytest
 
 from sslax import methods, plan, sharding, step
 from sslax.core import Aux, Method, Objective
+from sslax.plan._options import has_option, with_option
 from tests import toys
 from tests.methods.following import linear
 
@@ -83,6 +84,13 @@ IMAGES = 2**15
 BANKS = {
     "softmax": methods.instdisc(linear(8), examples=IMAGES, dim=32, negatives=None),
     "much noise": methods.instdisc(linear(8), examples=IMAGES, dim=32, negatives=512),
+    "two views": methods.cmc(
+        (linear(8), linear(8)),
+        examples=IMAGES,
+        dim=32,
+        contrast="nce",
+        negatives=512,
+    ),
     "little noise": methods.instdisc(linear(8), examples=IMAGES, dim=32, negatives=8),
 }
 
@@ -93,7 +101,7 @@ def test_a_bank_lies_by_rows_and_is_never_sent(name, layout):
     """Nor is what is gathered from it: scores are made where the rows are."""
 
     def views(key, batch):
-        return {**batch, "views": (batch["image"],)}
+        return {**batch, "views": (batch["image"],) * (1 + (name == "two views"))}
 
     batch = {
         "image": jax.ShapeDtypeStruct((16, 4, 4, 1), np.float32),
@@ -104,9 +112,14 @@ def test_a_bank_lies_by_rows_and_is_never_sent(name, layout):
     args = (BANKS[name], views, batch, rule)
     mesh, txs = sharding.make_mesh(fsdp=ways), {"ssl": optax.adam(0.1)}
     _, shapes = step.compile_init(args[0], txs, views, mesh, rule, batch)
-    banks = [v for k, v in shapes.extra.items() if k.startswith("bank")]
+    banks = jax.tree.leaves([v for k, v in shapes.extra.items() if "bank" in k])
     assert all(b.sharding.spec == jax.P(("data", "fsdp")) for b in banks)
     found = collectives(*args, fsdp=ways)
-    assert max(c.bytes for c in found) < 4 * IMAGES * 32 / (8 * 8), (
-        "an eighth of a part"
-    )
+    assert max(c.bytes for c in found) < 4 * IMAGES * 32 / (8 * 2), "half of a part"
+
+
+def test_networks_in_a_list_have_their_options():
+    config = {"method": {"encoders": ({"name": "vit"}, {"name": "convnet"})}}
+    assert has_option(config, "remat")
+    nets = with_option(config, "remat", True)["method"]["encoders"]
+    assert nets == ({"name": "vit", "remat": True}, {"name": "convnet"})
