@@ -149,6 +149,34 @@ def swav(size: int, *, small: int, count: int = 6) -> dict:
     )
 
 
+def dino(
+    size: int, *, small: int, count: int = 8, scale=(0.4, 1.0), parts=(0.05, 0.4)
+) -> dict:
+    """Two unlike large crops and several small ones of DINO's code, in torchvision."""
+
+    def view(size, scale, blur, solarize=0.0):
+        return crop(
+            size,
+            scale=scale,
+            resize="bicubic",
+            jitter=(0.4, 0.4, 0.2, 0.1),
+            colour="torchvision",
+            grayscale=0.2,
+            blur=blur,
+            kernel_size=_WIDE,
+            solarize=solarize,
+            threshold=128 / 255,
+        )
+
+    return dict(
+        name="multi_crop",
+        first=view(size, scale, 1.0),
+        second=view(size, scale, 0.1, solarize=0.2),
+        small=view(small, parts, 0.5),
+        count=count,
+    )
+
+
 def sample_crops(size: int = 28, *, small: int = 16, count: int = 4) -> dict:
     """Crops of small grey pictures, and smaller parts of them."""
     part = crop(small, scale=(0.1, 0.4), jitter=(0.4, 0.4, 0.0, 0.0))
@@ -185,6 +213,7 @@ PROBES = {
     "moco_v3_resnet": dict(learning_rate=0.1, batch_size=1024, epochs=90),
     "swav": dict(learning_rate=0.3, epochs=100, weight_decay=1e-6),
     "cmc": dict(learning_rate=30.0, batch_size=256, epochs=60, milestones=(30, 40, 50)),
+    "dino": dict(learning_rate=0.001, epochs=100),
     "mae": dict(
         optimizer="lars",
         learning_rate=0.1,

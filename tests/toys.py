@@ -100,6 +100,18 @@ def swav():
     return Toy(method, multi_crop())
 
 
+def dino():
+    vit = models.vit(
+        width=8,
+        depth=1,
+        heads=2,
+        patch_size=4,
+        output=("pooled", "map", "attention"),
+    )
+    method = methods.dino(vit, dim=6, hidden=8, bottleneck=4)
+    return Toy(method, multi_crop())
+
+
 def rotation():
     return Toy(methods.rotation(encoder()), views.rotated(view=views.view(size=SIZE)))
 
@@ -172,6 +184,7 @@ _METHODS = (
     classifier,
     cmc,
     debiased,
+    dino,
     distillation,
     flatnce,
     hard_negatives,

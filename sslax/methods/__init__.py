@@ -8,6 +8,7 @@ from sslax.methods._byol import byol
 from sslax.methods._classifier import classifier
 from sslax.methods._cmc import cmc
 from sslax.methods._debiased import debiased
+from sslax.methods._dino import dino
 from sslax.methods._distillation import distillation
 from sslax.methods._flatnce import flatnce
 from sslax.methods._hard_negatives import hard_negatives
@@ -34,6 +35,7 @@ __all__ = [
     "classifier",
     "cmc",
     "debiased",
+    "dino",
     "distillation",
     "flatnce",
     "hard_negatives",

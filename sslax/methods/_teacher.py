@@ -1,4 +1,4 @@
-"""The wiring of a student whose teacher is its own moving average."""
+"""The wiring of a student whose teacher is its own moving average, and its reading."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import jax
 from jaxtyping import Array
 
 from sslax import memory
-from sslax.core import Aux, Batch, Method, Net, Objective
+from sslax.core import Aux, Batch, Method, Net, Objective, Output
 from sslax.nets import Reads, chain, each, readings, views_of
 from sslax.schedules import Schedule
 
-__all__ = ["taught"]
+__all__ = ["of_teacher", "taught"]
 
 
 def taught(
@@ -76,3 +76,24 @@ def taught(
         outputs=readings(student, "encoder", parts["encoder"]),
         after_update=memory.follows(shared, momentum=momentum, ahead=ahead),
     )
+
+
+def of_teacher(outputs: Mapping[str, Output]) -> dict[str, Output]:
+    """Outputs read of the teacher, where it and not the student is evaluated.
+
+    Args:
+      outputs: of the student, as `nets.readings` gives them.
+
+    Returns:
+      The same of `extra["teacher"]` and `extra["teacher_stats"]`.
+    """
+
+    def turned(read):
+        def output(params, extra, batch, *, key):
+            del params
+            extra = {**extra, "stats": extra["teacher_stats"]}
+            return read(extra["teacher"], extra, batch, key=key)
+
+        return output
+
+    return {kind: turned(read) for kind, read in outputs.items()}

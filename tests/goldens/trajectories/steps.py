@@ -175,7 +175,11 @@ def buffers(state, objective="ssl", *, kept="trace"):
     are frozen have none.
     """
     found = optax.tree_utils.tree_get_all_with_path(state.opt[objective], kept)
-    trees = [tree for _, tree in found]
+    return merged([tree for _, tree in found])
+
+
+def merged(trees):
+    """One tree of several, each with holes where the others are."""
     return jax.tree.map(
         lambda *leaves: next(
             (x for x in leaves if not isinstance(x, optax.MaskedNode)), None
