@@ -11,7 +11,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from sslax.arrays import at_least_float32, check_probability, unit
+from sslax.arrays import at_least_float32, unit
+from sslax.checks import check_probability
 
 __all__ = [
     "ema",

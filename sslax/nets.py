@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from sslax.arrays import check_count
+from sslax.checks import check_count
 from sslax.core import Batch, Net, Output
 
 __all__ = [

@@ -14,6 +14,7 @@ MODULES = [
     "annotations",
     "augment",
     "calls",
+    "checks",
     "convert",
     "core",
     "data",

@@ -14,11 +14,12 @@ BOTTOM = {"jax", "optax", "numpy", "jaxtyping", "typing_extensions"}
 RUN = BOTTOM | {"absl", "etils"}
 HOST = {"array_record", "etils", "grain", "sklearn", "tensorflow_datasets", "PIL"}
 
-FLOOR = {"arrays"}  # what everyone may import
+FLOOR = {"arrays", "checks"}  # what everyone may import
 
 # From the floor up: third-party packages and parts of sslax that each may import.
 LAYERS = {
     "arrays": (BOTTOM, set()),
+    "checks": (BOTTOM, set()),
     "core": (BOTTOM, set()),
     "nets": (BOTTOM, {"core"}),
     "kinds": (BOTTOM, set()),

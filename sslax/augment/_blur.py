@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from sslax.arrays import check_choice, check_probability
 from sslax.augment._kernels import multiply
 from sslax.augment._layout import (
     Range,
@@ -16,6 +15,7 @@ from sslax.augment._layout import (
     from_rows,
     to_rows,
 )
+from sslax.checks import check_choice, check_probability
 
 PADDINGS = ("reflect", "zero")
 BLOCK = 64

@@ -16,7 +16,6 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sslax.arrays import check_choice
 from sslax.augment._hsv import adjust_hsv, shift_hue
 from sslax.augment._layout import (
     check_image,
@@ -25,6 +24,7 @@ from sslax.augment._layout import (
     per_image,
     to_rows,
 )
+from sslax.checks import check_choice
 
 COLOURS = ("torchvision", "simclr", "byol")
 

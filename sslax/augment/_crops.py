@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from sslax.arrays import check_choice
 from sslax.augment._kernels import METHODS
 from sslax.augment._layout import Range, check_image, from_columns
 from sslax.augment._resample import check_boxes, crop_columns, pair, whole_box
+from sslax.checks import check_choice
 
 RULES = ("torchvision", "tf", "byol")
 TORCHVISION_TRIES = 10

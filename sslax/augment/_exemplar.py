@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from sslax.arrays import at_least_float32, check_choice
+from sslax.arrays import at_least_float32
 from sslax.augment._hsv import hue_chroma_value, paint
 from sslax.augment._layout import (
     check_image,
@@ -14,6 +14,7 @@ from sslax.augment._layout import (
     per_image,
     to_rows,
 )
+from sslax.checks import check_choice
 
 GRADIENTS = ("central", "sobel")
 LUMA = (0.299, 0.587, 0.114)

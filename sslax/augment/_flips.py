@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from sslax.arrays import check_probability
 from sslax.augment._layout import check_image
+from sslax.checks import check_probability
 
 
 def horizontal_flip(

@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sslax.arrays import check_choice
 from sslax.augment._layout import check_image, compute_dtype
 from sslax.augment._resample import pair
+from sslax.checks import check_choice
 
 SAMPLINGS = ("bilinear", "nearest")
 

@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Integer, PRNGKeyArray
 
-from sslax.arrays import at_least_float32, check_choice
+from sslax.arrays import at_least_float32
 from sslax.augment._lab import TABLES
 from sslax.augment._layout import check_image
+from sslax.checks import check_choice
 
 CRITERIA = ("max_mean", "max_min")
 

@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from sslax.arrays import check_choice, check_probability
 from sslax.augment._colour import COLOURS, contrast_base
 from sslax.augment._hsv import adjust_hsv
 from sslax.augment._layout import (
@@ -18,6 +17,7 @@ from sslax.augment._layout import (
     grey_rows,
     to_rows,
 )
+from sslax.checks import check_choice, check_probability
 
 OPERATIONS = ("brightness", "contrast", "saturation", "hue")
 

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from sslax.arrays import check_probability
 from sslax.augment._layout import Range, check_image, per_image
+from sslax.checks import check_probability
 
 _TRIES = 10  # boxes that are drawn until one fits; if none does, nothing is erased
 

@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from sslax.arrays import check_probability
 from sslax.augment._colour import brightness, contrast, saturation, solarize
 from sslax.augment._geometry import affine, affine_matrix
 from sslax.augment._layout import check_image, per_image
 from sslax.augment._tone import autocontrast, equalize, invert, posterize, sharpness
+from sslax.checks import check_probability
 
 OPERATIONS = (
     "autocontrast",

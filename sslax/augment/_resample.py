@@ -13,7 +13,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from sslax.arrays import check_choice
 from sslax.augment._bands import resample
 from sslax.augment._kernels import METHODS, multiply
 from sslax.augment._layout import (
@@ -21,6 +20,7 @@ from sslax.augment._layout import (
     compute_dtype,
     from_columns,
 )
+from sslax.checks import check_choice
 
 
 def filter_rows(rows: Array, vertical: Array, horizontal: Array) -> Array:

@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from sslax.arrays import check_choice
 from sslax.augment._jigsaw import cut
 from sslax.augment._layout import check_image
 from sslax.augment._resample import pair
+from sslax.checks import check_choice
 
 PAD_MODES = {"zero": "constant", "reflect": "reflect", "edge": "edge"}
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from sslax import calls
-from sslax.arrays import check_choice
+from sslax.checks import check_choice
 from sslax.convert._names import Name, Table, name_in_torch
 from sslax.convert._released import call_of, family_of
 from sslax.convert._report import shape_text

@@ -6,7 +6,8 @@ import jax.numpy as jnp
 from jax.scipy.special import xlogy
 from jaxtyping import Array, Float
 
-from sslax.arrays import at_least_float32, check_positive
+from sslax.arrays import at_least_float32
+from sslax.checks import check_positive
 from sslax.evaluate._checks import Features
 
 

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Int
 
-from sslax.arrays import check_positive
+from sslax.checks import check_positive
 from sslax.evaluate._basis import basis_of, eigenbasis, project
 from sslax.evaluate._checks import (
     Features,

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from sslax.arrays import at_least_float32, check_positive, unit
+from sslax.arrays import at_least_float32, unit
+from sslax.checks import check_positive
 from sslax.evaluate._checks import Features, Labels, check_features, check_labels
 
 # Rows of the bank, and queries, that are on the device at once.

@@ -14,7 +14,7 @@ import optax
 from jaxtyping import Array, Float
 
 from sslax import optim, schedules
-from sslax.arrays import check_positive
+from sslax.checks import check_positive
 from sslax.evaluate._checks import (
     Features,
     Labels,

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from sslax.arrays import check_positive
+from sslax.checks import check_positive
 from sslax.evaluate._basis import basis_of, project
 from sslax.evaluate._checks import (
     Features,

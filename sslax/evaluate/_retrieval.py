@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from sslax.arrays import check_positive, unit
+from sslax.arrays import unit
+from sslax.checks import check_positive
 from sslax.evaluate._checks import Features, Labels, check_features
 
 

@@ -10,14 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from sslax.arrays import (
-    at_least_float32,
-    check_not_empty,
-    check_positive,
-    check_rank,
-    check_shape,
-    one_float_type,
-)
+from sslax.arrays import at_least_float32, one_float_type
+from sslax.checks import check_not_empty, check_positive, check_rank, check_shape
 from sslax.losses._numerics import dot
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from jaxtyping import Array, Float
 
-from sslax.arrays import check_same_shape, one_float_type, unit
+from sslax.arrays import one_float_type, unit
+from sslax.checks import check_same_shape
 from sslax.losses._numerics import inner, reduced
 
 

@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from sslax.arrays import check_rank, check_shape, one_float_type
+from sslax.arrays import one_float_type
+from sslax.checks import check_rank, check_shape
 from sslax.losses._info_nce import info_nce_logits
 from sslax.losses._numerics import dot, inner, logsumexp_but, reduced
 

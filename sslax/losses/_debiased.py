@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from sslax.arrays import check_below_one
+from sslax.checks import check_below_one
 from sslax.losses._nt_xent import check_pair, positive_and_negatives
 from sslax.losses._numerics import reduced
 

@@ -7,14 +7,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
-from sslax.arrays import (
-    check_positive,
-    check_rank,
-    check_same_shape,
-    check_shape,
-    one_float_type,
-    unit,
-)
+from sslax.arrays import one_float_type, unit
+from sslax.checks import check_positive, check_rank, check_same_shape, check_shape
 from sslax.losses._numerics import logsumexp_but, similarity
 
 

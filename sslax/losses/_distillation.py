@@ -6,7 +6,8 @@ import jax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from sslax.arrays import check_positive, check_same_shape, check_shape, one_float_type
+from sslax.arrays import one_float_type
+from sslax.checks import check_positive, check_same_shape, check_shape
 from sslax.losses._numerics import inner, reduced
 from sslax.losses._prototypes import paired_cross_entropy
 

@@ -10,14 +10,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sslax.arrays import (
-    at_least_float32,
+from sslax.arrays import at_least_float32, one_float_type
+from sslax.checks import (
     check_not_empty,
     check_positive,
     check_rank,
     check_same_shape,
     check_shape,
-    one_float_type,
 )
 from sslax.losses._numerics import dot, length, weighted_mean
 

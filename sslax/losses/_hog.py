@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from sslax.arrays import at_least_float32, check_rank, unit
+from sslax.arrays import at_least_float32, unit
+from sslax.checks import check_rank
 
 
 def hog(

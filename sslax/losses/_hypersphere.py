@@ -9,15 +9,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from sslax.arrays import (
-    SMALLEST_NORM,
-    at_least_float32,
-    check_count,
-    check_positive,
-    check_rank,
-    check_same_shape,
-    one_float_type,
-)
+from sslax.arrays import SMALLEST_NORM, at_least_float32, one_float_type
+from sslax.checks import check_count, check_positive, check_rank, check_same_shape
 from sslax.losses._numerics import dot, inner, logsumexp_but, over_rows
 
 

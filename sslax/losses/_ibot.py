@@ -7,13 +7,13 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from sslax.arrays import (
+from sslax.arrays import one_float_type
+from sslax.checks import (
     check_not_empty,
     check_positive,
     check_rank,
     check_same_shape,
     check_shape,
-    one_float_type,
 )
 from sslax.losses._distillation import dino
 from sslax.losses._numerics import inner, over_rows

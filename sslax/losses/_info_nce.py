@@ -7,15 +7,14 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from sslax.arrays import (
-    at_least_float32,
+from sslax.arrays import at_least_float32, one_float_type
+from sslax.checks import (
     check_count,
     check_positive,
     check_rank,
     check_same_features,
     check_same_shape,
     check_shape,
-    one_float_type,
 )
 from sslax.losses._cosine import directions
 from sslax.losses._numerics import dot, inner, logsumexp_but, over_rows, reduced

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from sslax.arrays import check_same_shape
+from sslax.checks import check_same_shape
 from sslax.losses._cosine import directions
 from sslax.losses._nt_xent import check_pair
 from sslax.losses._numerics import dot, logsumexp_but, over_rows

@@ -5,7 +5,8 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sslax.arrays import check_count, check_positive, check_rank, unit
+from sslax.arrays import unit
+from sslax.checks import check_count, check_positive, check_rank
 from sslax.losses._numerics import dot, length, over_rows
 
 

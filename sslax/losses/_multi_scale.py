@@ -7,13 +7,8 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sslax.arrays import (
-    at_least_float32,
-    check_not_empty,
-    check_rank,
-    check_same_shape,
-    check_shape,
-)
+from sslax.arrays import at_least_float32
+from sslax.checks import check_not_empty, check_rank, check_same_shape, check_shape
 from sslax.losses._cosine import cosine_regression
 from sslax.losses._numerics import weighted_mean
 from sslax.losses._reconstruction import masked_mse

@@ -10,14 +10,12 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from sslax.arrays import (
-    at_least_float32,
+from sslax.arrays import at_least_float32, one_float_type, whole
+from sslax.checks import (
     check_positive,
     check_rank,
     check_same_features,
     check_same_shape,
-    one_float_type,
-    whole,
 )
 from sslax.losses._info_nce import info_nce_logits
 from sslax.losses._numerics import dot, logsumexp_but, reduced

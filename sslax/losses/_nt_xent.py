@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from sslax.arrays import check_count, check_positive, check_rank, check_same_shape
+from sslax.checks import check_count, check_positive, check_rank, check_same_shape
 from sslax.losses._cosine import directions
 from sslax.losses._numerics import dot, inner, logsumexp_but, over_rows, reduced
 

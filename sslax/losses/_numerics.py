@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from sslax.arrays import SMALLEST_NORM, check_choice
+from sslax.arrays import SMALLEST_NORM
+from sslax.checks import check_choice
 
 __all__: list[str] = []
 

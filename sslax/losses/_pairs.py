@@ -7,13 +7,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from sslax.arrays import (
-    at_least_float32,
-    check_count,
-    check_rank,
-    check_same_shape,
-    unit,
-)
+from sslax.arrays import at_least_float32, unit
+from sslax.checks import check_count, check_rank, check_same_shape
 from sslax.losses._numerics import dot, inner, logsumexp_but, over_rows
 
 

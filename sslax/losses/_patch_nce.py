@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from sslax.arrays import check_positive, check_rank, check_same_shape
+from sslax.checks import check_positive, check_rank, check_same_shape
 from sslax.losses._cosine import directions
 from sslax.losses._numerics import inner, logsumexp_but, reduced, similarity
 

@@ -7,16 +7,14 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from sslax.arrays import (
-    at_least_float32,
+from sslax.arrays import at_least_float32, one_float_type, unit
+from sslax.checks import (
     check_count,
     check_not_empty,
     check_positive,
     check_rank,
     check_same_shape,
     check_shape,
-    one_float_type,
-    unit,
 )
 from sslax.losses._supcon import supcon
 

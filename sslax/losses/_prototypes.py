@@ -9,13 +9,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from sslax.arrays import (
-    at_least_float32,
-    check_count,
-    check_positive,
-    check_rank,
-    one_float_type,
-)
+from sslax.arrays import at_least_float32, one_float_type
+from sslax.checks import check_count, check_positive, check_rank
 
 
 def sinkhorn(

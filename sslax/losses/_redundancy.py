@@ -7,13 +7,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from sslax.arrays import (
-    check_count,
-    check_positive,
-    check_rank,
-    check_same_shape,
-    one_float_type,
-)
+from sslax.arrays import one_float_type
+from sslax.checks import check_count, check_positive, check_rank, check_same_shape
 from sslax.losses._numerics import dot, over_rows
 
 

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from sslax.arrays import check_choice, check_positive, check_rank, check_shape
+from sslax.checks import check_choice, check_positive, check_rank, check_shape
 from sslax.losses._cosine import directions
 from sslax.losses._numerics import dot, logsumexp_but, over_rows
 

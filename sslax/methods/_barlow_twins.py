@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sslax import losses, models
-from sslax.arrays import check_positive
+from sslax.checks import check_positive
 from sslax.core import Aux, Method, Net, Objective
 from sslax.nets import chain, each, readings, views_of
 

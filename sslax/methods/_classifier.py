@@ -6,7 +6,7 @@ import jax
 import optax
 
 from sslax import models
-from sslax.arrays import check_below_one
+from sslax.checks import check_below_one
 from sslax.core import Aux, Method, Net, Objective
 from sslax.nets import chain, features_of, main_output, readings
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from sslax import losses, memory, models
-from sslax.arrays import check_choice, check_positive, check_probability
+from sslax.checks import check_choice, check_positive, check_probability
 from sslax.core import Aux, Method, Net, Objective, Output
 from sslax.methods._banks import (
     check_bank,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sslax import losses, models
-from sslax.arrays import check_below_one, check_positive
+from sslax.checks import check_below_one, check_positive
 from sslax.core import Method, Net
 from sslax.methods._contrast import contrast
 from sslax.nets import each

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from sslax import losses, memory, models
-from sslax.arrays import check_positive, check_probability
+from sslax.checks import check_positive, check_probability
 from sslax.core import Aux, Method, Net, Objective
 from sslax.methods._teacher import of_teacher
 from sslax.nets import chain, project_crops, readings, views_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 
 from sslax import losses, models
-from sslax.arrays import check_positive
+from sslax.checks import check_positive
 from sslax.core import Aux, Method, Net, Objective
 from sslax.nets import chain, fold, readings, unfold, views_of
 

@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 
 from sslax import losses, memory, models
+from sslax.checks import check_multiple, check_positive
 from sslax.core import Aux, Method, Net, Objective
-from sslax.nets import chain, readings
+from sslax.nets import chain, readings, views_of
 from sslax.schedules import Schedule
 
 __all__ = ["moco"]
@@ -43,6 +44,10 @@ def moco(
       A method with groups "encoder" and "projector", for batches of `views.two_views`;
       the first view is the query.
 
+    Raises:
+      ValueError: if the temperature is not positive; as the loss is traced, for another
+        number of views than two, or a queue that the batch does not divide.
+
     Example:
       >>> method = moco(models.convnet(), hidden=128, dim=32, queue_size=512)
 
@@ -51,6 +56,7 @@ def moco(
       2019, arXiv:1911.05722, algorithm 1 and section 3.3; Chen et al., Improved
       Baselines with Momentum Contrastive Learning, 2020, arXiv:2003.04297.
     """
+    check_positive(temperature=temperature)
     net = chain(encoder=encoder, projector=_head(hidden, dim))
 
     def init(key, batch):
@@ -67,7 +73,8 @@ def moco(
 
     def loss(params, extra, batch, *, key, step):
         del step
-        (query_view, key_view), keys = batch["views"], jax.random.split(key, 3)
+        (query_view, key_view), keys = views_of(batch, 2), jax.random.split(key, 3)
+        check_multiple(len(key_view), queue_size=queue_size)
         q, stats = net.apply(
             params, extra["stats"], query_view, train=True, key=keys[0]
         )

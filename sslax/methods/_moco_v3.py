@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from sslax import losses, models
-from sslax.arrays import check_positive
+from sslax.checks import check_positive
 from sslax.core import Method, Net
 from sslax.methods._teacher import taught
 from sslax.schedules import Schedule

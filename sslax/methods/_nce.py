@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from sslax import losses, models
-from sslax.arrays import check_positive
+from sslax.checks import check_positive
 from sslax.core import Method, Net
 from sslax.methods._contrast import contrast
 from sslax.nets import chain, fold, unfold, views_of

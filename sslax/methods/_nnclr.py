@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from sslax import losses, memory, models
-from sslax.arrays import check_positive
+from sslax.checks import check_positive
 from sslax.core import Aux, Method, Net, Objective
 from sslax.nets import chain, each, readings, views_of
 

@@ -7,7 +7,7 @@ import functools
 from jaxtyping import Array
 
 from sslax import losses, models
-from sslax.arrays import check_choice, check_positive
+from sslax.checks import check_choice, check_positive
 from sslax.core import Method, Net
 from sslax.methods._cells import check_weight, pairs_of
 from sslax.methods._teacher import taught

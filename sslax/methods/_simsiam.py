@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from sslax import losses, models
-from sslax.arrays import check_positive
+from sslax.checks import check_positive
 from sslax.core import Aux, Method, Net, Objective
 from sslax.nets import chain, each, readings, views_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from sslax import losses, models
-from sslax.arrays import check_positive
+from sslax.checks import check_positive
 from sslax.core import Method, Net
 from sslax.methods._contrast import contrast
 

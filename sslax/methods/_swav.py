@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from sslax import losses, memory, models
-from sslax.arrays import check_positive
+from sslax.checks import check_multiple, check_positive
 from sslax.core import Aux, Method, Net, Objective
 from sslax.nets import chain, project_crops, readings, views_of
 
@@ -89,7 +89,7 @@ def swav(
 
     def loss(params, extra, batch, *, key, step):
         views = views_of(batch, 2, least=2, more=True)
-        _check_queue(queue_size, len(views[0]))
+        check_multiple(len(views[0]), queue_size=queue_size)
         (z, scores), stats = project_crops(
             encoder, head, params, extra["stats"], views, key=key
         )
@@ -126,12 +126,3 @@ def _among_queue(balanced, queue, kernel, scores):
 
     full = jnp.any(queue[:, -1] != 0)
     return jax.lax.cond(full, together, lambda: balanced(scores))
-
-
-def _check_queue(size: int, batch: int) -> None:
-    if size % batch:
-        lower = size // batch * batch
-        raise ValueError(
-            f"queue_size={size} is not a multiple of the batch of {batch} images; the "
-            f"nearest are {lower} and {lower + batch}"
-        )

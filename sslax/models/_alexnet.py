@@ -12,7 +12,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from sslax.arrays import at_least_float32, check_choice
+from sslax.arrays import at_least_float32
+from sslax.checks import check_choice
 from sslax.core import Net
 from sslax.models._batch_norm import BatchNorm
 from sslax.models._layers import Conv, Dense, Dropout, max_pool

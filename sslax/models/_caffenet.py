@@ -9,7 +9,8 @@ from typing import Any
 import flax.linen as nn
 from jaxtyping import Array, Float
 
-from sslax.arrays import at_least_float32, check_choice
+from sslax.arrays import at_least_float32
+from sslax.checks import check_choice
 from sslax.core import Net
 from sslax.models._alexnet import local_response_norm
 from sslax.models._batch_norm import BatchNorm

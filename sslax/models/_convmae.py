@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from sslax.arrays import at_least_float32, check_choice
+from sslax.arrays import at_least_float32
+from sslax.checks import check_choice
 from sslax.core import Net
 from sslax.models._conv_block import ConvBlock, conv_norm
 from sslax.models._layers import Conv, Dense, LayerNorm

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from sslax.arrays import at_least_float32, check_choice
+from sslax.arrays import at_least_float32
+from sslax.checks import check_choice
 from sslax.core import Net
 from sslax.models._batch_norm import Order
 from sslax.models._layers import Conv, Dense, max_pool

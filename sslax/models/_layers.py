@@ -14,7 +14,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from sslax import platforms
-from sslax.arrays import check_choice
+from sslax.checks import check_choice
 
 __all__ = [
     "Conv",

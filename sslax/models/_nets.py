@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from sslax.arrays import check_choice
+from sslax.checks import check_choice
 from sslax.core import Net
 
 __all__ = ["Selected", "check_widths", "compute_dtype", "from_linen", "named", "select"]

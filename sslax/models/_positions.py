@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from sslax.arrays import check_choice
+from sslax.checks import check_choice
 
 __all__ = ["positions_on", "resize_positions", "sincos_positions", "sincos_table"]
 

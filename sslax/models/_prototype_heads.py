@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sslax.arrays import check_choice, unit
+from sslax.arrays import unit
+from sslax.checks import check_choice
 from sslax.core import Net
 from sslax.models._batch_norm import BatchNorm
 from sslax.models._layers import Dense, dense_init

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sslax.arrays import check_choice
+from sslax.checks import check_choice
 from sslax.core import Net
 from sslax.models._nets import compute_dtype, from_linen, named
 from sslax.models._swin_transformer import Swin

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from sslax.arrays import check_choice
+from sslax.checks import check_choice
 from sslax.core import Net
 from sslax.models._mae import Decoder
 from sslax.models._mask_decoder import check_heads

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 from jaxtyping import Array, Float
 
-from sslax.arrays import at_least_float32, check_choice
+from sslax.arrays import at_least_float32
+from sslax.checks import check_choice
 from sslax.core import Net
 from sslax.models._batch_norm import BatchNorm
 from sslax.models._layers import Conv, dense_init

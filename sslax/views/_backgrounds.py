@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from sslax import augment
-from sslax.arrays import check_choice, check_probability
 from sslax.augment import to_float
+from sslax.checks import check_choice, check_probability
 from sslax.kinds import Builder, View
 from sslax.views._canvas import placed, spread
 

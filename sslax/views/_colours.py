@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 
 from sslax import augment
-from sslax.arrays import check_choice
+from sslax.checks import check_choice
 from sslax.kinds import Builder, View
 
 # Mid-range and half range of each channel over the sRGB gamut.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from sslax.arrays import check_choice
 from sslax.augment import to_float, whole_box
 from sslax.augment.parts import (
     METHODS,
@@ -14,6 +13,7 @@ from sslax.augment.parts import (
     resample_weights,
     to_rows,
 )
+from sslax.checks import check_choice
 from sslax.kinds import View
 
 

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from sslax import augment
-from sslax.arrays import check_probability
 from sslax.augment.parts import OPERATIONS
+from sslax.checks import check_probability
 from sslax.kinds import Builder, View
 
 

@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from sslax.arrays import check_choice, check_probability
 from sslax.augment import random_box, whole_box
 from sslax.augment.parts import (
     COLOURS,
@@ -29,6 +28,7 @@ from sslax.augment.parts import (
     pair,
     per_image,
 )
+from sslax.checks import check_choice, check_probability
 from sslax.kinds import View
 
 

@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 
 from sslax import augment
-from sslax.arrays import check_probability
 from sslax.augment import to_float
 from sslax.augment.parts import statistics_of
+from sslax.checks import check_probability
 from sslax.kinds import Builder, View
 
 

@@ -13,10 +13,11 @@ from tests.methods.following import (
     follow,
     linear,
     mlp,
+    trace,
     unit,
 )
 
-BATCH, QUEUE, M = 4, 10, 0.8
+BATCH, QUEUE, M = 4, 8, 0.8
 
 
 def embedding(view, nets):
@@ -43,6 +44,27 @@ def steps(rng, request):
     )
     views = rng.normal(size=(3, 2, BATCH, 2, 2, 3))
     return follow(method, [{"views": tuple(pair)} for pair in views], loss)
+
+
+@pytest.mark.parametrize(
+    ("images", "count", "options", "message"),
+    [
+        (4, 3, {}, "the method takes 2 views of an image; got 3"),
+        (4, 2, {"queue_size": 10}, "batch of 4 images; the nearest are 8 and 12"),
+        (4, 2, {"temperature": 0.0}, "temperature must be positive and finite; got 0"),
+    ],
+)
+def test_what_cannot_work_is_told_before_the_first_step(
+    rng, images, count, options, message
+):
+    views = tuple(rng.normal(size=(count, images, 2, 2, 3)))
+
+    def run():
+        made = methods.moco(linear(5), dim=3, **{"queue_size": QUEUE, **options})
+        trace(made, {"views": views})
+
+    with pytest.raises(ValueError, match=message):
+        run()
 
 
 def test_keys_of_the_teacher_take_the_places_of_the_oldest_after_the_loss(steps):
