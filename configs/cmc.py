@@ -114,10 +114,5 @@ def _sample():
     config.method = _method(config, common.SMALL_NET, temperature=0.1)
     # With banks of 1024 rows, runs of 40 epochs have not learned to tell images.
     config.method.contrast = "batch"
-    config.optimizer = dict(
-        name="adamw",
-        learning_rate=2e-3,
-        weight_decay=1e-4,
-        schedule=common.warmup_cosine(config, warmup_epochs=1),
-    )
+    config.optimizer = common.sample_optimizer(config, learning_rate=2e-3)
     return config

@@ -101,10 +101,5 @@ def _sample():
     config.views = dict(name="two_views", first=recipes.sample())
     heads = dict(hidden=256, dim=128, **RESNET_HEADS)
     config.method = _method(config, common.SMALL_NET, temperature=0.2, **heads)
-    config.optimizer = dict(
-        name="adamw",
-        learning_rate=2e-3,
-        weight_decay=1e-4,
-        schedule=common.warmup_cosine(config, warmup_epochs=1),
-    )
+    config.optimizer = common.sample_optimizer(config)
     return config
