@@ -60,7 +60,7 @@ def _two_rates(trunk: dict, head: dict) -> dict:
 
 
 def _sample(percent: int = 100):
-    """Chosen on a fifth of the training images by experiments/finetune.py --choose."""
+    """Rates chosen on a fifth of the training images: experiments.finetune --choose."""
     epochs, batch_size = {100: (20, 128), 10: (60, 100), 1: (200, 50)}[percent]
     config = common.sample(epochs=epochs, batch_size=batch_size)
     config.examples = 100 * percent
@@ -84,7 +84,7 @@ def _sample(percent: int = 100):
     schedule = common.warmup_cosine(config, warmup_epochs=1)
     rates = dict(name="adamw", weight_decay=0.05, schedule=schedule)
     config.optimizer = _two_rates(
-        {**rates, "learning_rate": 5e-4}, {**rates, "learning_rate": 5e-3}
+        {**rates, "learning_rate": 1e-3}, {**rates, "learning_rate": 1e-3}
     )
     return config
 
