@@ -30,8 +30,10 @@ from sslax.models._generator import (
 from sslax.models._heads import linear, mlp
 from sslax.models._mae import mae_decoder, mae_encoder
 from sslax.models._nets import from_linen
+from sslax.models._pixel_cnn import pixel_cnn
 from sslax.models._pixel_decoders import simmim_decoder
 from sslax.models._positions import resize_positions, sincos_positions
+from sslax.models._preact import preact_resnet
 from sslax.models._prototype_heads import dino_head
 from sslax.models._relative import resize_relative_positions
 from sslax.models._resnet import (
@@ -88,6 +90,8 @@ __all__ = [  # noqa: RUF022 - in plain string order
     "nin",
     "patch_discriminator",
     "patch_heads",
+    "pixel_cnn",
+    "preact_resnet",
     "resize_positions",
     "resize_relative_positions",
     "resnet",

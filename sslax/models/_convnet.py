@@ -10,6 +10,7 @@ import flax.linen as nn
 from jaxtyping import Array, Float
 
 from sslax.arrays import at_least_float32
+from sslax.checks import check_choice
 from sslax.core import Net
 from sslax.models._batch_norm import BatchNorm, Order
 from sslax.models._layers import Conv, max_pool
@@ -19,7 +20,7 @@ __all__ = ["convnet", "nin"]
 
 
 class ConvNet(nn.Module):
-    """Strided convolution, batch norm, ReLU, for each width."""
+    """Strided convolution, batch norm or none, ReLU, for each width."""
 
     widths: Sequence[int]
     strides: Sequence[int]
@@ -36,7 +37,9 @@ class ConvNet(nn.Module):
             zip(self.widths, self.strides, strict=True), start=1
         ):
             x = self.conv(width, 3, stride, name=f"conv{i}")(x)
-            x = nn.relu(self.norm(name=f"bn{i}")(x, train=train, order=order))
+            if self.norm is not None:
+                x = self.norm(name=f"bn{i}")(x, train=train, order=order)
+            x = nn.relu(x)
             outputs[f"layer{i}"] = x
         outputs["map"] = x
         outputs["flat"] = at_least_float32(x).reshape(x.shape[0], -1)
@@ -49,6 +52,7 @@ def convnet(
     widths: Sequence[int] = (32, 64, 128, 256),
     strides: Sequence[int] | None = None,
     output: str | Sequence[str] = "pooled",
+    norm: str = "batch",
     bn_groups: int = 1,
     bn_unbiased: bool = True,
     conv_impl: str = "auto",
@@ -61,6 +65,7 @@ def convnet(
       strides: strides of the layers; None is 1 for the first and 2 for the others.
       output: "pooled" [b d], "map" [b h w d], "flat" [b h*w*d] (keeps where things
         are, for images that are centred), "layer1", ...; several names give a dict.
+      norm: "batch", or "none": biases, and nothing passes between images.
       bn_groups: batch norm over so many contiguous groups of the batch.
       bn_unbiased: which variance the running statistics keep, see `resnet`.
       conv_impl: "lax", "matmul" or "auto" (matmul on CPU).
@@ -70,7 +75,7 @@ def convnet(
       A net of images `[b h w c]` with features `[b widths[-1]]`.
 
     Raises:
-      ValueError: when widths and strides differ in length.
+      ValueError: when widths and strides differ in length, or for an unknown norm.
 
     Example:
       >>> import jax
@@ -89,18 +94,17 @@ def convnet(
         raise ValueError(
             f"{len(widths)} widths {tuple(widths)} and {len(strides)} strides {strides}"
         )
-    compute = compute_dtype(dtype)
+    check_choice(("batch", "none"), norm=norm)
+    compute, plain = compute_dtype(dtype), norm == "none"
+    batch_norm = partial(
+        BatchNorm, groups=bn_groups, unbiased=bn_unbiased, dtype=compute
+    )
     module = ConvNet(
         widths=tuple(widths),
         strides=strides,
         output=output,
-        conv=partial(Conv, impl=conv_impl, dtype=compute),
-        norm=partial(
-            BatchNorm,
-            groups=bn_groups,
-            unbiased=bn_unbiased,
-            dtype=compute,
-        ),
+        conv=partial(Conv, use_bias=plain, impl=conv_impl, dtype=compute),
+        norm=None if plain else batch_norm,
     )
     return from_linen(module)
 

@@ -16,6 +16,7 @@ from sslax.checks import check_choice
 from sslax.core import Net
 from sslax.models._batch_norm import Order
 from sslax.models._layers import Conv, Dense, max_pool
+from sslax.models._neighbours import above_and_own, beside
 from sslax.models._nets import Selected, compute_dtype, from_linen, select
 from sslax.models._resnet_block import Block
 
@@ -158,23 +159,10 @@ class RowContext(nn.Module):
     ) -> Float[Array, "b i j d"]:
         for i in range(1, self.blocks + 1):
             y = nn.relu(self.dense(self.hidden, name=f"narrow{i}")(x))
-            y = self.dense(self.hidden, name=f"row{i}")(_beside(y))
-            y = nn.relu(self.dense(self.hidden, name=f"above{i}")(_below(y)))
+            y = self.dense(self.hidden, name=f"row{i}")(beside(y))
+            y = nn.relu(self.dense(self.hidden, name=f"above{i}")(above_and_own(y)))
             x = x + self.dense(x.shape[-1], name=f"wide{i}")(y)
         return at_least_float32(nn.relu(x))
-
-
-def _beside(x):
-    """Each place with its left and right neighbour, as channels."""
-    columns = x.shape[2]
-    padded = jnp.pad(x, ((0, 0), (0, 0), (1, 1), (0, 0)))
-    return jnp.concatenate([padded[:, :, i : i + columns] for i in range(3)], axis=-1)
-
-
-def _below(x):
-    """The place above and the place itself, as channels."""
-    above = jnp.pad(x, ((0, 0), (1, 0), (0, 0), (0, 0)))[:, :-1]
-    return jnp.concatenate([above, x], axis=-1)
 
 
 def cpc_context(*, hidden: int = 256, blocks: int = 5, dtype: str | None = None) -> Net:
