@@ -188,6 +188,28 @@ def sample(size: int = 28) -> dict:
     return crop(size, scale=(0.4, 1.0), jitter=(0.4, 0.4, 0.0, 0.0))
 
 
+def patches(
+    view: dict, *, size: int, stride: int, window=None, grey: bool = False
+) -> dict:
+    """A grid of overlapping patches of a view; training keeps a window of each."""
+    colourless = dict(
+        name="altered_patches",
+        magnitude=0.0,
+        elastic=0.0,
+        histogram=0.0,
+        jitter=0.0,
+        grayscale=1.0,
+    )
+    return dict(
+        name="overlapping_patches",
+        view=view,
+        size=size,
+        stride=stride,
+        window=window,
+        each=colourless if grey else None,
+    )
+
+
 def center(size: int, **kwargs) -> dict:
     """The centre of every image, for evaluation: a view inside its builder."""
     return dict(name="one_view", view=dict(name="center", size=size, **kwargs))
@@ -212,6 +234,10 @@ PROBES = {
     "moco_v3": dict(learning_rate=3.0, batch_size=1024, epochs=90),
     "moco_v3_resnet": dict(learning_rate=0.1, batch_size=1024, epochs=90),
     "swav": dict(learning_rate=0.3, epochs=100, weight_decay=1e-6),
+    # 50, 25 and 10 thousand steps at 0.1, 0.01 and 0.001.
+    "cpc": dict(
+        learning_rate=0.0125, batch_size=2048, epochs=136, milestones=(80, 120)
+    ),
     "cmc": dict(learning_rate=30.0, batch_size=256, epochs=60, milestones=(30, 40, 50)),
     "dino": dict(learning_rate=0.001, epochs=100),
     "mae": dict(

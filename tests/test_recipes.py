@@ -83,6 +83,13 @@ CMC_RATE = (0.03, {0: 1.0, 119.9: 1.0, 120: 0.1, 160: 0.01, 200: 0.001})
 CMC = {"dim": 128, "temperature": 0.07, "momentum": 0.5, "core": False}
 CMC |= {"contrast": "softmax", "examples": 1_281_167}
 CHANNELS = {**CROP, **TORCHVISION, "jitter": None, "grayscale": 0.0, "blur": 0.0}
+CPC = {"steps": 5, "skip": 1, "directions": 1}
+CPC_ADAM = {"name": "adam", "b1": 0.9, "b2": 0.999, "eps": 1e-8, "weight_decay": 0.0}
+# A square crop of a fixed size that loses its colours in patches.
+PATCHES = {**TORCHVISION, "ratio": (1.0, 1.0), "flip": 0.5, "jitter": None}
+PATCHES |= {"grayscale": 0.0, "blur": 0.0}
+GREY = {"name": "altered_patches", "magnitude": 0.0, "elastic": 0.0, "jitter": 0.0}
+GREY |= {"histogram": 0.0, "grayscale": 1.0}
 HALVES = {"widths": (48, 128, 192, 192, 128), "hidden": 2048, "norm": "batch"}
 
 # Relatives of SimCLR share their code's small recipe.
@@ -227,6 +234,33 @@ SHEETS = {
         "method": {"core": True, "negatives": 4096, "temperature": 0.1},
         "optimizer": CMC_SGD,
         "rate": CMC_RATE,
+    },
+    "cpc:imagenet": {
+        "batch_size": 512,
+        "normalize": "imagenet",
+        "encoder": {"name": "preact_resnet", "stages": (3, 4, 23), "width": 64}
+        | {"bottleneck": True, "stem": "imagenet", "output": "pooled"},
+        "context": {"name": "pixel_cnn"},
+        "view": {**PATCHES, "size": 256, "scale": ((256 / 300) ** 2,) * 2},
+        "views": {"size": 64, "stride": 32, "window": 60},
+        "each": GREY,
+        "method": {**CPC, "negatives": None},
+        "optimizer": CPC_ADAM,
+        "rate": (2e-4, {0: 1.0, 200: 1.0}),
+    },
+    "cpc:stl10": {
+        "batch_size": 32,
+        "epochs": 300,
+        "normalize": "stl10_grey",
+        "encoder": {"name": "preact_resnet", "stages": (3, 4, 6), "width": 64}
+        | {"bottleneck": True, "stem": "small"},
+        "context": {"name": "pixel_cnn", "layers": 4},
+        "view": {**PATCHES, "size": 64, "scale": ((64 / 96) ** 2,) * 2},
+        "views": {"size": 16, "stride": 8, "window": None},
+        "each": GREY,
+        "method": {**CPC, "negatives": 16},
+        "optimizer": CPC_ADAM,
+        "rate": (2e-4, {0: 1.0, 300: 1.0}),
     },
     "instdisc:imagenet": {
         "batch_size": 256,

@@ -140,6 +140,14 @@ def cmc():
     return Toy(method, views.channel_views(view=views.view(size=SIZE)))
 
 
+def cpc():
+    net = models.preact_resnet(stages=(1,), width=4, bottleneck=False, stem="small")
+    context = models.pixel_cnn(layers=1)
+    method = methods.cpc(net, context, steps=1, negatives=4, directions=2)
+    grid = views.overlapping_patches(view=view(), size=4, stride=4, window=3)
+    return Toy(method, grid)
+
+
 def classifier():
     method = methods.classifier(encoder(), classes=CLASSES, head_norm=True)
     return Toy(method, one_view())
@@ -183,6 +191,7 @@ _METHODS = (
     byol,
     classifier,
     cmc,
+    cpc,
     debiased,
     dino,
     distillation,

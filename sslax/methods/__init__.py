@@ -7,6 +7,7 @@ from sslax.methods._barlow_twins import barlow_twins
 from sslax.methods._byol import byol
 from sslax.methods._classifier import classifier
 from sslax.methods._cmc import cmc
+from sslax.methods._cpc import cpc
 from sslax.methods._debiased import debiased
 from sslax.methods._dino import dino
 from sslax.methods._distillation import distillation
@@ -34,6 +35,7 @@ __all__ = [
     "byol",
     "classifier",
     "cmc",
+    "cpc",
     "debiased",
     "dino",
     "distillation",

@@ -1,0 +1,77 @@
+"""Contrastive predictive coding (CPC). van den Oord et al., 2018, arXiv:1807.03748.
+
+Variants: `sample` (minutes on a laptop),
+`imagenet` (ResNet-v2-101 to its third stage, 7 x 7 grey patches of 64 pixels, batch
+512; published linear probe 48.7 %; the paper says neither how long nor which statistics
+and has the other patches of 16 images for negatives, here those of the batch are),
+`stl10` (Greedy InfoMax's: ResNet-50 to its third stage, 16 drawn negatives, batch 32,
+300 epochs; published linear probe 80.5 %).
+
+    sslax pretrain --config=configs/cpc.py --workdir=/tmp/cpc
+"""
+
+from configs import common, recipes
+
+
+def get_config(variant: str = "imagenet"):
+    """The recipe of the paper, by variant."""
+    choices = {"imagenet": _imagenet, "stl10": _stl10, "sample": _sample}
+    return common.pick(variant, choices)()
+
+
+def _method(encoder: dict, *, layers: int = 4, steps: int = 5, negatives=None) -> dict:
+    return dict(
+        name="cpc",
+        encoder=encoder,
+        context=dict(name="pixel_cnn", layers=layers),
+        steps=steps,
+        skip=1,
+        negatives=negatives,
+    )
+
+
+def _imagenet():
+    """Training crops have 256 of the 300 pixels that an image's side is made."""
+    config = common.imagenet(
+        common.base(examples=common.IMAGENET_EXAMPLES, epochs=200, batch_size=512)
+    )
+    part, cut = (256 / 300) ** 2, dict(size=64, stride=32, grey=True)
+    crop = recipes.crop(256, scale=(part, part), ratio=(1.0, 1.0))
+    config.views = recipes.patches(crop, window=60, **cut)
+    centre = dict(name="center", size=256, resize_to=300)
+    config.evaluate.views = recipes.patches(centre, **cut)
+    config.evaluate.tasks = (recipes.classify("cpc", **common.IMAGENET_PROBES),)
+    config.method = _method(dict(name="preact_resnet", dtype="float32"))
+    config.optimizer = dict(name="adam", learning_rate=2e-4)
+    return config
+
+
+def _stl10():
+    """Crops keep the pixels as they are; patches are not cut again."""
+    config = common.stl10(
+        common.base(examples=common.STL_EXAMPLES, epochs=300, batch_size=32)
+    )
+    config.normalize = "stl10_grey"
+    part, cut = (64 / 96) ** 2, dict(size=16, stride=8, grey=True)
+    crop = recipes.crop(64, scale=(part, part), ratio=(1.0, 1.0))
+    config.views = recipes.patches(crop, **cut)
+    centre = dict(name="center", size=64, resize_to=96)
+    config.evaluate.views = recipes.patches(centre, **cut)
+    encoder = dict(
+        name="preact_resnet", stages=(3, 4, 6), stem="small", dtype="float32"
+    )
+    config.method = _method(encoder, negatives=16)
+    config.optimizer = dict(name="adam", learning_rate=2e-4)
+    return config
+
+
+def _sample():
+    """Six rows of patches, of which three are told from the first two."""
+    config = common.sample(epochs=10, batch_size=64)
+    cut = dict(size=8, stride=4)
+    config.views = recipes.patches(recipes.sample(), window=7, **cut)
+    config.evaluate.views = recipes.patches(dict(name="center", size=28), **cut)
+    encoder = dict(name="convnet", widths=(32, 64), strides=(2, 2), norm="none")
+    config.method = _method(encoder, layers=2, steps=3)
+    config.optimizer = common.sample_optimizer(config, learning_rate=1e-3)
+    return config
