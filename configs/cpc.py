@@ -35,7 +35,7 @@ def _imagenet():
     config = common.imagenet(
         common.base(examples=common.IMAGENET_EXAMPLES, epochs=200, batch_size=512)
     )
-    part, cut = (256 / 300) ** 2, dict(size=64, stride=32, grey=True)
+    part, cut = (256 / 300) ** 2, dict(size=64, stride=32, each=recipes.GREY)
     crop = recipes.crop(256, scale=(part, part), ratio=(1.0, 1.0))
     config.views = recipes.patches(crop, window=60, **cut)
     centre = dict(name="center", size=256, resize_to=300)
@@ -52,7 +52,7 @@ def _stl10():
         common.base(examples=common.STL_EXAMPLES, epochs=300, batch_size=32)
     )
     config.normalize = "stl10_grey"
-    part, cut = (64 / 96) ** 2, dict(size=16, stride=8, grey=True)
+    part, cut = (64 / 96) ** 2, dict(size=16, stride=8, each=recipes.GREY)
     crop = recipes.crop(64, scale=(part, part), ratio=(1.0, 1.0))
     config.views = recipes.patches(crop, **cut)
     centre = dict(name="center", size=64, resize_to=96)

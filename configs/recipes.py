@@ -188,25 +188,26 @@ def sample(size: int = 28) -> dict:
     return crop(size, scale=(0.4, 1.0), jitter=(0.4, 0.4, 0.0, 0.0))
 
 
-def patches(
-    view: dict, *, size: int, stride: int, window=None, grey: bool = False
-) -> dict:
-    """A grid of overlapping patches of a view; training keeps a window of each."""
-    colourless = dict(
-        name="altered_patches",
-        magnitude=0.0,
-        elastic=0.0,
-        histogram=0.0,
-        jitter=0.0,
-        grayscale=1.0,
-    )
+# Patches without colours, in training and evaluation.
+GREY = dict(
+    name="altered_patches",
+    magnitude=0.0,
+    elastic=0.0,
+    histogram=0.0,
+    jitter=0.0,
+    grayscale=1.0,
+)
+
+
+def patches(view: dict, *, size: int, stride: int, window=None, each=None) -> dict:
+    """A grid of overlapping patches of a view; training may keep a window of each."""
     return dict(
         name="overlapping_patches",
         view=view,
         size=size,
         stride=stride,
         window=window,
-        each=colourless if grey else None,
+        each=each,
     )
 
 
@@ -237,6 +238,13 @@ PROBES = {
     # 50, 25 and 10 thousand steps at 0.1, 0.01 and 0.001.
     "cpc": dict(
         learning_rate=0.0125, batch_size=2048, epochs=136, milestones=(80, 120)
+    ),
+    "cpc_v2": dict(
+        learning_rate=0.0125,
+        batch_size=2048,
+        epochs=136,
+        milestones=(80, 120),
+        batch_norm=True,
     ),
     "cmc": dict(learning_rate=30.0, batch_size=256, epochs=60, milestones=(30, 40, 50)),
     "dino": dict(learning_rate=0.001, epochs=100),

@@ -148,6 +148,16 @@ def cpc():
     return Toy(method, grid)
 
 
+def cpc_v2():
+    net, context = encoder(strides=(2, 2), norm="none"), models.cpc_context(hidden=4)
+    method = methods.cpc_v2(net, context, dim=4, steps=1, first=1, directions=2)
+    each = views.altered_patches(magnitude=0.0, elastic=0.0, histogram=0.0)
+    grid = views.overlapping_patches(
+        view=view(), size=4, stride=4, window=None, each=each
+    )
+    return Toy(method, grid)
+
+
 def classifier():
     method = methods.classifier(encoder(), classes=CLASSES, head_norm=True)
     return Toy(method, one_view())
@@ -192,6 +202,7 @@ _METHODS = (
     classifier,
     cmc,
     cpc,
+    cpc_v2,
     debiased,
     dino,
     distillation,

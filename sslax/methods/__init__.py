@@ -8,6 +8,7 @@ from sslax.methods._byol import byol
 from sslax.methods._classifier import classifier
 from sslax.methods._cmc import cmc
 from sslax.methods._cpc import cpc
+from sslax.methods._cpc_v2 import cpc_v2
 from sslax.methods._debiased import debiased
 from sslax.methods._dino import dino
 from sslax.methods._distillation import distillation
@@ -36,6 +37,7 @@ __all__ = [
     "classifier",
     "cmc",
     "cpc",
+    "cpc_v2",
     "debiased",
     "dino",
     "distillation",

@@ -9,9 +9,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from sslax import losses
-from sslax.checks import check_choice, check_positive, check_rank
-from sslax.core import Aux, Batch, Method, Net, Objective
-from sslax.nets import chain, each, features_of, main_output, views_of
+from sslax.checks import check_choice, check_positive
+from sslax.core import Aux, Method, Net, Objective
+from sslax.methods._grids import by_patch, check_rows, grid_readings, patches_of
+from sslax.nets import chain, each
 
 __all__ = ["cpc"]
 
@@ -77,12 +78,12 @@ def cpc(
         check_positive(negatives=negatives)
     if skip < 0:
         raise ValueError(f"skip must be 0 or more rows, 1 in the paper; got {skip}")
-    encoder = _by_patch(encoder)
+    encoder = by_patch(encoder)
     net = chain(encoder=encoder, context=context)
 
     def init(key, batch):
         net_key, form_key = jax.random.split(key)
-        patches = _patches_of(batch)
+        patches = patches_of(batch)
         params, stats = net.init(net_key, patches)
         out, _ = jax.eval_shape(net.apply, params, stats, patches)
         width, seen = (out[name].shape[-1] for name in ("encoder", "context"))
@@ -96,12 +97,12 @@ def cpc(
         codes, encoder_stats = encoder.apply(
             params["encoder"],
             stats["encoder"],
-            _patches_of(batch),
+            patches_of(batch),
             train=True,
             key=keys[0],
         )
         turned = [jnp.rot90(codes, -i, axes=(1, 2)) for i in range(directions)]
-        _check_rows(turned, steps=steps, skip=skip)
+        check_rows(turned, steps=steps, skip=skip)
         contexts, context_stats = each(
             context, params["context"], stats["context"], turned, key=keys[1]
         )
@@ -121,47 +122,11 @@ def cpc(
         stats = {"encoder": encoder_stats, "context": context_stats}
         return jnp.mean(jnp.stack(found)), Aux({"stats": stats})
 
-    codes = features_of(net, "encoder")
-
-    def features(params, extra, batch, *, key):
-        return codes(params, extra, batch, key=key).mean(axis=(1, 2))
-
     return Method(
         init=init,
         objectives={"ssl": Objective(loss=loss)},
-        outputs={"features": features, "map": codes},
+        outputs=grid_readings(encoder),
     )
-
-
-def _patches_of(batch: Batch) -> Float[Array, "b h w p q c"]:
-    (patches,) = views_of(batch, 1)
-    check_rank(6, patches=patches)
-    return patches
-
-
-def _by_patch(encoder: Net) -> Net:
-    """An encoder of patches over grids of them, each alone: `[b h w p q c]`."""
-
-    def flat(patches):
-        return patches.reshape(-1, *patches.shape[3:])
-
-    def init(key, patches):
-        return encoder.init(key, flat(patches))
-
-    def apply(params, stats, patches, **options):
-        out, stats = encoder.apply(params, stats, flat(patches), **options)
-        return main_output(encoder, out).reshape(*patches.shape[:3], -1), stats
-
-    return Net(init, apply)
-
-
-def _check_rows(grids: Sequence[Array], *, steps: int, skip: int) -> None:
-    least, rows = steps + skip + 1, min(grid.shape[1] for grid in grids)
-    if rows < least:
-        raise ValueError(
-            f"{steps} steps after {skip} skipped rows need {least} or more rows of "
-            f"patches; got {rows}: take smaller patches, or {rows - skip - 1} steps"
-        )
 
 
 def _among_all(
