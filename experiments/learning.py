@@ -254,6 +254,7 @@ def main(say: Callable[[str], None] = print) -> None:
     platforms.keep_memory()
     names = contestants(args)
     rows = [pixel_row(args, names)]
+    say(json.dumps(rows[0]))
     for seed in range(args.seeds):
         for name in [*names, "classifier"]:
             for row in race(name, args, seed):
