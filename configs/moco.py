@@ -1,7 +1,8 @@
-"""MoCo v2. Chen et al., 2020, arXiv:2003.04297; He et al., 2019, arXiv:1911.05722.
+"""MoCo v2. Chen et al., 2020, arXiv:2003.04297; v1: He et al., 2019, arXiv:1911.05722.
 
 Variants: `sample` (minutes on a laptop),
 `imagenet` (ResNet-50, batch 256, 200 epochs; published linear probe 67.5 %),
+`v1` (a linear head, no blur, steps of the rate; 60.6 %),
 `cifar10` (ResNet-18, batch 512, 200 epochs; published kNN 82.6 %).
 
     sslax pretrain --config=configs/moco.py --workdir=/tmp/moco
@@ -12,7 +13,12 @@ from configs import common, recipes
 
 def get_config(variant: str = "imagenet"):
     """The official recipe, by variant."""
-    choices = {"imagenet": _imagenet, "cifar10": _cifar10, "sample": _sample}
+    choices = {
+        "imagenet": _imagenet,
+        "v1": _v1,
+        "cifar10": _cifar10,
+        "sample": _sample,
+    }
     return common.pick(variant, choices)()
 
 
@@ -46,6 +52,20 @@ def _imagenet():
         learning_rate=common.scaled(config, 0.03),
         weight_decay=1e-4,
         schedule=common.cosine_by_epoch(config),
+    )
+    return config
+
+
+def _v1():
+    config = _imagenet()
+    view = recipes.instance(224, grey_first=True)
+    config.views = dict(name="two_views", first=view)
+    config.method.update(hidden=None, temperature=0.07)
+    config.optimizer.schedule = dict(
+        name="step_decay",
+        boundaries=(120, 160),
+        factor=0.1,
+        unit=config.get_oneway_ref("steps_per_epoch"),
     )
     return config
 

@@ -183,6 +183,18 @@ SHEETS = {
         | {"weight_decay": 1e-4, "exclude": "none"},
         "rate": (0.03, {0: 1.0, 100: 0.5, 100.9: 0.5, 199.9: 0.0}),
     },
+    "moco:v1": {
+        "batch_size": 256,
+        "epochs": 200,
+        "normalize": "imagenet",
+        "encoder": {"name": "resnet50", "zero_init": False, "bn_groups": 8, **TORCH},
+        "first": {**INSTANCE, "size": 224, "grey_first": True},
+        "method": {"hidden": None, "dim": 128, "queue_size": 65536}
+        | {"momentum": 0.999, "temperature": 0.07},
+        "optimizer": {"name": "sgd", "momentum": 0.9, "nesterov": False}
+        | {"weight_decay": 1e-4, "exclude": "none"},
+        "rate": (0.03, {0: 1.0, 119.9: 1.0, 120: 0.1, 160: 0.01}),
+    },
     "moco:cifar10": {
         "batch_size": 512,
         "epochs": 200,
