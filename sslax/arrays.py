@@ -10,9 +10,17 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-__all__ = ["SMALLEST_NORM", "at_least_float32", "one_float_type", "unit", "whole"]
+__all__ = [
+    "SMALLEST_NORM",
+    "at_least_float32",
+    "one_float_type",
+    "unit",
+    "value_at",
+    "whole",
+]
 
 # Below this norm a vector has no direction. The square of it, to the power -3/2, is
 # still a float32 number, so that the gradient of the norm cannot overflow.
@@ -79,6 +87,23 @@ def unit(
     square = jnp.sum(x * x, axis=axis, keepdims=True)
     zero = square <= SMALLEST_NORM**2
     return jnp.where(zero, 0.0, x) / jnp.sqrt(jnp.where(zero, 1.0, square))
+
+
+def value_at(value: Any, step: ArrayLike) -> Any:
+    """What a number or a schedule is at a step.
+
+    Args:
+      value: a number, or `step -> number`.
+      step: the step.
+
+    Returns:
+      The number.
+
+    Example:
+      >>> value_at(0.5, 3), value_at(lambda step: 2 * step, 3)
+      (0.5, 6)
+    """
+    return value(step) if callable(value) else value
 
 
 def whole(x: Any) -> Array:

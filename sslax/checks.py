@@ -19,6 +19,7 @@ __all__ = [
     "check_count",
     "check_multiple",
     "check_not_empty",
+    "check_not_negative",
     "check_positive",
     "check_probability",
     "check_rank",
@@ -79,6 +80,20 @@ def check_positive(**numbers: Any) -> None:
             continue
         if not (number > 0 and math.isfinite(number)):
             raise ValueError(f"{name} must be positive and finite; got {number}")
+
+
+def check_not_negative(**numbers: Any) -> None:
+    """Raises unless every number that is known now is 0 or more.
+
+    Args:
+      **numbers: numbers by their names; traced ones pass.
+
+    Raises:
+      ValueError: for the first that is not.
+    """
+    for name, number in numbers.items():
+        if not isinstance(number, jax.core.Tracer) and not number >= 0:
+            raise ValueError(f"{name} must be 0 or more; got {number}")
 
 
 def check_probability(**numbers: Any) -> None:

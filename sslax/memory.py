@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from sslax.arrays import at_least_float32, unit
+from sslax.arrays import at_least_float32, unit, value_at
 from sslax.checks import check_probability
 
 __all__ = [
@@ -94,11 +94,11 @@ def follows(
       2.0
     """
 
-    check_probability(momentum=momentum(0) if callable(momentum) else momentum)
+    check_probability(momentum=value_at(momentum, 0))
 
     def after_update(params, extra, *, step):
         student = {name: params[name] for name in groups}
-        value = momentum(step + ahead) if callable(momentum) else momentum
+        value = value_at(momentum, step + ahead)
         return params, {
             **extra,
             "teacher": ema(extra["teacher"], student, momentum=value),

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from sslax.checks import check_below_one
+from sslax.checks import check_below_one, check_not_negative
 from sslax.losses._nt_xent import check_pair, positive_and_negatives
 from sslax.losses._numerics import reduced
 
@@ -127,10 +127,8 @@ def hard_negative_nt_xent(
     """
     check_pair(z1, z2, temperature)
     check_below_one(tau_plus=tau_plus)
-    known = not isinstance(beta, jax.core.Tracer)
-    if known and beta < 0:
-        raise ValueError(f"beta must be 0 or more, got {beta}")
-    plain = known and beta == 0
+    check_not_negative(beta=beta)
+    plain = not isinstance(beta, jax.core.Tracer) and beta == 0
     sharpness = (1.0,) if plain else (1.0 + beta, beta)
     positive, *sums = positive_and_negatives(
         z1,

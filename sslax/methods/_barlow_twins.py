@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from sslax import losses, models
 from sslax.checks import check_positive
-from sslax.core import Aux, Method, Net, Objective
-from sslax.nets import chain, each, readings, views_of
+from sslax.core import Method, Net
+from sslax.methods._contrast import contrast
+from sslax.nets import each
 
 __all__ = ["barlow_twins"]
 
@@ -58,22 +59,9 @@ def barlow_twins(
     """
     check_positive(redundancy_weight=redundancy_weight, scale=scale)
     projector = models.mlp(hidden=hidden, dim=dim, depth=depth, last_bias=False)
-    net = chain(encoder=encoder, projector=projector)
 
-    def init(key, batch):
-        params, stats = net.init(key, batch["views"][0])
-        return params, {"stats": stats}
-
-    def loss(params, extra, batch, *, key, step):
-        del step
-        views = views_of(batch, 2, least=2)
-        out, stats = each(net, params, extra["stats"], views, key=key)
-        z1, z2 = (one["projector"] for one in out)
+    def loss(z1, z2, **_):
         value = losses.barlow_twins(z1, z2, redundancy_weight=redundancy_weight)
-        return scale * value, Aux({"stats": stats})
+        return scale * value, {}
 
-    return Method(
-        init=init,
-        objectives={"ssl": Objective(loss=loss)},
-        outputs=readings(net, "encoder", encoder),
-    )
+    return contrast(encoder, projector, loss, passes=each)

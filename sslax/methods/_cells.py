@@ -7,7 +7,7 @@ from jaxtyping import Array, Bool, Float
 from sslax import losses
 from sslax.core import Batch
 
-__all__ = ["check_weight", "pairs_of"]
+__all__ = ["pairs_of"]
 
 
 def pairs_of(
@@ -35,17 +35,3 @@ def pairs_of(
         )
     first, second = batch["coordinates"][:, 0], batch["coordinates"][:, 1]
     return losses.pixel_positives(first, second, size=maps.shape[1:3], ratio=ratio)
-
-
-def check_weight(**weights: float) -> None:
-    """Raises unless weights are 0, which leaves a branch out, or above.
-
-    Args:
-      **weights: weights by their names.
-
-    Raises:
-      ValueError: for the first that is below 0.
-    """
-    for name, weight in weights.items():
-        if weight < 0:
-            raise ValueError(f"{name} must be 0, for none, or positive; got {weight}")

@@ -1,4 +1,4 @@
-"""SimCLR's wiring, of which its relatives change the loss."""
+"""The wiring of SimCLR and of all that changes no more than its heads and loss."""
 
 from __future__ import annotations
 

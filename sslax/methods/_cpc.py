@@ -9,9 +9,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from sslax import losses
-from sslax.checks import check_choice, check_positive
+from sslax.checks import check_choice, check_not_negative, check_positive
 from sslax.core import Aux, Method, Net, Objective
-from sslax.methods._grids import by_patch, check_rows, grid_readings, patches_of
+from sslax.methods._grids import by_patch, check_rows, grid_readings, patches_of, turned
 from sslax.nets import chain, each
 
 __all__ = ["cpc"]
@@ -60,8 +60,9 @@ def cpc(
     Note:
       There is no released code for images. Drawn negatives, where the own patch may be
       among them, and a small number inside the log are those of Greedy InfoMax, whose
-      CPC this is; directions are those of CPCV2-PyTorch. A batch that brings negatives
-      of its own keeps them: `negatives[direction][step]`, see `losses.cpc_grid`.
+      CPC this is; directions are those of CPCV2-PyTorch. Sequences, the paper's form
+      for audio and text, are not here. A batch that brings negatives of its own keeps
+      them: `negatives[direction][step]`, see `losses.cpc_grid`.
 
     Example:
       >>> from sslax import models
@@ -76,8 +77,7 @@ def cpc(
     check_choice((1, 2, 3, 4), directions=directions)
     if negatives is not None:
         check_positive(negatives=negatives)
-    if skip < 0:
-        raise ValueError(f"skip must be 0 or more rows, 1 in the paper; got {skip}")
+    check_not_negative(skip=skip)
     encoder = by_patch(encoder)
     net = chain(encoder=encoder, context=context)
 
@@ -101,22 +101,22 @@ def cpc(
             train=True,
             key=keys[0],
         )
-        turned = [jnp.rot90(codes, -i, axes=(1, 2)) for i in range(directions)]
-        check_rows(turned, steps=steps, skip=skip)
+        grids = [turned(codes, i) for i in range(directions)]
+        check_rows(grids, steps=steps, skip=skip)
         contexts, context_stats = each(
-            context, params["context"], stats["context"], turned, key=keys[1]
+            context, params["context"], stats["context"], grids, key=keys[1]
         )
         forms = params["predictor"]["forms"]
         if negatives is None:
-            looks = zip(contexts, turned, forms, strict=True)
+            looks = zip(contexts, grids, forms, strict=True)
             found = [_among_all(*look, skip=skip) for look in looks]
         else:
             if "negatives" in batch:
                 noise = batch["negatives"]
             else:
                 sizes = {"steps": steps, "skip": skip, "count": negatives}
-                noise = _noise(keys[2], turned, **sizes)
-            looks = zip(contexts, turned, forms, noise, strict=True)
+                noise = _noise(keys[2], grids, **sizes)
+            looks = zip(contexts, grids, forms, noise, strict=True)
             options = {"skip": skip, "epsilon": _EPSILON}
             found = [losses.cpc_grid(*look, **options) for look in looks]
         stats = {"encoder": encoder_stats, "context": context_stats}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from sslax import losses, memory, models
-from sslax.checks import check_choice, check_positive
+from sslax.checks import check_choice, check_not_negative, check_positive
 from sslax.core import Aux, Method, Net, Objective
-from sslax.methods._grids import by_patch, check_rows, grid_readings, patches_of
+from sslax.methods._grids import by_patch, check_rows, grid_readings, patches_of, turned
 from sslax.methods._teacher import of_teacher
 from sslax.nets import chain
 from sslax.schedules import Schedule
@@ -71,8 +71,7 @@ def cpc_v2(
     """
     check_positive(dim=dim, steps=steps, scale=scale)
     check_choice((1, 2, 3, 4), directions=directions)
-    if first < 0:
-        raise ValueError(f"first must be 0 or more rows, 2 in the paper; got {first}")
+    check_not_negative(first=first)
     encoder = by_patch(encoder)
     nets, reads = {"encoder": encoder, "target": models.linear(dim=dim)}, {}
     for i in range(directions):
@@ -94,7 +93,7 @@ def cpc_v2(
         out, stats = net.apply(
             params, extra["stats"], patches_of(batch), train=True, key=key
         )
-        targets = [_turned(out["target"], i) for i in range(directions)]
+        targets = [turned(out["target"], i) for i in range(directions)]
         check_rows(targets, steps=steps, skip=first)
         values = []
         for i, target in enumerate(targets):
@@ -112,18 +111,13 @@ def cpc_v2(
     )
 
 
-def _turned(grid, times: int):
-    """Clockwise, by 90 degrees."""
-    return jnp.rot90(grid, -times, axes=(1, 2))
-
-
 def _turning(net: Net, times: int) -> Net:
     """A net that sees a grid turned."""
 
     def init(key, grid):
-        return net.init(key, _turned(grid, times))
+        return net.init(key, turned(grid, times))
 
     def apply(params, stats, grid, **options):
-        return net.apply(params, stats, _turned(grid, times), **options)
+        return net.apply(params, stats, turned(grid, times), **options)
 
     return Net(init, apply)

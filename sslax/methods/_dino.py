@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from sslax import losses, memory, models
+from sslax.arrays import value_at
 from sslax.checks import check_positive, check_probability
 from sslax.core import Aux, Method, Net, Objective
 from sslax.methods._teacher import of_teacher
@@ -63,9 +64,9 @@ def dino(
       Caron et al., Emerging Properties in Self-Supervised Vision Transformers, 2021,
       arXiv:2104.14294, equations 1 to 4 and algorithm 1.
     """
-    sharpness = _schedule_of(teacher_temperature)
     check_positive(
-        student_temperature=student_temperature, teacher_temperature=sharpness(0)
+        student_temperature=student_temperature,
+        teacher_temperature=value_at(teacher_temperature, 0),
     )
     check_probability(centre_momentum=centre_momentum)
     head = models.dino_head(
@@ -96,19 +97,20 @@ def dino(
             key=None,
         )
         taught = jax.lax.stop_gradient(taught)
+        sharpness = value_at(teacher_temperature, step)
         value = losses.dino(
             student,
             taught,
             centre,
             student_temperature=student_temperature,
-            teacher_temperature=sharpness(step),
+            teacher_temperature=sharpness,
         )
         new = {
             "stats": stats,
             "teacher_stats": teacher_stats,
             "centre": memory.update_centre(centre, taught, momentum=centre_momentum),
         }
-        entropy = _entropy((taught - centre[None, None]) / sharpness(step))
+        entropy = _entropy((taught - centre[None, None]) / sharpness)
         return value, Aux({**extra, **new}, {"entropy": entropy})
 
     return Method(
@@ -117,10 +119,6 @@ def dino(
         outputs=of_teacher(readings(net, "encoder", encoder)),
         after_update=memory.follows(("encoder", "head"), momentum=momentum),
     )
-
-
-def _schedule_of(value: Schedule | float) -> Schedule:
-    return value if callable(value) else lambda step: value
 
 
 def _entropy(logits):

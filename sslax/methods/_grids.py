@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from sslax.checks import check_rank
 from sslax.core import Batch, Net, Output
 from sslax.nets import chain, features_of, main_output, views_of
 
-__all__ = ["by_patch", "check_rows", "grid_readings", "patches_of"]
+__all__ = ["by_patch", "check_rows", "grid_readings", "patches_of", "turned"]
 
 
 def patches_of(batch: Batch) -> Float[Array, "b h w p q c"]:
@@ -72,6 +73,19 @@ def check_rows(
             f"{steps} steps after {skip} skipped rows need {least} or more rows of "
             f"patches; got {rows}: take smaller patches, or {rows - skip - 1} steps"
         )
+
+
+def turned(grid: Float[Array, "b h w d"], times: int) -> Float[Array, "b _h _w d"]:
+    """A grid turned clockwise, so that another side is below.
+
+    Args:
+      grid: codes or what is told of them.
+      times: how often by 90 degrees.
+
+    Returns:
+      The grid; its sides change places where they are turned by 90 or 270.
+    """
+    return jnp.rot90(grid, -times, axes=(1, 2))
 
 
 def grid_readings(encoder: Net) -> dict[str, Output]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from sslax import losses, models
-from sslax.checks import check_below_one, check_positive
+from sslax.arrays import value_at
+from sslax.checks import check_below_one, check_not_negative, check_positive
 from sslax.core import Method, Net
 from sslax.methods._contrast import contrast
 from sslax.nets import each
@@ -58,9 +59,7 @@ def hard_negatives(
     """
     check_positive(temperature=temperature)
     check_below_one(tau_plus=tau_plus)
-    start = beta(0) if callable(beta) else beta
-    if start < 0:
-        raise ValueError(f"beta must be 0, which is debiased, or more; got {start}")
+    check_not_negative(beta=value_at(beta, 0))
 
     def loss(z1, z2, *, step, **_):
         value = losses.hard_negative_nt_xent(
@@ -68,7 +67,7 @@ def hard_negatives(
             z2,
             temperature=temperature,
             tau_plus=tau_plus,
-            beta=beta(step) if callable(beta) else beta,
+            beta=value_at(beta, step),
         )
         return value, {}
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from sslax import losses, memory, models
-from sslax.checks import check_positive, check_probability
+from sslax.checks import check_not_negative, check_positive, check_probability
 from sslax.core import Aux, Method, Net, Objective
 from sslax.methods._banks import (
     check_bank,
@@ -45,7 +45,7 @@ def instdisc(
       negatives: noise images for each one; None is the softmax over the whole bank.
       temperature: 0.07 on ImageNet, 0.1 on CIFAR-10.
       momentum: the share of the old row in the new one.
-      proximal: weighs the squared distance to the own row.
+      proximal: weighs the squared distance to the own row, 30 in the paper.
 
     Returns:
       A method with groups "encoder" and "projector", for batches of `views.one_view`
@@ -70,8 +70,7 @@ def instdisc(
     check_bank(examples=examples, negatives=negatives)
     check_positive(temperature=temperature)
     check_probability(momentum=momentum)
-    if not proximal >= 0:
-        raise ValueError(f"proximal must be 0, or 30 as in the paper; got {proximal}")
+    check_not_negative(proximal=proximal)
     net = chain(encoder=encoder, projector=models.linear(dim=dim))
 
     def init(key, batch):

@@ -6,8 +6,8 @@ import jax
 
 from sslax import losses, models
 from sslax.checks import check_positive
-from sslax.core import Aux, Method, Net, Objective
-from sslax.nets import chain, fold, readings, unfold, views_of
+from sslax.core import Method, Net
+from sslax.methods._contrast import contrast
 
 __all__ = ["invaspread"]
 
@@ -57,17 +57,8 @@ def invaspread(
             f"negative_weight must be 1, as in the paper, or more; "
             f"got {negative_weight}"
         )
-    net = chain(encoder=encoder, projector=models.linear(dim=dim))
 
-    def init(key, batch):
-        params, stats = net.init(key, views_of(batch, 2, least=2)[0])
-        return params, {"stats": stats}
-
-    def loss(params, extra, batch, *, key, step):
-        del step
-        images = fold(views_of(batch, 2, least=2))
-        out, stats = net.apply(params, extra["stats"], images, train=True, key=key)
-        z1, z2 = unfold(out["projector"], 2)
+    def loss(z1, z2, **_):
         value = losses.invaspread(
             z1,
             z2,
@@ -75,10 +66,6 @@ def invaspread(
             temperature=temperature,
             negative_weight=negative_weight,
         )
-        return value, Aux({"stats": stats})
+        return value, {}
 
-    return Method(
-        init=init,
-        objectives={"ssl": Objective(loss=loss)},
-        outputs=readings(net, "encoder", encoder),
-    )
+    return contrast(encoder, models.linear(dim=dim), loss)

@@ -7,9 +7,9 @@ import functools
 from jaxtyping import Array
 
 from sslax import losses, models
-from sslax.checks import check_choice, check_positive
+from sslax.checks import check_choice, check_not_negative, check_positive
 from sslax.core import Method, Net
-from sslax.methods._cells import check_weight, pairs_of
+from sslax.methods._cells import pairs_of
 from sslax.methods._teacher import taught
 from sslax.schedules import Schedule
 
@@ -73,7 +73,7 @@ def pixcontrast(
     """
     check_positive(temperature=temperature, ratio=ratio, weight=weight)
     check_choice(("cell", "batch"), log_over=log_over)
-    check_weight(instance=instance)
+    check_not_negative(instance=instance)
     head = functools.partial(models.mlp, hidden=hidden, dim=dim, bias=True)
     shared = {"encoder": encoder, "projector": head()}
     if instance:

@@ -7,9 +7,9 @@ import functools
 from jaxtyping import Array
 
 from sslax import losses, models
-from sslax.checks import check_choice, check_positive
+from sslax.checks import check_choice, check_not_negative, check_positive
 from sslax.core import Method, Net
-from sslax.methods._cells import check_weight, pairs_of
+from sslax.methods._cells import pairs_of
 from sslax.methods._teacher import taught
 from sslax.schedules import Schedule
 
@@ -73,7 +73,7 @@ def pixpro(
     """
     check_positive(power=power, ratio=ratio)
     check_choice((0, 1, 2), layers=layers)
-    check_weight(instance=instance)
+    check_not_negative(instance=instance)
     head = functools.partial(models.mlp, hidden=hidden, dim=dim, bias=True)
     parts = {"encoder": encoder, "projector": head()}
     if layers:

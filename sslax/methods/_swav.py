@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from sslax import losses, memory, models
-from sslax.checks import check_multiple, check_positive
+from sslax.checks import check_multiple, check_not_negative, check_positive
 from sslax.core import Aux, Method, Net, Objective
 from sslax.nets import chain, project_crops, readings, views_of
 
@@ -71,11 +71,7 @@ def swav(
       Assignments, 2020, arXiv:2006.09882, equations 1 to 6 and sections 3.2 and 3.3.
     """
     check_positive(temperature=temperature, epsilon=epsilon, iterations=iterations)
-    if queue_size < 0 or queue_start < 0:
-        raise ValueError(
-            "queue_size and queue_start must be at least 0; got "
-            f"{queue_size} and {queue_start}"
-        )
+    check_not_negative(queue_size=queue_size, queue_start=queue_start)
     head = models.swav_head(hidden=hidden, dim=dim, prototypes=prototypes)
     net = chain(encoder=encoder, head=head)
     balanced = jax.vmap(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from sslax import losses, models
-from sslax.core import Aux, Method, Net, Objective
-from sslax.nets import chain, each, readings, views_of
+from sslax.checks import check_not_negative
+from sslax.core import Method, Net
+from sslax.methods._contrast import contrast
+from sslax.nets import each
 
 __all__ = ["vicreg"]
 
@@ -61,28 +63,13 @@ def vicreg(
         "variance_weight": variance_weight,
         "covariance_weight": covariance_weight,
     }
-    for name, weight in weights.items():
-        if not weight >= 0:
-            raise ValueError(f"{name} must be at least 0; got {weight}")
+    check_not_negative(**weights)
     expander = models.mlp(
         hidden=hidden, dim=dim, depth=depth, bias=True, last_bias=False
     )
-    net = chain(encoder=encoder, projector=expander)
 
-    def init(key, batch):
-        params, stats = net.init(key, batch["views"][0])
-        return params, {"stats": stats}
-
-    def loss(params, extra, batch, *, key, step):
-        del step
-        views = views_of(batch, 2, least=2)
-        out, stats = each(net, params, extra["stats"], views, key=key)
-        z1, z2 = (one["projector"] for one in out)
+    def loss(z1, z2, **_):
         std = (z1.std(axis=0).mean() + z2.std(axis=0).mean()) / 2
-        return losses.vicreg(z1, z2, **weights), Aux({"stats": stats}, {"std": std})
+        return losses.vicreg(z1, z2, **weights), {"std": std}
 
-    return Method(
-        init=init,
-        objectives={"ssl": Objective(loss=loss)},
-        outputs=readings(net, "encoder", encoder),
-    )
+    return contrast(encoder, expander, loss, passes=each)

@@ -145,7 +145,7 @@ def test_features_are_the_mean_code_of_the_grid(rng):
     ("wrong", "message"),
     [
         ({"steps": 0}, "steps must be positive and finite; got 0"),
-        ({"skip": -1}, "skip must be 0 or more rows, 1 in the paper; got -1"),
+        ({"skip": -1}, "skip must be 0 or more; got -1"),
         ({"negatives": 0}, "negatives must be positive and finite; got 0"),
         ({"directions": 5}, "directions must be one of 1, 2, 3, 4; got 5"),
     ],

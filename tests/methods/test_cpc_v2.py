@@ -77,7 +77,7 @@ def test_what_is_evaluated_is_the_averaged_encoder(batches):
         ({"dim": 0}, "dim must be positive and finite; got 0"),
         ({"steps": 0}, "steps must be positive and finite; got 0"),
         ({"scale": 0.0}, "scale must be positive and finite; got 0"),
-        ({"first": -1}, "first must be 0 or more rows, 2 in the paper; got -1"),
+        ({"first": -1}, "first must be 0 or more; got -1"),
         ({"directions": 0}, "directions must be one of 1, 2, 3, 4; got 0"),
         ({"momentum": 1.5}, r"momentum must be in \[0, 1\]; got 1.5"),
     ],

@@ -77,7 +77,7 @@ def test_without_a_taste_for_hard_ones_it_is_debiased(rng):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"beta": -1.0}, "beta must be 0, which is debiased, or more; got -1.0"),
+        ({"beta": -1.0}, "beta must be 0 or more; got -1.0"),
         ({"beta": schedules.constant(value=-2.0)}, "beta.*got -2.0"),
         ({"tau_plus": -0.1}, r"tau_plus must be in \[0, 1\); got -0.1"),
         ({"temperature": -1.0}, "temperature must be positive and finite; got -1.0"),

@@ -123,7 +123,7 @@ def test_noise_is_drawn_anew_from_all_images(rng):
         ({"negatives": 0}, "negatives must be 1 or more.*got 0"),
         ({"temperature": 0.0}, "temperature must be positive"),
         ({"momentum": 1.5}, r"momentum must be in \[0, 1\]"),
-        ({"proximal": -1.0}, "proximal must be 0, or 30.*got -1"),
+        ({"proximal": -1.0}, "proximal must be 0 or more; got -1"),
     ],
 )
 def test_what_makes_no_sense_is_refused(wrong, message):

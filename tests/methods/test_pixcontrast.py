@@ -120,5 +120,5 @@ def test_mistakes_are_told_before_the_first_step():
         methods.pixcontrast(cells(5), temperature=-1.0)
     with pytest.raises(ValueError, match=r"log_over must be one of.*got 'image'"):
         methods.pixcontrast(cells(5), log_over="image")
-    with pytest.raises(ValueError, match=r"instance must be 0, for none.*got -1"):
+    with pytest.raises(ValueError, match=r"instance must be 0 or more; got -1"):
         methods.pixcontrast(cells(5), instance=-1.0)

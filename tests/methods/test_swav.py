@@ -133,7 +133,7 @@ def test_prototypes_go_back_to_unit_length_after_each_update(rng):
         ({"temperature": 0.0}, "temperature must be positive and finite; got 0.0"),
         ({"epsilon": -1.0}, "epsilon must be positive"),
         ({"iterations": 0}, "iterations must be positive"),
-        ({"queue_size": -4}, "at least 0; got -4 and 0"),
+        ({"queue_size": -4}, "queue_size must be 0 or more; got -4"),
         ({"prototypes": 0}, "prototypes must be at least 1; got 0"),
     ],
 )

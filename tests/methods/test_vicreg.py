@@ -92,5 +92,5 @@ def test_what_only_the_batch_shows_is_said_before_the_first_step(shape, said):
 
 
 def test_weights_are_not_negative():
-    with pytest.raises(ValueError, match="covariance_weight must be at least 0"):
+    with pytest.raises(ValueError, match="covariance_weight must be 0 or more"):
         made(covariance_weight=-1.0)
