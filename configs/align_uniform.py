@@ -31,8 +31,8 @@ def _method(encoder: dict) -> dict:
 
 def _trained(config, size: int):
     """Views and optimizer of the code; its jitter is always there, strong in hue."""
-    jitter = dict(jitter=(0.4, 0.4, 0.4, 0.4), jitter_prob=1.0, grayscale=0.2)
-    config.views = dict(name="two_views", first=recipes.crop(size, **jitter))
+    view = recipes.instance(size, scale=(0.08, 1.0))
+    config.views = dict(name="two_views", first=view)
     config.optimizer = dict(
         name="sgd",
         learning_rate=common.scaled(config, 0.12),
@@ -48,18 +48,14 @@ def _trained(config, size: int):
 
 
 def _stl10():
-    config = common.stl10(
-        common.base(examples=common.STL_EXAMPLES, epochs=200, batch_size=768)
-    )
+    config = common.stl10(epochs=200, batch_size=768)
     config.evaluate.views = recipes.center(64, resize_to=70)
     config.method = _method(dict(name="small_alexnet", dtype="float32"))
     return _trained(config, 64)
 
 
 def _cifar10():
-    config = common.cifar10(
-        common.base(examples=common.CIFAR_EXAMPLES, epochs=200, batch_size=768)
-    )
+    config = common.cifar10(epochs=200, batch_size=768)
     encoder = dict(name="resnet18", dtype="float32", stem="cifar", zero_init=False)
     config.method = _method(encoder)
     return _trained(config, 32)

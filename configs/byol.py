@@ -33,10 +33,7 @@ def _method(config, encoder: dict, *, start: float, hidden=4096, dim=256):
 
 
 def _imagenet():
-    config = common.imagenet(
-        common.base(examples=common.IMAGENET_EXAMPLES, epochs=300, batch_size=4096)
-    )
-    config.evaluate.tasks = (recipes.classify("byol", **common.IMAGENET_PROBES),)
+    config = common.imagenet(epochs=300, batch_size=4096, probe="byol")
     config.views = recipes.byol(224)
     encoder = dict(name="resnet50", dtype="float32", **HAIKU)
     config.method = _method(config, encoder, start=0.99)
@@ -50,9 +47,7 @@ def _imagenet():
 
 
 def _cifar10():
-    config = common.cifar10(
-        common.base(examples=common.CIFAR_EXAMPLES, epochs=1000, batch_size=256)
-    )
+    config = common.cifar10(epochs=1000, batch_size=256)
     config.evaluate.tasks = (recipes.classify("byol"),)
     config.views = recipes.byol(32, blur=(0.0, 0.0))
     encoder = dict(name="resnet18", dtype="float32", stem="cifar", **HAIKU)

@@ -54,11 +54,7 @@ def _sgd(config) -> dict:
 
 def _large(batch_size: int, scale):
     """ImageNet, whose statistics those of the channels take the place of."""
-    config = common.imagenet(
-        common.base(
-            examples=common.IMAGENET_EXAMPLES, epochs=240, batch_size=batch_size
-        )
-    )
+    config = common.imagenet(epochs=240, batch_size=batch_size)
     config.normalize = None
     config.views = recipes.channels(224, scale=scale)
     config.evaluate.views = recipes.channels(224, evaluated=dict(resize_to=256))
@@ -84,9 +80,7 @@ def _alexnet():
 
 
 def _cifar10(apart=(1, 2)):
-    config = common.cifar10(
-        common.base(examples=common.CIFAR_EXAMPLES, epochs=240, batch_size=128)
-    )
+    config = common.cifar10(epochs=240, batch_size=128)
     config.normalize = None
     config.views = recipes.channels(32, apart=apart)
     config.evaluate.views = recipes.channels(32, apart=apart, evaluated={})
@@ -106,9 +100,8 @@ def _core():
 
 
 def _sample():
-    config = common.base(examples=1024, epochs=40, batch_size=64)
-    config.data.train = "synthetic/train"
-    config.log_every = 20
+    config = common.drawn(epochs=40)
+    config.evaluate.tasks = (recipes.classify("simclr", batch_size=256),)
     config.views = recipes.channels(32, scale=(0.4, 1.0))
     config.evaluate.views = recipes.channels(32, evaluated=dict(resize_to=32))
     config.method = _method(config, common.SMALL_NET, temperature=0.1)

@@ -67,23 +67,29 @@ def base(*, examples: int, epochs: int, batch_size: int) -> ml_collections.Confi
     return config
 
 
-def imagenet(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
+def imagenet(
+    *, epochs: int, batch_size: int, probe: str = "simclr", examples=IMAGENET_EXAMPLES
+) -> ml_collections.ConfigDict:
     """ImageNet from TFDS, decoded once to canvases; crops happen on the device.
+
+    `probe` names the paper whose SGD probe reads the features.
 
     An average image of 500 x 375 pixels fits the canvas as it is. On one of 384 pixels,
     which costs half the bytes, twice as many crops would have to be enlarged.
     """
+    config = base(examples=examples, epochs=epochs, batch_size=batch_size)
     config.data.update(
         train="imagenet2012/train", canvas=512, workers=16, on_error="stop"
     )
-    config.evaluate.tasks = (recipes.classify("simclr", **IMAGENET_PROBES),)
+    config.evaluate.tasks = (recipes.classify(probe, **IMAGENET_PROBES),)
     config.normalize = "imagenet"
     config.evaluate.views = recipes.center(224, resize_to=256)
     return config
 
 
-def cifar10(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
+def cifar10(*, epochs: int, batch_size: int) -> ml_collections.ConfigDict:
     """CIFAR-10 from TFDS, in memory."""
+    config = base(examples=CIFAR_EXAMPLES, epochs=epochs, batch_size=batch_size)
     config.data.train = "cifar10/train"
     config.normalize = "cifar10"
     config.evaluate.views = recipes.center(32)
@@ -93,12 +99,13 @@ def cifar10(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     return config
 
 
-def stl10(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
+def stl10(*, epochs: int, batch_size: int) -> ml_collections.ConfigDict:
     """The unlabelled images of STL-10 from TFDS, in memory.
 
     Papers train on the 5,000 labelled ones as well. Those, and the test images, are
     what a probe of a run reads: configs/finetune.py with --config.start.
     """
+    config = base(examples=STL_EXAMPLES, epochs=epochs, batch_size=batch_size)
     config.data.train = "stl10/unlabelled"
     config.normalize = "stl10"
     config.checkpoint.every = 10 * config.get_oneway_ref("steps_per_epoch")

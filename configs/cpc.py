@@ -32,15 +32,12 @@ def _method(encoder: dict, *, layers: int = 4, steps: int = 5, negatives=None) -
 
 def _imagenet():
     """Training crops have 256 of the 300 pixels that an image's side is made."""
-    config = common.imagenet(
-        common.base(examples=common.IMAGENET_EXAMPLES, epochs=200, batch_size=512)
-    )
+    config = common.imagenet(epochs=200, batch_size=512, probe="cpc")
     part, cut = (256 / 300) ** 2, dict(size=64, stride=32, each=recipes.GREY)
     crop = recipes.crop(256, scale=(part, part), ratio=(1.0, 1.0))
     config.views = recipes.patches(crop, window=60, **cut)
     centre = dict(name="center", size=256, resize_to=300)
     config.evaluate.views = recipes.patches(centre, **cut)
-    config.evaluate.tasks = (recipes.classify("cpc", **common.IMAGENET_PROBES),)
     config.method = _method(dict(name="preact_resnet", dtype="float32"))
     config.optimizer = dict(name="adam", learning_rate=2e-4)
     return config
@@ -48,9 +45,7 @@ def _imagenet():
 
 def _stl10():
     """Crops keep the pixels as they are; patches are not cut again."""
-    config = common.stl10(
-        common.base(examples=common.STL_EXAMPLES, epochs=300, batch_size=32)
-    )
+    config = common.stl10(epochs=300, batch_size=32)
     config.normalize = "stl10_grey"
     part, cut = (64 / 96) ** 2, dict(size=16, stride=8, each=recipes.GREY)
     crop = recipes.crop(64, scale=(part, part), ratio=(1.0, 1.0))

@@ -34,16 +34,13 @@ def _method(encoder: dict, *, first: int, hidden=256, blocks=5, **options) -> di
 
 def _imagenet():
     """Training crops have 260 of the 300 pixels that an image's side is made."""
-    config = common.imagenet(
-        common.base(examples=common.IMAGENET_EXAMPLES, epochs=200, batch_size=512)
-    )
+    config = common.imagenet(epochs=200, batch_size=512, probe="cpc_v2")
     part, cut = (260 / 300) ** 2, dict(size=80, stride=36)
     crop = recipes.crop(260, scale=(part, part), ratio=(1.0, 1.0))
     altered = dict(name="altered_patches")
     config.views = recipes.patches(crop, each=altered, **cut)
     centre = dict(name="center", size=260, resize_to=300)
     config.evaluate.views = recipes.patches(centre, **cut)
-    config.evaluate.tasks = (recipes.classify("cpc_v2", **common.IMAGENET_PROBES),)
     encoder = dict(name="cpc_resnet", depth=161, dtype="float32")
     config.method = _method(encoder, first=2, momentum=0.9999)
     config.optimizer = _adam(4e-4)
@@ -57,9 +54,7 @@ def _adam(learning_rate: float) -> dict:
 
 def _cifar10():
     """Patches overlap by half, so that one row is left out."""
-    config = common.cifar10(
-        common.base(examples=common.CIFAR_EXAMPLES, epochs=1000, batch_size=64)
-    )
+    config = common.cifar10(epochs=1000, batch_size=64)
     cut = dict(size=8, stride=4)
     moved = dict(name="shifted", padding=4, mode="reflect", flip=0.5)
     altered = dict(

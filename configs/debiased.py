@@ -34,13 +34,13 @@ def small(config, method: dict):
 
 
 def _cifar10():
-    config = common.base(examples=common.CIFAR_EXAMPLES, epochs=400, batch_size=256)
-    return small(common.cifar10(config), dict(name="debiased", tau_plus=0.1))
+    config = common.cifar10(epochs=400, batch_size=256)
+    return small(config, dict(name="debiased", tau_plus=0.1))
 
 
 def _stl10():
-    config = common.base(examples=common.STL_EXAMPLES, epochs=400, batch_size=256)
-    return small(common.stl10(config), dict(name="debiased", tau_plus=0.1))
+    config = common.stl10(epochs=400, batch_size=256)
+    return small(config, dict(name="debiased", tau_plus=0.1))
 
 
 def _sample():

@@ -51,12 +51,7 @@ def _resting(config, optimizer: dict, *, clip: float | None = 3.0) -> dict:
 
 
 def _on_imagenet(*, epochs: int, batch_size: int):
-    config = common.imagenet(
-        common.base(
-            examples=common.IMAGENET_EXAMPLES, epochs=epochs, batch_size=batch_size
-        )
-    )
-    config.evaluate.tasks = (recipes.classify("dino", **common.IMAGENET_PROBES),)
+    config = common.imagenet(epochs=epochs, batch_size=batch_size, probe="dino")
     return config
 
 
@@ -114,9 +109,7 @@ def _resnet50():
 
 
 def _cifar10():
-    config = common.cifar10(
-        common.base(examples=common.CIFAR_EXAMPLES, epochs=1000, batch_size=256)
-    )
+    config = common.cifar10(epochs=1000, batch_size=256)
     config.evaluate.tasks = (recipes.classify("dino"),)
     views = dict(
         scale=(0.08, 1.0),

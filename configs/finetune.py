@@ -92,9 +92,7 @@ def _sample(percent: int = 100):
 def _imagenet(*, epochs: int, batch_size: int, percent: int = 100):
     """ImageNet, read by the logits on the validation images."""
     examples = FEW_EXAMPLES.get(percent, common.IMAGENET_EXAMPLES)
-    config = common.imagenet(
-        common.base(examples=examples, epochs=epochs, batch_size=batch_size)
-    )
+    config = common.imagenet(examples=examples, epochs=epochs, batch_size=batch_size)
     if percent < 100:
         config.data.train = f"imagenet2012_subset/{percent}pct/train"
     config.evaluate.tasks = (dict(name="top_k", k=(1, 5)),)
@@ -331,13 +329,7 @@ def _barlow_twins(percent: int):
     config = _imagenet(epochs=20, batch_size=256, percent=percent)
     config.views = _crop_and_flip()
     config.method = _resnet50()
-    schedule = dict(
-        name="by_epoch",
-        schedule=dict(
-            name="cosine", start=1.0, end=0.0, steps=config.get_oneway_ref("epochs")
-        ),
-        steps_per_epoch=config.get_oneway_ref("steps_per_epoch"),
-    )
+    schedule = common.cosine_by_epoch(config)
     config.optimizer = _two_rates(_sgd(0.005, schedule), _sgd(0.5, schedule))
     return config
 

@@ -27,9 +27,7 @@ def _lars(config, rate) -> dict:
 
 
 def _imagenet():
-    config = common.imagenet(
-        common.base(examples=common.IMAGENET_EXAMPLES, epochs=100, batch_size=512)
-    )
+    config = common.imagenet(epochs=100, batch_size=512)
     config.normalize = None
     config.views = recipes.moco(224, scale=(0.08, 1.0), strength=1.0)
     config.method = dict(
@@ -44,9 +42,7 @@ def _imagenet():
 
 
 def _cifar10():
-    config = common.cifar10(
-        common.base(examples=common.CIFAR_EXAMPLES, epochs=200, batch_size=256)
-    )
+    config = common.cifar10(epochs=200, batch_size=256)
     config.normalize = None
     config.views = recipes.moco(32, scale=(0.08, 1.0), blur=0.0)
     config.method = dict(

@@ -26,21 +26,17 @@ def _method(**kwargs) -> dict:
 
 
 def _cifar10():
-    config = common.base(examples=common.CIFAR_EXAMPLES, epochs=400, batch_size=256)
-    return debiased.small(common.cifar10(config), _method(beta=1.0))
-
-
-def _stl10_base():
-    config = common.base(examples=common.STL_EXAMPLES, epochs=400, batch_size=256)
-    return common.stl10(config)
+    config = common.cifar10(epochs=400, batch_size=256)
+    return debiased.small(config, _method(beta=1.0))
 
 
 def _stl10():
-    return debiased.small(_stl10_base(), _method(beta=1.0))
+    config = common.stl10(epochs=400, batch_size=256)
+    return debiased.small(config, _method(beta=1.0))
 
 
 def _stl10_annealed():
-    config = _stl10_base()
+    config = common.stl10(epochs=400, batch_size=256)
     ref = config.get_oneway_ref
     # One late: the first level lasts two of nine parts, 0 the four epochs left over.
     beta = dict(

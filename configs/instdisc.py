@@ -45,9 +45,7 @@ def _sgd(config, *, weight_decay: float) -> dict:
 
 
 def _imagenet():
-    config = common.imagenet(
-        common.base(examples=common.IMAGENET_EXAMPLES, epochs=200, batch_size=256)
-    )
+    config = common.imagenet(epochs=200, batch_size=256)
     votes = dict(k=200, temperature=0.07)
     probes = common.IMAGENET_PROBES
     config.evaluate.tasks = (recipes.classify("moco", **votes, **probes),)
@@ -59,9 +57,7 @@ def _imagenet():
 
 
 def _cifar10():
-    config = common.cifar10(
-        common.base(examples=common.CIFAR_EXAMPLES, epochs=200, batch_size=128)
-    )
+    config = common.cifar10(epochs=200, batch_size=128)
     votes = dict(k=200, temperature=0.1)
     config.evaluate.tasks = (recipes.classify("moco", **votes),)
     config.evaluate.online = (dict(name="knn", **votes),)

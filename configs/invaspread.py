@@ -16,9 +16,7 @@ def get_config(variant: str = "cifar10"):
 
 
 def _cifar10():
-    config = common.cifar10(
-        common.base(examples=common.CIFAR_EXAMPLES, epochs=301, batch_size=128)
-    )
+    config = common.cifar10(epochs=301, batch_size=128)
     votes = dict(k=200, temperature=0.1)
     config.evaluate.tasks = (recipes.classify("moco", **votes),)
     config.evaluate.online = (dict(name="knn", **votes),)

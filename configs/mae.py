@@ -56,10 +56,7 @@ def _method(encoder: dict, patch_size: int, channels: int = 3, decoder=_DECODER)
 
 
 def _imagenet(size: str, patch_size: int):
-    config = common.imagenet(
-        common.base(examples=common.IMAGENET_EXAMPLES, epochs=800, batch_size=4096)
-    )
-    config.evaluate.tasks = (recipes.classify("mae", **common.IMAGENET_PROBES),)
+    config = common.imagenet(epochs=800, batch_size=4096, probe="mae")
     config.views = _masked(224, patch_size, scale=(0.2, 1.0))
     config.method = _method(dict(size=size), patch_size)
     config.optimizer = dict(
@@ -74,9 +71,7 @@ def _imagenet(size: str, patch_size: int):
 
 
 def _cifar10():
-    config = common.cifar10(
-        common.base(examples=common.CIFAR_EXAMPLES, epochs=1000, batch_size=256)
-    )
+    config = common.cifar10(epochs=1000, batch_size=256)
     config.evaluate.tasks = (recipes.classify("mae", batch_size=256),)
     config.views = _masked(32, 4, scale=(0.08, 1.0))
     config.method = _method(dict(size="small"), 4)

@@ -28,10 +28,7 @@ def _groups(config, size: int):
 
 
 def _imagenet():
-    config = common.imagenet(
-        common.base(examples=common.IMAGENET_EXAMPLES, epochs=200, batch_size=256)
-    )
-    config.evaluate.tasks = (recipes.classify("moco", **common.IMAGENET_PROBES),)
+    config = common.imagenet(epochs=200, batch_size=256, probe="moco")
     config.views = recipes.moco(224)
     config.method = dict(
         name="moco",
@@ -71,9 +68,7 @@ def _v1():
 
 
 def _cifar10():
-    config = common.cifar10(
-        common.base(examples=common.CIFAR_EXAMPLES, epochs=200, batch_size=512)
-    )
+    config = common.cifar10(epochs=200, batch_size=512)
     votes = dict(k=200, temperature=0.1)
     config.evaluate.tasks = (recipes.classify("moco", **votes),)
     config.evaluate.online = (dict(name="knn", **votes),)

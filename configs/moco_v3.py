@@ -34,10 +34,7 @@ def _method(config, encoder: dict, **kwargs) -> dict:
 
 def _transformer(**size):
     """Patches are projected at random for good: no gradient, and no weight decay."""
-    config = common.imagenet(
-        common.base(examples=common.IMAGENET_EXAMPLES, epochs=300, batch_size=4096)
-    )
-    config.evaluate.tasks = (recipes.classify("moco_v3", **common.IMAGENET_PROBES),)
+    config = common.imagenet(epochs=300, batch_size=4096, probe="moco_v3")
     config.views = recipes.torch_byol(224)
     encoder = dict(
         name="vit",
@@ -70,11 +67,7 @@ def _lars(config) -> dict:
 
 
 def _resnet50():
-    config = common.imagenet(
-        common.base(examples=common.IMAGENET_EXAMPLES, epochs=300, batch_size=4096)
-    )
-    probes = common.IMAGENET_PROBES
-    config.evaluate.tasks = (recipes.classify("moco_v3_resnet", **probes),)
+    config = common.imagenet(epochs=300, batch_size=4096, probe="moco_v3_resnet")
     config.views = recipes.torch_byol(224, scale=(0.2, 1.0))
     encoder = dict(name="resnet50", dtype="float32")
     heads = dict(hidden=4096, dim=256, **RESNET_HEADS)
@@ -84,9 +77,7 @@ def _resnet50():
 
 
 def _cifar10():
-    config = common.cifar10(
-        common.base(examples=common.CIFAR_EXAMPLES, epochs=1000, batch_size=256)
-    )
+    config = common.cifar10(epochs=1000, batch_size=256)
     config.evaluate.tasks = (recipes.classify("moco_v3_resnet", batch_size=256),)
     config.views = recipes.torch_byol(32, blur=(0.0, 0.0))
     encoder = dict(name="resnet18", stem="cifar", dtype="float32")

@@ -18,9 +18,7 @@ def get_config(variant: str = "imagenet"):
 
 def _imagenet():
     """There is no released code; what the paper leaves open is as in SimCLR."""
-    config = common.imagenet(
-        common.base(examples=common.IMAGENET_EXAMPLES, epochs=1000, batch_size=4096)
-    )
+    config = common.imagenet(epochs=1000, batch_size=4096)
     config.views = recipes.simclr(224)
     config.method = dict(
         name="nnclr",
@@ -42,9 +40,7 @@ def _imagenet():
 
 def _cifar10():
     """The recipe of solo-learn, whose LARS has other units."""
-    config = common.cifar10(
-        common.base(examples=common.CIFAR_EXAMPLES, epochs=1000, batch_size=256)
-    )
+    config = common.cifar10(epochs=1000, batch_size=256)
     config.views = recipes.torch_byol(32, resize="bicubic", blur=(0.0, 0.0))
     config.method = dict(
         name="nnclr",

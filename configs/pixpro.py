@@ -53,9 +53,7 @@ def full_size(config) -> dict:
 
 def imagenet():
     """Data, views and optimizer of the released script; PixContrast's are the same."""
-    config = common.imagenet(
-        common.base(examples=common.IMAGENET_EXAMPLES, epochs=100, batch_size=1024)
-    )
+    config = common.imagenet(epochs=100, batch_size=1024)
     config.views = recipes.torch_byol(224, name="pixel_views")
     config.optimizer = dict(
         name="lars_byol",

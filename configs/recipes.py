@@ -49,11 +49,13 @@ def moco(
     return dict(name="two_views", first=view)
 
 
-def instance(size: int, *, flip: float = 0.5, grey_first: bool = False) -> dict:
+def instance(
+    size: int, *, scale=(0.2, 1.0), flip: float = 0.5, grey_first: bool = False
+) -> dict:
     """One view of instance discrimination before SimCLR: strong colours, no blur."""
     return crop(
         size,
-        scale=(0.2, 1.0),
+        scale=scale,
         flip=flip,
         jitter=(0.4, 0.4, 0.4, 0.4),
         jitter_prob=1.0,

@@ -35,9 +35,7 @@ def _staircase(config, *, epochs: tuple[int, ...], warmup_epochs: int = 0, **kwa
 
 
 def _cifar10():
-    config = common.cifar10(
-        common.base(examples=common.CIFAR_EXAMPLES, epochs=200, batch_size=128)
-    )
+    config = common.cifar10(epochs=200, batch_size=128)
     config.normalize = "cifar10_rotnet"
     config.views = dict(name="rotated", view=dict(name="shifted", padding=4))
     config.evaluate.online_examples = 10_000  # of 12,288 features each
@@ -57,9 +55,7 @@ def _cifar10():
 
 
 def _imagenet():
-    config = common.imagenet(
-        common.base(examples=common.IMAGENET_EXAMPLES, epochs=105, batch_size=256)
-    )
+    config = common.imagenet(epochs=105, batch_size=256)
     config.views = dict(name="rotated", view=recipes.crop(224))
     config.method = dict(
         name="rotation", encoder=dict(name="resnet50", dtype="float32")

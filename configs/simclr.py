@@ -20,9 +20,7 @@ def get_config(variant: str = "imagenet"):
 
 
 def _imagenet():
-    config = common.imagenet(
-        common.base(examples=common.IMAGENET_EXAMPLES, epochs=100, batch_size=4096)
-    )
+    config = common.imagenet(epochs=100, batch_size=4096)
     config.normalize = None
     config.evaluate.views = recipes.center(224, fraction=0.875)
     config.views = recipes.simclr(224)
@@ -44,9 +42,7 @@ def _imagenet():
 
 
 def _cifar10():
-    config = common.cifar10(
-        common.base(examples=common.CIFAR_EXAMPLES, epochs=1000, batch_size=512)
-    )
+    config = common.cifar10(epochs=1000, batch_size=512)
     config.normalize = None
     config.views = recipes.simclr(32, strength=0.5, blur=0.0)
     config.method = dict(

@@ -24,10 +24,7 @@ def _predictor_constant(optimizer: dict) -> dict:
 
 
 def _imagenet():
-    config = common.imagenet(
-        common.base(examples=common.IMAGENET_EXAMPLES, epochs=100, batch_size=512)
-    )
-    config.evaluate.tasks = (recipes.classify("simsiam", **common.IMAGENET_PROBES),)
+    config = common.imagenet(epochs=100, batch_size=512, probe="simsiam")
     config.views = recipes.moco(224)
     config.method = dict(
         name="simsiam",
@@ -48,9 +45,7 @@ def _imagenet():
 
 
 def _cifar10():
-    config = common.cifar10(
-        common.base(examples=common.CIFAR_EXAMPLES, epochs=800, batch_size=512)
-    )
+    config = common.cifar10(epochs=800, batch_size=512)
     config.evaluate.tasks = (recipes.classify("simsiam"),)
     config.views = recipes.moco(32, blur=0.0)
     config.method = dict(

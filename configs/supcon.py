@@ -34,9 +34,7 @@ def _schedule(config, *, start: float) -> dict:
 
 
 def _cifar10():
-    config = common.cifar10(
-        common.base(examples=common.CIFAR_EXAMPLES, epochs=1000, batch_size=1024)
-    )
+    config = common.cifar10(epochs=1000, batch_size=1024)
     config.views = recipes.moco(32, blur=0.0)
     config.method = dict(
         name="supcon",

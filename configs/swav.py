@@ -44,13 +44,8 @@ def _queue(config, size: int, *, start_epoch: int) -> dict:
 
 
 def _on_imagenet(*, epochs: int, batch_size: int):
-    config = common.imagenet(
-        common.base(
-            examples=common.IMAGENET_EXAMPLES, epochs=epochs, batch_size=batch_size
-        )
-    )
+    config = common.imagenet(epochs=epochs, batch_size=batch_size, probe="swav")
     config.normalize = "swav"
-    config.evaluate.tasks = (recipes.classify("swav", **common.IMAGENET_PROBES),)
     config.views = recipes.swav(224, small=96)
     config.method = dict(
         name="swav",
@@ -91,9 +86,7 @@ def _imagenet_256():
 
 
 def _cifar10():
-    config = common.cifar10(
-        common.base(examples=common.CIFAR_EXAMPLES, epochs=1000, batch_size=256)
-    )
+    config = common.cifar10(epochs=1000, batch_size=256)
     view = recipes.crop(
         32,
         resize="bicubic",

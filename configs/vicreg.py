@@ -20,10 +20,7 @@ def get_config(variant: str = "imagenet"):
 
 
 def _imagenet():
-    config = common.imagenet(
-        common.base(examples=common.IMAGENET_EXAMPLES, epochs=1000, batch_size=2048)
-    )
-    config.evaluate.tasks = (recipes.classify("vicreg", **common.IMAGENET_PROBES),)
+    config = common.imagenet(epochs=1000, batch_size=2048, probe="vicreg")
     config.views = recipes.torch_byol(224, resize="bicubic")
     config.method = dict(
         name="vicreg",
@@ -45,9 +42,7 @@ def _imagenet():
 
 def _cifar10():
     """The recipe of solo-learn, whose LARS has other units."""
-    config = common.cifar10(
-        common.base(examples=common.CIFAR_EXAMPLES, epochs=1000, batch_size=256)
-    )
+    config = common.cifar10(epochs=1000, batch_size=256)
     config.evaluate.tasks = (recipes.classify("vicreg"),)
     config.views = recipes.torch_byol(
         32, scale=(0.2, 1.0), resize="bicubic", blur=(0.0, 0.0), solarize=(0.1, 0.1)
