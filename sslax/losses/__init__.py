@@ -39,7 +39,7 @@ from sslax.losses._info_nce import curl, info_nce, info_nce_logits, moco_v3
 from sslax.losses._invaspread import invaspread
 from sslax.losses._koleo import koleo
 from sslax.losses._multi_scale import deep_mim, local_mim, mask_on_grid, masked_cosine
-from sslax.losses._nce import bank_scores, cmc, nce, nonparametric_softmax
+from sslax.losses._nce import bank_scores, cmc, cmc_scores, nce, nonparametric_softmax
 from sslax.losses._nt_xent import flat_nce, nt_xent
 from sslax.losses._pairs import clip, siglip
 from sslax.losses._patch_nce import patch_nce
@@ -74,6 +74,7 @@ __all__ = [
     "barlow_twins",
     "clip",
     "cmc",
+    "cmc_scores",
     "colorization",
     "colour_mask",
     "cosine_regression",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -101,7 +100,7 @@ def unknown_constants(count: int) -> Float[Array, " k"]:
 
 
 def constants_of(
-    known: Float[Array, " k"], scores: Sequence[Float[Array, "b n"]], *, examples: int
+    known: Float[Array, " k"], scores: Float[Array, "k b n"], *, examples: int
 ) -> Float[Array, " k"]:
     """log Z as the first batch tells it, and then for ever.
 
@@ -113,7 +112,7 @@ def constants_of(
     Returns:
       The constants, without gradient.
     """
-    told = jnp.stack([memory.log_constant(s, size=examples) for s in scores])
+    told = jax.vmap(lambda s: memory.log_constant(s, size=examples))(scores)
     told = jax.lax.stop_gradient(told).astype(known.dtype)
     return jnp.where(jnp.isneginf(known), told, known)
 

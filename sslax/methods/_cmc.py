@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, Int
 
 from sslax import losses, memory, models
 from sslax.checks import check_choice, check_positive, check_probability
@@ -78,13 +78,16 @@ def cmc(
       Tian, Krishnan and Isola, Contrastive Multiview Coding, 2019, arXiv:1906.05849,
       equations 3 and 5 to 7.
     """
-    pairs = _pairs(len(encoders), core)
+    count = len(encoders)
+    if count < 2:
+        raise ValueError(f"2 or more views need an encoder each; got {count} encoders")
     check_choice(("softmax", "nce", "batch"), contrast=contrast)
     check_positive(temperature=temperature)
     check_probability(momentum=momentum)
     net, banked = _towers(encoders, dim), contrast != "batch"
-    names = [f"view{i}" for i in range(len(encoders))]
-    views_in = functools.partial(views_of, count=len(encoders), least=2 - banked)
+    names = [f"view{i}" for i in range(count)]
+    views_in = functools.partial(views_of, count=count, least=2 - banked)
+    compare = functools.partial(losses.cmc_scores, temperature=temperature, core=core)
     if banked:
         check_bank(examples=examples, negatives=negatives)
 
@@ -97,16 +100,13 @@ def cmc(
             made = [new_bank(k, examples=examples, dim=dim) for k in keys]
             extra["banks"] = dict(zip(names, made, strict=True))
         if contrast == "nce":
-            extra["log_z"] = unknown_constants(len(pairs))
+            extra["log_z"] = unknown_constants((count - 1) * (2 if core else count))
         return params, extra
 
     def in_banks(codes, extra, batch, key):
         rows = own_and_noise(key, batch, examples=examples, negatives=negatives)
         banks, known = [extra["banks"][name] for name in names], {}
-        scores = [
-            losses.bank_scores(codes[i], banks[j], rows, temperature=temperature)
-            for i, j in pairs
-        ]
+        scores = compare(codes, banks, rows)
         if contrast == "nce":
             log_z = constants_of(extra["log_z"], scores, examples=examples)
             known["log_z"] = log_z
@@ -129,7 +129,9 @@ def cmc(
         if banked:
             value, new = in_banks(out["codes"], extra, batch, keys[1])
         else:
-            value, new = _in_batch(out["codes"], pairs, temperature), {}
+            codes = out["codes"]
+            rows, new = _batch_as_bank(len(codes[0])), {}
+            value = losses.cmc(codes, codes, rows, temperature=temperature, core=core)
         return value, Aux({**extra, "stats": stats, **new})
 
     return Method(
@@ -139,21 +141,10 @@ def cmc(
     )
 
 
-def _pairs(count: int, core: bool) -> list[tuple[int, int]]:
-    """Which view is compared with the bank of which."""
-    if count < 2:
-        raise ValueError(
-            f"encoders must be one for each of 2 or more views; got {count}"
-        )
-    every = [(i, j) for i in range(count) for j in range(count) if i != j]
-    return [pair for pair in every if not core or 0 in pair]
-
-
-def _in_batch(codes, pairs, temperature: float) -> Array:
-    found = [
-        losses.info_nce(codes[i], codes[j], temperature=temperature) for i, j in pairs
-    ]
-    return jnp.sum(jnp.stack(found))
+def _batch_as_bank(count: int) -> Int[Array, "b b"]:
+    """Rows where the batch is the bank: the own image, then all others."""
+    row = jnp.arange(count)
+    return (row[:, None] + row[None, :]) % count
 
 
 def _features(net: Net) -> Output:

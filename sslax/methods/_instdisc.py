@@ -93,7 +93,7 @@ def instdisc(
             return value, {}
         rows = own_and_noise(key, batch, examples=examples, negatives=negatives)
         scores = losses.bank_scores(z, extra["bank"], rows, temperature=temperature)
-        log_z = constants_of(extra["log_z"], [scores], examples=examples)
+        log_z = constants_of(extra["log_z"], scores[None], examples=examples)
         value = noise_loss(scores, log_z[0], examples=examples)
         return value, {"log_z": log_z}
 

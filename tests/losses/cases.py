@@ -80,9 +80,17 @@ def _queue(query, positive, negatives, temperature):
     return losses.info_nce(query, positive, negatives, temperature=temperature)
 
 
-def _cmc(x1, x2, bank1, bank2, temperature):
-    index = jnp.asarray(INDEX)
-    return losses.cmc((x1, x2), (bank1, bank2), index, temperature=temperature)
+BANKED = {name: _unit(i, B, D) for i, name in enumerate(("x1", "x2"), start=1)}
+BANKED |= {name: _unit(i, 12, D) for i, name in enumerate(("bank1", "bank2"), start=3)}
+BANKED |= T
+
+
+def _banked(function):
+    def call(x1, x2, bank1, bank2, temperature):
+        index = jnp.asarray(INDEX)
+        return function((x1, x2), (bank1, bank2), index, temperature=temperature)
+
+    return call
 
 
 def _cpc_grid(contexts, targets, weights):
@@ -110,16 +118,8 @@ CONTRASTIVE = {
         {"image": PAIR["z1"], "text": PAIR["z2"], "log_scale": np.asarray(2.0)},
         ("log_scale",),
     ),
-    "cmc": Case(
-        _cmc,
-        {
-            "x1": _unit(1, B, D),
-            "x2": _unit(2, B, D),
-            "bank1": _unit(3, 12, D),
-            "bank2": _unit(4, 12, D),
-            **T,
-        },
-    ),
+    "cmc": Case(_banked(losses.cmc), BANKED),
+    "cmc_scores": Case(_banked(losses.cmc_scores), BANKED),
     "cosine_regression": Case(
         losses.cosine_regression, {"prediction": PAIR["z1"], "target": PAIR["z2"]}
     ),

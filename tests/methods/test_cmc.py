@@ -149,7 +149,7 @@ def test_features_are_those_of_all_encoders_and_codes_cross(rng):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"encoders": [linear(5)]}, "for each of 2 or more views; got 1"),
+        ({"encoders": [linear(5)]}, "2 or more views need an encoder each; got 1"),
         ({"examples": None}, "examples must be the 2 or more of the data; got None"),
         ({"contrast": "NCE"}, "contrast must be one of 'softmax', 'nce', 'batch'"),
         ({"negatives": 0}, "negatives must be 1 or more.*got 0"),
