@@ -13,19 +13,20 @@ implementation of the same method runs with the same encoder, batch, steps and
 optimizer.
 
 Recipes are chosen with --held_out, which reads a tenth of the training images in place
-of the test images. Rows are added to experiments/results/learning.json.
+of the test images, and --set, which changes a field. Other rows are added to
+experiments/results/learning.json.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
+import functools
 import json
 import platform
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ import numpy as np
 from experiments.benchmarks.peers import Peers
 from experiments.learning_table import draw
 from sslax import augment, calls, data, evaluate, methods, platforms
+from sslax.commands.overrides import load_config
 from sslax.train.loop import first_state, steps
 from sslax.train.outputs import outputs_of
 from sslax.train.run import Run, build_run
@@ -45,37 +47,23 @@ PEERS = ("simclr", "byol", "moco", "mae")
 ASIDE = ("classifier", "distillation", "supcon")
 
 
-def sample_of(name: str) -> Any:
-    """The recipe of a method on the bundled sample; a classifier fine-tunes."""
-    module = "finetune" if name == "classifier" else name
-    return importlib.import_module(f"configs.{module}").get_config("sample")
-
-
-def plain(config: Any) -> dict[str, Any]:
-    """Values alone; references within tuples are left to us by `to_dict`."""
-    text = json.dumps(config.to_dict(), default=lambda reference: reference.get())
-    return json.loads(text)
-
-
-def config_of(name: str, source: str, *, held_out: bool, seed: int) -> dict[str, Any]:
-    """The `sample` config of a method on other data, with plain values."""
-    config = sample_of(name)
+def config_of(
+    name: str, source: str, *, held_out: bool, seed: int, changes: Sequence = ()
+) -> dict[str, Any]:
+    """The recipe of a method on the bundled sample, on other data and with changes."""
+    file = "finetune" if name == "classifier" else name  # random weights, all labels
     train, test = source, ""
     if held_out:
         train, test = f"{source}[:90%]", f"{source}[90%:]"
-    config.data.train, config.data.test = train, test
-    config.seed = seed
-    config.examples = len(data.source(train))
-    return plain(config)
+    own = {"data.train": train, "data.test": test, "seed": seed}
+    own["examples"] = len(data.source(train))
+    fields = [(field, str(value)) for field, value in own.items()]
+    return load_config(f"configs/{file}.py:sample", [*fields, *changes])
 
 
-def with_steps(name: str, config: Mapping[str, Any], count: int) -> dict[str, Any]:
-    """The same config for so many steps: its schedules follow."""
-    fresh = sample_of(name)
-    fresh.data.update(config["data"])
-    fresh.seed, fresh.examples = config["seed"], config["examples"]
-    fresh.epochs = max(2, round(count / fresh.steps_per_epoch))
-    return plain(fresh)
+def epochs_of(config: Mapping[str, Any], steps: int) -> tuple[str, str]:
+    """The change that gives a run about so many steps; schedules follow."""
+    return "epochs", str(max(2, round(steps / config["steps_per_epoch"])))
 
 
 def seconds_a_step(run: Run, *, count: int = 20) -> float:
@@ -135,10 +123,12 @@ def numbers(x: list[np.ndarray], labels: list[np.ndarray], seed: int) -> dict:
 
 def race(name: str, args: argparse.Namespace, seed: int) -> Iterator[dict[str, Any]]:
     """The rows of one method and one seed: ours, random, and lightly's."""
-    config = config_of(name, args.data, held_out=args.held_out, seed=seed)
-    run = build_run(config)
-    count = int(60 * args.budget / seconds_a_step(run))
-    config = with_steps(name, config, count)
+    made = functools.partial(
+        config_of, name, args.data, held_out=args.held_out, seed=seed
+    )
+    config = made(changes=args.changes)
+    count = args.steps or int(60 * args.budget / seconds_a_step(build_run(config)))
+    config = made(changes=[*args.changes, epochs_of(config, count)])
     run = build_run(config)
     sources = [data.source(config["data"]["train"]), test_source(config)]
     labels = [data.read_labels(source) for source in sources]
@@ -238,6 +228,16 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--all", action="store_true", help="every method")
     parser.add_argument("--data", default="fashion_mnist_sample/train")
     parser.add_argument("--budget", type=float, default=2.0, help="minutes a run")
+    parser.add_argument("--steps", type=int, help="of a run, in place of the budget")
+    parser.add_argument(
+        "--set",
+        dest="changes",
+        action="append",
+        default=[],
+        type=lambda text: tuple(text.split("=", 1)),
+        metavar="FIELD=VALUE",
+        help="change a field of every recipe, such as optimizer.learning_rate=2e-3",
+    )
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--peer", help="a Python with lightly and timm")
     parser.add_argument("--workers", type=int, default=2, help="of lightly's loader")
@@ -256,7 +256,7 @@ def main(say: Callable[[str], None] = print) -> None:
     rows = [pixel_row(args, names)]
     say(json.dumps(rows[0]))
     for seed in range(args.seeds):
-        for name in [*names, "classifier"]:
+        for name in names if args.held_out else [*names, "classifier"]:
             for row in race(name, args, seed):
                 say(json.dumps(row))
                 rows.append(row)

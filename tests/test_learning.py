@@ -1,20 +1,24 @@
 """The learning race: schedules follow the budget; the table means what it says."""
 
-from experiments.learning import config_of, with_steps
+import functools
+
+from experiments.learning import config_of, epochs_of
 from experiments.learning_table import draw
 
 
 def test_schedules_follow_the_steps_of_the_budget():
     source = "fashion_mnist_sample/train"
-    config = config_of("byol", source, held_out=True, seed=3)
+    made = functools.partial(config_of, "byol", source, held_out=True, seed=3)
+    config = made(changes=[("optimizer.learning_rate", "2e-3")])
     assert config["data"]["train"] == f"{source}[:90%]"
     assert config["examples"] == 9_000
-    longer = with_steps("byol", config, 400)
+    assert config["seed"] == 3
+    assert config["optimizer"]["learning_rate"] == 2e-3
+    longer = made(changes=[epochs_of(config, 400)])
     assert longer["steps"] == 6 * (9_000 // 128)
     assert longer["optimizer"]["schedule"]["steps"] == longer["steps"]
     assert longer["method"]["momentum"]["steps"] == longer["steps"]
     assert longer["data"] == config["data"]
-    assert longer["seed"] == 3
 
 
 def test_rows_are_means_over_seeds_of_the_newest_run():
