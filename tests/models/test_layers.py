@@ -113,6 +113,11 @@ ORDERED = {
     "selective": (models.resnet, {"selective": 0.0625}, (12, 32, 32, 3)),
     "mlp": (models.mlp, {"last_norm": "batch"}, (12, 5)),
     "swav_head": (models.swav_head, {}, (12, 5)),
+    "small_alexnet": (
+        models.small_alexnet,
+        {"widths": (4,) * 5, "hidden": 8},
+        (12, 15, 15, 3),
+    ),
 }
 
 
