@@ -1,11 +1,13 @@
-"""SimCLR v2: pretrain, fine-tune on few labels, distil on all images.
+"""SimCLR v2. Chen et al., 2020, arXiv:2006.10029.
 
-Chen et al., 2020, arXiv:2006.10029. Variants: `sample` (the demo's SimCLR with a head
-of three layers, 10 % of the labels of the bundled sample, a student half as wide),
-`imagenet` (ResNet-50, 10 % of the labels, then itself; published 68.4 % before the
-distillation), `imagenet_1` (1 %; 57.9 %), `selective` (with selective kernels, 10 % of
-the labels; 72.1 % before the distillation; then itself, and from that a plain
-ResNet-50). The paper's largest network is resnet152 with width=3.
+Three stages: pretrain, fine-tune on few labels, distil on all images.
+
+Variants: `sample` (the demo's SimCLR with a head of three layers, 10 % of the labels of
+the bundled sample, a student half as wide), `imagenet` (ResNet-50, 10 % of the labels,
+then itself; published 68.4 % before the distillation), `imagenet_1` (1 %; 57.9 %),
+`selective` (with selective kernels, 10 % of the labels; 72.1 % before the distillation;
+then itself, and from that a plain ResNet-50). The paper's largest network is resnet152
+with width=3.
 
     sslax pretrain --config=configs/simclr_v2.py --workdir=/tmp/stages
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import jax
 import optax
 
+from experiments import draw_methods_table
 from sslax import augment, models, step, views
 from tests import toys
 
@@ -33,6 +34,13 @@ def test_the_method_of_the_readme_trains():
     )
     assert metrics["ssl/loss"].shape == ()
     assert set(state.params) == {"encoder", "projector"}
+
+
+def test_the_table_of_methods_is_up_to_date():
+    text = draw_methods_table.README.read_text()
+    assert draw_methods_table.drawn(text) == text, (
+        "run python -m experiments.draw_methods_table"
+    )
 
 
 def test_paths_in_the_readme_exist():
