@@ -44,14 +44,16 @@ def base(*, examples: int, epochs: int, batch_size: int) -> ml_collections.Confi
     # "imagenet", see sslax.augment.normalize; None for images in [0, 1].
     config.normalize = config_dict.placeholder(str)
     config.data = dict(
-        train="",  # a call of sslax.data, or its short form: "folder:/path"
-        test="",  # likewise; empty: the test split that belongs to `train`
+        # A call of sslax.data, or its short form, a string: "folder:/path".
+        train=config_dict.placeholder(object),
+        test=config_dict.placeholder(object),  # empty: that which belongs to `train`
         on_error="stop",  # or "skip": what to do with a broken image
         canvas=config_dict.placeholder(
             int
         ),  # side of the square that images are put on
         workers=0,  # processes that decode
     )
+    config.data.train = config.data.test = ""
     config.checkpoint = dict(every=ref("steps_per_epoch"), keep=3)
     config.evaluate = dict(
         every=0,  # steps between online evaluations; 0 is never

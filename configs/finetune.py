@@ -67,8 +67,7 @@ def _sample(percent: int = 100):
     if percent < 100:
         source = dict(name="fashion_mnist_sample", split="train")
         fraction = percent / 100
-        with config.data.ignore_type():  # a call in the place of a short form
-            config.data.train = dict(name="subset", of=source, fraction=fraction)
+        config.data.train = dict(name="subset", of=source, fraction=fraction)
         config.data.test = "fashion_mnist_sample/test"
     config.checkpoint.every = 10 * config.get_oneway_ref("steps_per_epoch")
     config.evaluate.tasks = (dict(name="top_k"),)

@@ -14,8 +14,7 @@ from tests.train import tiny_config
 def given(**fields):
     """The config with fields set as on a command line."""
     config = tiny_config.get_config()
-    with config.ignore_type():
-        config.update_from_flattened_dict(fields)
+    config.update_from_flattened_dict(fields)
     follow_data(config, fields)
     return config
 

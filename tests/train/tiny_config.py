@@ -5,8 +5,7 @@ from configs import common, recipes
 
 def get_config():
     config = common.base(examples=64, epochs=3, batch_size=16)
-    with config.ignore_type():  # a call instead of its short form, one string
-        config.data.train = dict(name="synthetic", size=16, length=64)
+    config.data.train = dict(name="synthetic", size=16, length=64)
     config.log_every = 2
     config.checkpoint.every = 2
     config.evaluate.update(
