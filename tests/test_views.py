@@ -245,16 +245,16 @@ def test_altered_patches_change_each_patch_on_its_own_and_stay_in_range():
     assert abs(share - 0.5) < 4 * 0.5 / 8
 
 
-@pytest.mark.parametrize(
-    ("mask", "parts"),
-    [
-        (views.hide_patches(patch_size=4, ratio=0.95), "patches"),
-        (views.hide_units(patch_size=4, unit=4, ratio=0.95), "units"),
-    ],
-)
-def test_a_mask_that_leaves_nothing_is_refused(mask, parts):
-    with pytest.raises(ValueError, match=rf"ratio=0.95 leaves none of 16 {parts}"):
-        mask(jax.random.key(0), jnp.zeros((2, 16, 16, 3)))
+@pytest.mark.parametrize(("ratio", "does"), [(0.95, "leaves"), (0.0, "hides")])
+def test_a_mask_of_everything_or_nothing_is_refused(ratio, does):
+    for mask, parts in (
+        (views.hide_patches(patch_size=4, ratio=ratio), "patches"),
+        (views.hide_units(patch_size=4, unit=4, ratio=ratio), "units"),
+    ):
+        with pytest.raises(
+            ValueError, match=f"ratio={ratio} {does} none of 16 {parts}"
+        ):
+            mask(jax.random.key(0), jnp.zeros((2, 16, 16, 3)))
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,12 @@ import jax
 
 from sslax import augment, losses
 from sslax.core import Aux, Method, Net, Objective
+from sslax.methods._painting import (
+    mask_on_patches,
+    paint,
+    painted_patches,
+    readings_by_place,
+)
 from sslax.nets import main_output
 
 __all__ = ["mae"]
@@ -86,52 +92,17 @@ def mae(
 
     def pictures(params, extra, batch, *, key):
         pixels, _ = predict(params, extra, batch, train=False, key=key)
-        (image,), mask = batch["views"], batch["mask"]
-        return {
-            "image": image,
-            "visible": _paint(image, 0 * pixels, mask, patch_size, False),
-            "painted": _paint(image, pixels, mask, patch_size, normalize_target),
-        }
+        (image,) = batch["views"]
+        painted = painted_patches(
+            pixels, image, patch_size=patch_size, normalized=normalize_target
+        )
+        return paint(image, painted, mask_on_patches(batch, patch_size=patch_size))
 
     return Method(
         init=init,
         objectives={"ssl": Objective(loss=loss, separable=True)},
-        outputs={**_readings(encoder, patch_size), "pictures": pictures},
+        outputs={
+            **readings_by_place(encoder, patch_size=patch_size),
+            "pictures": pictures,
+        },
     )
-
-
-def _readings(encoder, patch_size):
-    """Outputs of the encoder on all patches of the first view, in inference mode."""
-
-    def seen(params, extra, batch):
-        stats, (image, *_) = extra["stats"]["encoder"], batch["views"]
-        return encoder.apply(params["encoder"], stats, image)[0]
-
-    def by_place(params, extra, batch, *, key):
-        del key
-        tokens = main_output(encoder, seen(params, extra, batch))
-        grid = [side // patch_size for side in batch["views"][0].shape[1:3]]
-        return tokens[:, 1:].reshape(len(tokens), *grid, -1)
-
-    def features(params, extra, batch, *, key):
-        return by_place(params, extra, batch, key=key).mean(axis=(1, 2))
-
-    def attention(params, extra, batch, *, key):
-        del key
-        return seen(params, extra, batch)["attention"]
-
-    read = {"features": features, "map": by_place}
-    looks = {"attention": attention} if "attention" in encoder.outputs else {}
-    return {**read, **looks}
-
-
-def _paint(image, pixels, mask, patch_size, normalized):
-    """The image with its hidden patches replaced by predicted ones."""
-    patches = augment.patchify(image, patch_size=patch_size)
-    if normalized:
-        mean = patches.mean(axis=-1, keepdims=True)
-        pixels = pixels * patches.std(axis=-1, keepdims=True, ddof=1) + mean
-    hidden = mask[..., None]
-    painted = hidden * pixels + (1 - hidden) * patches
-    grid = (image.shape[1] // patch_size, image.shape[2] // patch_size)
-    return augment.unpatchify(painted, patch_size=patch_size, grid=grid)

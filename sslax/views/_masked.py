@@ -56,7 +56,7 @@ def hide_patches(*, patch_size, ratio: float = 0.75) -> Mask:
 
     Raises:
       ValueError: for a ratio outside [0, 1); when called, for a patch size that does
-        not divide the view, or a ratio that leaves no patch of it.
+        not divide the view, or a ratio that hides or leaves no patch of it.
 
     Example:
       >>> import jax, jax.numpy as jnp
@@ -72,10 +72,10 @@ def hide_patches(*, patch_size, ratio: float = 0.75) -> Mask:
 
     def mask(key, image):
         rows, columns = grid_of(*image.shape[1:3], patch_size)
-        if int(rows * columns * (1 - ratio)) < 1:
-            raise ValueError(f"ratio={ratio} leaves none of {rows * columns} patches")
+        count = rows * columns
+        _check_some(ratio, "patches", count, hidden=count - int(count * (1 - ratio)))
         drawn = augment.random_mask(
-            key, batch=image.shape[0], patches=rows * columns, ratio=ratio
+            key, batch=image.shape[0], patches=count, ratio=ratio
         )
         return drawn._asdict()
 
@@ -153,7 +153,8 @@ def hide_units(*, patch_size, unit: int = 32, ratio: float = 0.6) -> Mask:
 
     Raises:
       ValueError: for a wrong ratio or a unit that is no multiple of the patch; when
-        called, for a unit that does not divide the view, or a ratio that leaves none.
+        called, for a unit that does not divide the view, or a ratio that hides none or
+        leaves none.
 
     Example:
       >>> import jax, jax.numpy as jnp
@@ -171,8 +172,8 @@ def hide_units(*, patch_size, unit: int = 32, ratio: float = 0.6) -> Mask:
 
     def mask(key, image):
         grid = grid_of(*image.shape[1:3], unit)
-        if math.ceil(ratio * grid[0] * grid[1]) == grid[0] * grid[1]:
-            raise ValueError(f"ratio={ratio} leaves none of {grid[0] * grid[1]} units")
+        count = grid[0] * grid[1]
+        _check_some(ratio, "units", count, hidden=math.ceil(ratio * count))
         made = augment.unit_mask(
             key,
             batch=image.shape[0],
@@ -214,3 +215,9 @@ def hide_alike(mask: Mask) -> Mask:
         }
 
     return shared
+
+
+def _check_some(ratio: float, parts: str, count: int, *, hidden: int) -> None:
+    if not 0 < hidden < count:
+        does = "leaves" if hidden else "hides"
+        raise ValueError(f"ratio={ratio} {does} none of {count} {parts}")
