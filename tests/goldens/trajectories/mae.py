@@ -19,13 +19,13 @@ def mae(case):
     calls = _calls(case["network"], stored, patch)
     nets = [getattr(models, name)(**options) for name, options in calls.items()]
     method = methods.mae(*nets, patch_size=patch, normalize_target=hyper["norm_pix"])
-    batches = _batches(case)
+    batches = batches_of(case)
     params, extra = steps.blank(method, steps.first(batches))
     named = _named(calls, stored, batches)
     params = {group: read(stored) for group, (read, _) in named.items()}
     metrics, state = steps.run(
         method,
-        {"ssl": _optimizer(case)},
+        {"ssl": adamw(case)},
         batches,
         params,
         extra,
@@ -64,19 +64,13 @@ def _calls(network, stored, patch):
     }
 
 
-def _batches(case):
-    """Micro-batches `[steps a b ...]` as the examples that `train_step` deals out."""
+def batches_of(case):
+    """Views and masks, which are what the noise says."""
     hyper = case["hyper"]
+    accumulate = hyper.get("accum", 1)
     names = ("view0", "noise", "keep", "restore", "mask")
-    arrays = {name: steps.inputs(case, name) for name in names}
-    lead = 2 if hyper["accum"] > 1 else 1
-    steps.same(batch=(arrays["view0"].shape[lead], hyper["batch"]))
-    if lead == 2:
-        steps.same(accumulate=(arrays["view0"].shape[1], hyper["accum"]))
-        arrays = {
-            k: np.swapaxes(x, 1, 2).reshape(len(x), -1, *x.shape[3:])
-            for k, x in arrays.items()
-        }
+    arrays = steps.micro_batches(case, *names, accumulate=accumulate)
+    steps.same(batch=(arrays["view0"].shape[1], hyper["batch"] * accumulate))
     noise = arrays.pop("noise")
     flat = jnp.asarray(noise.reshape(-1, noise.shape[-1]))
     drawn = augment.mask_from_noise(flat, ratio=hyper["ratio"])
@@ -110,7 +104,8 @@ def _named(calls, stored, batches):
     return {name.removeprefix("mae_"): one(name) for name in calls}
 
 
-def _optimizer(case):
+def adamw(case, **options):
+    """AdamW at rates by parts of an epoch: MAE's, which its relatives took over."""
     hyper = case["hyper"]
     choice(case["optimizer"], "name", {"AdamW": optim.adamw})
     given = case["optimizer"]["args"]
@@ -136,6 +131,7 @@ def _optimizer(case):
         b2=b2,
         eps=given["eps"],
         weight_decay=hyper["wd"],
+        **options,
     )
 
 
