@@ -7,6 +7,7 @@ h w c image, v views, p pixels of a patch.
 from __future__ import annotations
 
 from sslax.arrays import unit
+from sslax.losses._cmc import cmc, cmc_scores
 from sslax.losses._colorization import annealed_mean, colorization
 from sslax.losses._colour_codes import (
     colour_mask,
@@ -39,7 +40,7 @@ from sslax.losses._info_nce import curl, info_nce, info_nce_logits, moco_v3
 from sslax.losses._invaspread import invaspread
 from sslax.losses._koleo import koleo
 from sslax.losses._multi_scale import deep_mim, local_mim, mask_on_grid, masked_cosine
-from sslax.losses._nce import bank_scores, cmc, cmc_scores, nce, nonparametric_softmax
+from sslax.losses._nce import bank_scores, nce, nonparametric_softmax
 from sslax.losses._nt_xent import flat_nce, nt_xent
 from sslax.losses._pairs import clip, siglip
 from sslax.losses._patch_nce import patch_nce
