@@ -109,11 +109,8 @@ def cmc(
         scores = compare(codes, banks, rows)
         if contrast == "nce":
             log_z = constants_of(extra["log_z"], scores, examples=examples)
-            known["log_z"] = log_z
-            value = sum(
-                noise_loss(s, z, examples=examples)
-                for s, z in zip(scores, log_z, strict=True)
-            )
+            pairs, known["log_z"] = zip(scores, log_z, strict=True), log_z
+            value = sum(noise_loss(s, z, examples=examples) for s, z in pairs)
         else:
             value = sum(map(losses.info_nce_logits, scores))
         new = {
