@@ -117,7 +117,8 @@ def by_epoch(*, schedule: Schedule, steps_per_epoch: int, first: int = 0) -> Sch
     Args:
       schedule: `epoch -> value`.
       steps_per_epoch: the steps of an epoch.
-      first: number of the first epoch; SupCon counts from 1.
+      first: number of the first epoch; SupCon counts from 1. An epoch of one step with
+        number -1 is a rate that is set after each update (SimMIM).
 
     Returns:
       `step -> value`.
@@ -135,19 +136,23 @@ def by_epoch(*, schedule: Schedule, steps_per_epoch: int, first: int = 0) -> Sch
     return lambda step: schedule(first + step // steps_per_epoch)
 
 
-def warmed_up(*, schedule: Schedule, steps: int, start: float = 0.0) -> Schedule:
+def warmed_up(
+    *, schedule: Schedule, steps: int, start: float = 0.0, end: float | None = None
+) -> Schedule:
     """A line up to where another schedule is by then, which goes on from there.
 
-    In `warmup_cosine` the cosine begins when the warm-up ends; SupCon's has run since
-    the first step.
+    In `warmup_cosine` the cosine begins when the warm-up ends; SupCon's and SimMIM's
+    have run since the first step.
 
     Args:
       schedule: `step -> value`.
       steps: length of the line; 0 is none.
-      start: value at step 0.
+      start: value at step 0 and before.
+      end: value at `steps` to which the line goes, 1 in SimMIM, from where the rate
+        drops to the schedule; None is the schedule's value at the line's last step.
 
     Returns:
-      `step -> value`; the line ends at the value of its own last step.
+      `step -> value`.
 
     Raises:
       ValueError: if `steps` is negative.
@@ -163,7 +168,8 @@ def warmed_up(*, schedule: Schedule, steps: int, start: float = 0.0) -> Schedule
         return schedule
 
     def warmed(step):
-        rise = start + (schedule(steps - 1) - start) * _number(step) / steps
+        top = schedule(steps - 1) if end is None else end
+        rise = start + (top - start) * jnp.maximum(_number(step), 0) / steps
         return jnp.where(step < steps, rise, schedule(step))
 
     return warmed

@@ -66,6 +66,8 @@ def train_step(
       batch: leaves with a leading batch axis.
       key: the key of the run, the same at every step.
       accumulate: micro-batches whose gradients are averaged, for separable objectives.
+        The `update` of an optimizer may have a function `between` of the mean so far,
+        called before a micro-batch is added to it: see `optim.clipped`.
 
     Returns:
       The state after, and scalars named `objective/metric`.
@@ -211,8 +213,9 @@ def _update(
         (value, aux), grads = grad(live, extra, batch, key)
         extra, metrics = aux
     else:
+        between = getattr(tx.update, "between", lambda mean: mean)
         value, extra, metrics, grads = _accumulate(
-            grad, accumulate, live, extra, batch, key
+            grad, accumulate, between, live, extra, batch, key
         )
     updates, opt_state = tx.update(grads, opt_state, live)
     params = {**params, **optax.apply_updates(live, updates)}
@@ -220,7 +223,7 @@ def _update(
     return params, extra, opt_state, logs
 
 
-def _accumulate(grad, count, live, extra, batch, key):
+def _accumulate(grad, count, between, live, extra, batch, key):
     """Averages value and gradient over micro-batches; `extra` passes through them."""
 
     def split(x):
@@ -232,16 +235,17 @@ def _accumulate(grad, count, live, extra, batch, key):
         return jnp.moveaxis(x.reshape(-1, count, *x.shape[1:]), 1, 0)
 
     def one(carry, inputs):
-        extra, total = carry
+        extra, mean = carry
         i, micro = inputs
         (value, aux), grads = grad(live, extra, micro, jax.random.fold_in(key, i))
-        return (aux.extra, jax.tree.map(jnp.add, total, grads)), (value, aux.metrics)
+        mean = jax.tree.map(lambda m, g: m + g / count, between(mean), grads)
+        return (aux.extra, mean), (value, aux.metrics)
 
     zeros = jax.tree.map(jnp.zeros_like, live)
     inputs = (jnp.arange(count), jax.tree.map(split, batch))
-    (extra, total), logs = jax.lax.scan(one, (extra, zeros), inputs)
+    (extra, mean), logs = jax.lax.scan(one, (extra, zeros), inputs)
     value, metrics = jax.tree.map(lambda x: x.mean(axis=0), logs)
-    return value, extra, metrics, jax.tree.map(lambda g: g / count, total)
+    return value, extra, metrics, mean
 
 
 def _every(period, step, update, params, extra, opt_state):

@@ -76,6 +76,25 @@ def test_supcon_warms_up_to_a_cosine_of_epochs_that_has_begun():
     assert schedules.warmed_up(schedule=by_epoch, steps=0) is by_epoch
 
 
+def test_simmims_rate_is_set_after_the_update_and_its_cosine_runs_from_the_start():
+    """Its code and timm's: the first two updates have the same rate."""
+    total, warm, start, floor = 12, 4, 5e-3, 0.05
+
+    def at(t):
+        rise = start + t * (1 - start) / warm
+        return (
+            rise
+            if t < warm
+            else floor + (1 - floor) * (1 + np.cos(np.pi * t / total)) / 2
+        )
+
+    cosine = schedules.cosine(start=1.0, end=floor, steps=total)
+    rate = schedules.warmed_up(schedule=cosine, steps=warm, start=start, end=1.0)
+    late = schedules.by_epoch(schedule=rate, steps_per_epoch=1, first=-1)
+    want = [at(max(step - 1, 0)) for step in range(total)]
+    np.testing.assert_allclose(values(late, range(total)), want, rtol=1e-6)
+
+
 def test_temperature_of_dino_moves_once_an_epoch():
     warm = schedules.ramp(start=0.04, end=0.07, steps=29)
     temperature = schedules.by_epoch(schedule=warm, steps_per_epoch=3)

@@ -9,7 +9,7 @@ import optax
 import pytest
 from jax.sharding import PartitionSpec as P
 
-from sslax import sharding, step
+from sslax import optim, sharding, step
 from sslax.core import Aux, Method, Objective
 
 TX = optax.sgd(0.1)
@@ -165,6 +165,28 @@ def test_accumulation_gives_the_gradient_of_the_whole_batch():
         parts,
     )
     np.testing.assert_allclose(logs[1]["a/loss"], micro[1]["a/loss"], rtol=1e-5)
+
+
+def test_a_clip_of_the_running_mean_comes_before_every_micro_batch():
+    """SimMIM's: the first gradient alone, then what it and the second add up to."""
+    tx = optim.clipped(optax.sgd(1.0), norm=0.5, per="all", running=True)
+    method, batch = two_players(), batch_of(size=8)
+    txs = {"a": tx, "b": TX}
+    state = step.init_state(method, txs, still, batch, KEY)
+    after, _ = jax.jit(
+        lambda state: step.train_step(
+            method, txs, still, state, batch, KEY, accumulate=2
+        )
+    )(state)
+
+    def clip(g):
+        return g * min(1.0, 0.5 / (np.linalg.norm(g) + 1e-6))
+
+    total = np.zeros(3)
+    for x in (batch["x"][0::2], batch["x"][1::2]):
+        error = x @ np.ones(3) - x[:, 0]
+        total = clip(total + 2 * (error @ x) / len(x) / 2)
+    np.testing.assert_allclose(after.params["a"], 1 - total, rtol=1e-5)
 
 
 def test_accumulation_is_refused_where_examples_see_each_other():

@@ -93,6 +93,27 @@ def mae():
     return Toy(method, views.masked(view=views.view(size=SIZE), mask=mask))
 
 
+def simmim():
+    vit = models.vit(
+        width=8,
+        depth=1,
+        heads=2,
+        patch_size=4,
+        positions="none",
+        relative="shared",
+        qkv_bias="qv",
+        layer_scale=0.1,
+        mask_token=True,
+        output=("map", "attention"),
+    )
+    decoder = models.simmim_decoder(patch_size=4)
+    mask = views.hide_units(patch_size=4, unit=8, ratio=0.6)
+    return Toy(
+        methods.simmim(vit, decoder, patch_size=4, window=5),
+        views.masked(view=views.view(size=SIZE), mask=mask),
+    )
+
+
 def swav():
     method = methods.swav(
         encoder(), hidden=8, dim=4, prototypes=6, queue_size=BATCH, queue_start=1
@@ -219,6 +240,7 @@ _METHODS = (
     pixpro,
     rotation,
     simclr,
+    simmim,
     simsiam,
     supcon,
     swav,

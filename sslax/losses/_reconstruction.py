@@ -206,6 +206,14 @@ def normalize_windows(
       arXiv:2111.09883 (its public pretraining code).
     """
     check_positive(epsilon=epsilon)
+    centred, variance = centred_windows(images, window=window)
+    return centred / jnp.sqrt(variance + epsilon)
+
+
+def centred_windows(
+    images: Float[Array, "b h w c"], *, window: int
+) -> tuple[Float[Array, "b h w c"], Float[Array, "b h w c"]]:
+    """Each pixel less the mean of the window around it, and the unbiased variance."""
     check_rank(4, images=images)
     if window % 2 == 0 or window < 1:
         raise ValueError(f"window must be an odd number of pixels, got {window}")
@@ -223,7 +231,7 @@ def normalize_windows(
     mean = _window_sum(images, window) / count
     square = _window_sum(jnp.square(images), window) / count
     variance = jnp.maximum(square - jnp.square(mean), 0) * (count / (count - 1))
-    return (images - mean) / jnp.sqrt(variance + epsilon)
+    return images - mean, variance
 
 
 def _window_sum(x: Array, window: int) -> Array:

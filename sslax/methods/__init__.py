@@ -25,6 +25,7 @@ from sslax.methods._pixcontrast import pixcontrast
 from sslax.methods._pixpro import pixpro
 from sslax.methods._rotation import rotation
 from sslax.methods._simclr import simclr
+from sslax.methods._simmim import simmim
 from sslax.methods._simsiam import simsiam
 from sslax.methods._supcon import supcon
 from sslax.methods._swav import swav
@@ -54,6 +55,7 @@ __all__ = [
     "pixpro",
     "rotation",
     "simclr",
+    "simmim",
     "simsiam",
     "supcon",
     "swav",

@@ -83,10 +83,10 @@ def readings_by_place(encoder: Net, *, patch_size: int) -> dict[str, Output]:
 def painted_patches(
     pixels: Array, image: Array, *, patch_size: int, normalized: bool
 ) -> Array:
-    """Predicted patches `[b n p*p*c]` as an image in the unit of the view.
+    """Predicted patches as an image in the unit of the view.
 
     Args:
-      pixels: the patches.
+      pixels: the patches `[b n p*p*c]`, or a map of them.
       image: the view `[b h w c]`.
       patch_size: side of a patch in pixels.
       normalized: each was predicted in the mean and deviation of its own.
@@ -94,6 +94,7 @@ def painted_patches(
     Returns:
       `[b h w c]`.
     """
+    pixels = pixels.reshape(len(pixels), -1, pixels.shape[-1])
     if normalized:
         own = augment.patchify(image, patch_size=patch_size)
         mean, deviation = (

@@ -20,6 +20,7 @@ def clipped(
     *,
     norm: float,
     per: str = "tensor",
+    running: bool = False,
     stacked: Sequence[str] = STACKED,
 ) -> optax.GradientTransformation:
     """Clips the gradient by its norm, then goes on with `optimizer`.
@@ -29,6 +30,8 @@ def clipped(
       norm: the largest norm.
       per: "tensor" clips every tensor by its own norm (DINO, iBOT), "all" the whole
         gradient by its global norm (BEiT, SimMIM).
+      running: also clips what micro-batches have added up to before the next one is
+        added (SimMIM), which only the outermost optimizer can.
       stacked: paths whose first axis counts layers, each of which is a tensor of its
         own; see `included`.
 
@@ -54,15 +57,23 @@ def clipped(
         raise ValueError(f"norm must be positive; got {norm}")
     if per not in ("tensor", "all"):
         raise ValueError(f"per must be 'tensor' or 'all'; got {per!r}")
-    if per == "all":
-        return optax.chain(optax.stateless(lambda g, _: _shortened(g, norm)), optimizer)
+    whole = optax.stateless(lambda gradient, _: _shortened(gradient, norm))
+    clip = whole if per == "all" else per_layer(whole, stacked)
+    tx = optax.chain(clip, optimizer)
+    return _clips_between(clip, tx) if running else tx
 
-    def update(gradient, state, param):
-        del param
-        return _shortened(gradient, norm), state
 
-    one = optax.GradientTransformation(lambda _: optax.EmptyState(), update)
-    return optax.chain(per_layer(one, stacked), optimizer)
+def _clips_between(clip, tx):
+    """The same, whose update has what `sslax.step` does between micro-batches."""
+
+    def update(gradient, state, params=None):
+        return tx.update(gradient, state, params)
+
+    def between(mean):
+        return clip.update(mean, optax.EmptyState(), mean)[0]
+
+    update.__dict__["between"] = between
+    return optax.GradientTransformation(tx.init, update)
 
 
 def _shortened(gradient, norm):
