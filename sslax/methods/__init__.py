@@ -14,6 +14,7 @@ from sslax.methods._dino import dino
 from sslax.methods._distillation import distillation
 from sslax.methods._flatnce import flatnce
 from sslax.methods._hard_negatives import hard_negatives
+from sslax.methods._ibot import ibot
 from sslax.methods._instdisc import instdisc
 from sslax.methods._invaspread import invaspread
 from sslax.methods._mae import mae
@@ -44,6 +45,7 @@ __all__ = [
     "distillation",
     "flatnce",
     "hard_negatives",
+    "ibot",
     "instdisc",
     "invaspread",
     "mae",
