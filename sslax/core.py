@@ -124,12 +124,15 @@ class Method:
         "logits" [b c], "map" [b h w d], "text" [b d], "attention" [b heads h w], and
         "pictures", images in the range of the views by title, for the report.
       after_update: `(params, extra, *, step) -> (params, extra)`: EMA, renormalisation.
+      given: paths in the state that mean nothing as they start, such as
+        "extra/tokenizer": a run takes them from another one, or does not begin.
     """
 
     init: Init
     objectives: Mapping[str, Objective]
     outputs: Mapping[str, Output]
     after_update: AfterUpdate = _keep
+    given: tuple[str, ...] = ()
 
 
 @jax.tree_util.register_dataclass

@@ -10,7 +10,7 @@ from typing import Any
 from sslax import models
 from sslax.calls import nearest
 
-__all__ = ["call_of", "family_of"]
+__all__ = ["call_of", "family_of", "shape_of"]
 
 _DEPTH = r"(?P<size>18|34|50|101|152|200)"
 _SIZE = r"(?P<size>tiny|small|base|large|huge|giant)"
@@ -127,6 +127,21 @@ def call_of(model: str | Mapping[str, Any]) -> tuple[dict[str, Any], int]:
         f"no model {model!r}: {nearest(model, known)}; other sizes likewise, and every "
         'network of sslax.models as a call: {"name": "vit_base", "patch_size": 32}'
     )
+
+
+def shape_of(call: Mapping[str, Any], side: int) -> tuple[int, ...]:
+    """The shape of what a network reads of an image.
+
+    Args:
+      call: the call that makes it.
+      side: of the image, in pixels.
+
+    Returns:
+      `(1, side, side, 3)`; of the released decoder of DALL-E, words in place of pixels.
+    """
+    if call == {"name": "dalle_decoder"}:
+        return (1, side // 8, side // 8, 8192)
+    return (1, side, side, 3)
 
 
 def family_of(call: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

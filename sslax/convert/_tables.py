@@ -18,6 +18,7 @@ from sslax.convert._names import (
     SAME,
     Table,
 )
+from sslax.convert._word_tables import dalle, dvae_decoder, dvae_encoder
 from sslax.models import sincos_positions
 
 __all__ = ["table_of"]
@@ -225,7 +226,11 @@ def _alexnet(options, source, sizes, arrays):
 _FAMILIES = {
     "alexnet": _alexnet,
     "convmae_encoder": _convmae,
+    "dalle_decoder": dalle,
+    "dalle_encoder": dalle,
     "dino_head": dino_head,
+    "dvae_decoder": dvae_decoder,
+    "dvae_encoder": dvae_encoder,
     "mae_decoder": _mae_decoder,
     "mlp": mlp,
     "resnet": _resnet,

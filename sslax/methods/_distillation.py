@@ -109,6 +109,7 @@ def distillation(
             **readings(net, "encoder", encoder),
             "logits": features_of(net, "classifier"),
         },
+        given=("extra/teacher",),
     )
 
 

@@ -54,6 +54,8 @@ _INITS = {
     "normal": nn.initializers.normal(0.01),
     # The usual cut is at +-2, a hundred deviations away: a plain normal.
     "truncated": nn.initializers.normal(0.02),
+    # BEiT cuts at one deviation.
+    "narrow": nn.initializers.truncated_normal(0.02, lower=-1.0, upper=1.0),
     "he_fan_out": he_fan_out,
     "he_fan_in": nn.initializers.he_normal(),
     "zeros": nn.initializers.zeros,

@@ -53,13 +53,11 @@ class Inits(NamedTuple):
         return scaled
 
 
-_narrow = nn.initializers.truncated_normal(0.02, lower=-1.0, upper=1.0)
-
 INITS = {
     "truncated": Inits("truncated", "truncated", "uniform"),
     "xavier": Inits("xavier", "xavier", "xavier"),
     "xavier_qkv": Inits("xavier", "xavier_qkv", "xavier"),
-    "beit": Inits(_narrow, _narrow, _narrow, by_depth=True),
+    "beit": Inits("narrow", "narrow", "narrow", by_depth=True),
 }
 
 

@@ -150,7 +150,7 @@ def first_state(run: Run) -> State:
 def _begun(run: Run, grafts: Sequence[Graft]) -> State:
     for one in grafts:
         stored(one.run)  # complains before anything is compiled
-    return graft(first_state(run), grafts)
+    return graft(first_state(run), grafts, given=run.program.method.given)
 
 
 def _key(run: Run, purpose: int) -> jax.Array:

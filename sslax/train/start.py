@@ -105,7 +105,7 @@ def _graft(entry: Any, fit: Mapping[str, Any], runs: Mapping[str, str]) -> Graft
     return Graft(**fields)
 
 
-def graft(state: State, grafts: Sequence[Graft]) -> State:
+def graft(state: State, grafts: Sequence[Graft], *, given: Sequence[str] = ()) -> State:
     """Puts arrays of other runs into a state, on the devices where the state lies.
 
     All arrays under `put` are replaced, by arrays of the same names, shapes and types
@@ -120,16 +120,15 @@ def graft(state: State, grafts: Sequence[Graft]) -> State:
     Args:
       state: at step 0.
       grafts: what to take from where; of two for one place the later counts.
+      given: paths in the state that must be taken, see `core.Method`.
 
     Returns:
       The state, with the shardings that it had.
 
     Raises:
       ValueError: if a run or a path does not exist (the message has the nearest one),
-        or if arrays differ (it names the first).
+        if arrays differ (it names the first), or if nothing is taken for what must be.
     """
-    if not grafts:
-        return state
     places = paths_of({"params": state.params, "extra": state.extra})
     sources = {run: stored(run) for run in dict.fromkeys(g.run for g in grafts)}
     chosen: dict[str, tuple[str, Fit]] = {}
@@ -137,6 +136,7 @@ def graft(state: State, grafts: Sequence[Graft]) -> State:
         fits = fitted(one, sources[one.run].shapes, places)
         chosen |= {place: (one.run, fit) for place, fit in fits.items()}
     chosen = {**_copies(places, grafts, chosen), **chosen}
+    _check_given(given, places, chosen)
     new: dict[str, jax.Array] = {}
     for run, source in sources.items():
         mine = {place: fit for place, (whose, fit) in chosen.items() if whose == run}
@@ -149,6 +149,16 @@ def graft(state: State, grafts: Sequence[Graft]) -> State:
     tree = {"params": state.params, "extra": state.extra}
     tree = jax.tree_util.tree_map_with_path(replaced, tree)
     return State(step=state.step, opt=state.opt, **tree)
+
+
+def _check_given(given, places, chosen) -> None:
+    for path in given:
+        for place in sorted(set(under(places, path).values()) - chosen.keys()):
+            whole = place.split("/")[: path.count("/") + 2]
+            raise ValueError(
+                f"{'/'.join(whole)} must come from another run, and none gives it; "
+                f"say which with --config.start=RUN:PATH={'/'.join(whole)}"
+            )
 
 
 def _read(source: Stored, fits: Mapping[str, Fit], places: Mapping[str, Any]):

@@ -24,6 +24,8 @@ CONVMAE = {
     "heads": 2,
 }
 DECODER = {"name": "mae_decoder", "width": 8, "depth": 2, "heads": 2, "patch_size": 4}
+DALLE = {"width": 8, "blocks": 1}
+DVAE = {"width": 4, "depth": 2}
 HEAD = {"name": "dino_head", "dim": 6, "hidden": 8, "bottleneck": 4}
 
 
@@ -35,6 +37,7 @@ IMAGES = (struct(1, 16, 16, 3),)
 LATENTS = (struct(1, 3, 12), struct(1, 9, dtype=jnp.int32))
 FEATURES = (struct(1, 5),)
 TOKENS = (struct(1, 3, 5),)
+WORDS = (struct(1, 2, 2, 6),)
 
 # Name: (call, inputs, some names in torch with their shapes).
 NETWORKS = {
@@ -137,6 +140,37 @@ NETWORKS = {
         {"0.weight": (8, 5), "4.running_mean": (4,)},
     ),
     "linear": ({"name": "linear", "dim": 3}, FEATURES, {"weight": (3, 5)}),
+    "dalle_encoder": (
+        {"name": "dalle_encoder", **DALLE, "words": 6},
+        IMAGES,
+        {
+            "blocks.group_2.block_1.id_path.w": (16, 8, 1, 1),
+            "blocks.group_4.block_1.res_path.conv_4.b": (64,),
+            "blocks.output.conv.w": (6, 64, 1, 1),
+        },
+    ),
+    "dalle_decoder": (
+        {"name": "dalle_decoder", **DALLE, "first": 4},
+        WORDS,
+        {
+            "blocks.input.w": (4, 6, 1, 1),
+            "blocks.group_1.block_1.res_path.conv_2.w": (16, 16, 3, 3),
+        },
+    ),
+    "dvae_encoder": (
+        {"name": "dvae_encoder", **DVAE, "words": 6},
+        IMAGES,
+        {"encoder.2.0.weight": (4, 4, 4, 4), "encoder.4.weight": (6, 4, 1, 1)},
+    ),
+    "dvae_decoder": (
+        {"name": "dvae_decoder", **DVAE, "code_dim": 5},
+        WORDS,
+        {
+            "codebook.weight": (6, 5),
+            "decoder.0.0.weight": (5, 4, 4, 4),
+            "decoder.3.net.4.bias": (4,),
+        },
+    ),
     "alexnet": (
         {"name": "alexnet", "norm": None, "widths": (2, 2, 2, 2, 2), "hidden": 3},
         (struct(1, 64, 64, 3),),

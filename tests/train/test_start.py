@@ -122,6 +122,22 @@ def test_what_differs_is_named(run):
     assert "encoder/norm/scale: this run has no place" in text
 
 
+def test_what_must_come_from_another_run_does(run):
+    """All of it, by one graft or several; else the first part that nobody gives."""
+    extra = {"tokenizer": {"encoder": ENCODER, "decoder": {"w": (2,)}}}
+    old, new = student(0, decoder={"w": (2,)}), state({"encoder": ENCODER}, extra, 7)
+    given, put = ("extra/tokenizer",), "extra/tokenizer/encoder"
+    with pytest.raises(ValueError, match=r"extra/tokenizer/decoder must come from"):
+        graft(new, (), given=given)
+    folder = run(old)
+    half = Graft(folder, put=put)
+    with pytest.raises(ValueError, match=r"start=RUN:PATH=extra/tokenizer/decoder"):
+        graft(new, [half], given=given)
+    other = Graft(folder, "params/decoder", "extra/tokenizer/decoder")
+    after = graft(new, [half, other], given=given)
+    equal(after.extra["tokenizer"], dict(old.params))
+
+
 def test_types_must_agree(run):
     old = student(0)
     half = jax.tree.map(lambda x: x.astype(jnp.bfloat16), old.params)
