@@ -44,7 +44,7 @@ from sslax.train.run import Run, build_run
 RESULTS = Path(__file__).parent / "results" / "learning.json"
 PEERS = ("simclr", "byol", "moco", "mae")
 # Those that read other runs or labels are no contestants.
-ASIDE = ("classifier", "distillation", "supcon")
+ASIDE = ("beit", "classifier", "distillation", "supcon")
 
 
 def config_of(

@@ -93,8 +93,9 @@ def mae():
     return Toy(method, views.masked(view=views.view(size=SIZE), mask=mask))
 
 
-def simmim():
-    vit = models.vit(
+def relative_vit(output):
+    """BEiT's transformer, which SimMIM takes as well."""
+    return models.vit(
         width=8,
         depth=1,
         heads=2,
@@ -104,14 +105,42 @@ def simmim():
         qkv_bias="qv",
         layer_scale=0.1,
         mask_token=True,
-        output=("map", "attention"),
+        output=(output, "attention"),
     )
+
+
+def simmim():
     decoder = models.simmim_decoder(patch_size=4)
     mask = views.hide_units(patch_size=4, unit=8, ratio=0.6)
     return Toy(
-        methods.simmim(vit, decoder, patch_size=4, window=5),
+        methods.simmim(relative_vit("map"), decoder, patch_size=4, window=5),
         views.masked(view=views.view(size=SIZE), mask=mask),
     )
+
+
+def dvae():
+    nets = (
+        models.dvae_encoder(width=4, depth=1, words=6),
+        models.dvae_decoder(width=4, depth=1, code_dim=4, channels=6),
+    )
+    method = methods.dvae(*nets, temperature=0.9, kl_weight=0.1, momentum=0.5)
+    return Toy(method, views.one_view(view=views.view(size=SIZE)))
+
+
+def beit():
+    method = methods.beit(
+        relative_vit("tokens"),
+        models.dvae_encoder(width=4, depth=1, words=6),
+        patch_size=4,
+        words=6,
+        decoder=models.dvae_decoder(width=4, depth=1, code_dim=4, channels=6),
+    )
+    make = views.masked(
+        view=views.view(size=SIZE),
+        rendering=views.view(size=SIZE // 2, resize="lanczos"),
+        mask=views.hide_blocks(patch_size=4, count=6, least=2),
+    )
+    return Toy(method, make)
 
 
 def swav():
@@ -131,20 +160,6 @@ def dino():
     )
     method = methods.dino(vit, dim=6, hidden=8, bottleneck=4)
     return Toy(method, multi_crop())
-
-
-def ibot():
-    vit = models.vit(
-        width=8,
-        depth=1,
-        heads=2,
-        patch_size=4,
-        mask_token=True,
-        output=("pooled", "map"),
-    )
-    method = methods.ibot(vit, dim=6, shared=False, hidden=8, bottleneck=4)
-    mask = views.hide_some(patch_size=4)
-    return Toy(method, views.masked_crops(crops=multi_crop(), mask=mask))
 
 
 def rotation():
@@ -233,6 +248,7 @@ def supcon():
 _METHODS = (
     align_uniform,
     barlow_twins,
+    beit,
     byol,
     classifier,
     cmc,
@@ -241,9 +257,9 @@ _METHODS = (
     debiased,
     dino,
     distillation,
+    dvae,
     flatnce,
     hard_negatives,
-    ibot,
     instdisc,
     invaspread,
     mae,

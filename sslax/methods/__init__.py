@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sslax.methods._align_uniform import align_uniform
 from sslax.methods._barlow_twins import barlow_twins
+from sslax.methods._beit import beit
 from sslax.methods._byol import byol
 from sslax.methods._classifier import classifier
 from sslax.methods._cmc import cmc
@@ -12,9 +13,9 @@ from sslax.methods._cpc_v2 import cpc_v2
 from sslax.methods._debiased import debiased
 from sslax.methods._dino import dino
 from sslax.methods._distillation import distillation
+from sslax.methods._dvae import dvae
 from sslax.methods._flatnce import flatnce
 from sslax.methods._hard_negatives import hard_negatives
-from sslax.methods._ibot import ibot
 from sslax.methods._instdisc import instdisc
 from sslax.methods._invaspread import invaspread
 from sslax.methods._mae import mae
@@ -35,6 +36,7 @@ from sslax.methods._vicreg import vicreg
 __all__ = [
     "align_uniform",
     "barlow_twins",
+    "beit",
     "byol",
     "classifier",
     "cmc",
@@ -43,9 +45,9 @@ __all__ = [
     "debiased",
     "dino",
     "distillation",
+    "dvae",
     "flatnce",
     "hard_negatives",
-    "ibot",
     "instdisc",
     "invaspread",
     "mae",

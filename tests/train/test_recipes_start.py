@@ -11,8 +11,6 @@ from sslax.train.start import grafts_of
 from sslax.train.stored import paths_of
 from tests.test_configs import load, program
 
-BEIT = {"name": "vit_base", "positions": "none", "qkv_bias": "qv", "layer_scale": 0.1}
-BEIT |= {"relative": "shared", "mask_token": True, "init": "beit"}
 SWIN = {"name": "swin_base", "window_size": 6, "masked": "token"}
 
 
@@ -66,9 +64,22 @@ def test_a_recipe_fits_the_run_of_its_paper(name, start, variant, fresh):
     assert all(fit.name.split("/")[-1] == p.split("/")[-1] for p, fit in found.items())
 
 
+def test_a_tokenizer_is_all_of_the_one_that_was_trained():
+    """BEiT's second stage takes the average of the first, encoder and decoder."""
+    config = load("beit", "sample/beit")
+    found, left = fits(
+        places_of(load("beit", "sample/tokenizer")), config, config["start"][0]
+    )
+    wanted = {p for p in places_of(config) if p.startswith("extra/tokenizer/")}
+    assert found.keys() == wanted
+    assert all(fit.name.startswith("extra/teacher/") for fit in found.values())
+    assert not {p for p in left if not p.startswith("params/")}
+
+
 def test_beits_shared_table_becomes_one_of_each_block():
+    pretrained = places_of(load("beit", "base/beit"))
     for variant in ("beit", "simmim_vit"):
-        found, left = fits(network(BEIT, 224), load("finetune", variant))
+        found, left = fits(pretrained, load("finetune", variant))
         assert left == HEAD | NORM
         tables = [p for p, fit in found.items() if fit.name.endswith("relative/table")]
         assert len(tables) == 12
