@@ -168,6 +168,36 @@ def warmup_cosine(config, *, warmup_epochs: int, **kwargs) -> dict:
     )
 
 
+def moving(config, *, start: float, end: float) -> dict:
+    """Half a cosine over the run: the momentum of a teacher, the weight decay."""
+    steps = config.get_oneway_ref("steps")
+    return dict(name="cosine", start=start, end=end, steps=steps)
+
+
+def warming(config, *, epochs: int, delay: int = 0) -> dict:
+    """The temperature of DINO's teacher; the last of these epochs has the end already.
+
+    `delay` epochs go before.
+    """
+    line = dict(name="ramp", start=0.04, end=0.07, steps=epochs - 1, delay=delay)
+    return dict(
+        name="by_epoch",
+        schedule=line,
+        steps_per_epoch=config.get_oneway_ref("steps_per_epoch"),
+    )
+
+
+def resting(config, optimizer: dict, *, clip: float | None = 3.0) -> dict:
+    """Gradients are cut by tensor; the last layer rests in the first epoch."""
+    tx = dict(
+        name="frozen",
+        optimizer=optimizer,
+        match=("prototypes",),
+        steps=config.get_oneway_ref("steps_per_epoch"),
+    )
+    return tx if clip is None else dict(name="clipped", optimizer=tx, norm=clip)
+
+
 def cosine_by_epoch(config) -> dict:
     """A cosine over the whole run whose rate is set once an epoch."""
     ref = config.get_oneway_ref

@@ -24,32 +24,6 @@ def get_config(variant: str = "imagenet"):
     return common.pick(variant, choices)()
 
 
-def _moving(config, *, start: float, end: float) -> dict:
-    """Half a cosine over the run: the teacher's momentum, the weight decay."""
-    steps = config.get_oneway_ref("steps")
-    return dict(name="cosine", start=start, end=end, steps=steps)
-
-
-def _warming(config, *, epochs: int) -> dict:
-    """The teacher's temperature; the last of these epochs has the end already."""
-    return dict(
-        name="by_epoch",
-        schedule=dict(name="ramp", start=0.04, end=0.07, steps=epochs - 1),
-        steps_per_epoch=config.get_oneway_ref("steps_per_epoch"),
-    )
-
-
-def _resting(config, optimizer: dict, *, clip: float | None = 3.0) -> dict:
-    """Gradients are cut by tensor; the last layer rests in the first epoch."""
-    tx = dict(
-        name="frozen",
-        optimizer=optimizer,
-        match=("prototypes",),
-        steps=config.get_oneway_ref("steps_per_epoch"),
-    )
-    return tx if clip is None else dict(name="clipped", optimizer=tx, norm=clip)
-
-
 def _on_imagenet(*, epochs: int, batch_size: int):
     config = common.imagenet(epochs=epochs, batch_size=batch_size, probe="dino")
     return config
@@ -70,18 +44,18 @@ def _imagenet():
         ),
         dim=65536,
         with_gain=True,
-        momentum=_moving(config, start=0.996, end=1.0),
-        teacher_temperature=_warming(config, epochs=30),
+        momentum=common.moving(config, start=0.996, end=1.0),
+        teacher_temperature=common.warming(config, epochs=30),
     )
     tx = dict(
         name="adamw",
         learning_rate=common.scaled(config, 5e-4),
-        weight_decay=_moving(config, start=0.04, end=0.4),
+        weight_decay=common.moving(config, start=0.04, end=0.4),
         schedule=common.warmup_cosine(
             config, warmup_epochs=10, end=1e-6 / 2e-3, inclusive=True
         ),
     )
-    config.optimizer = _resting(config, tx)
+    config.optimizer = common.resting(config, tx)
     return config
 
 
@@ -92,7 +66,7 @@ def _resnet50():
         name="dino",
         encoder=dict(name="resnet50", dtype="float32", zero_init=False),
         dim=65536,
-        momentum=_moving(config, start=0.996, end=1.0),
+        momentum=common.moving(config, start=0.996, end=1.0),
         teacher_temperature=0.04,
     )
     tx = dict(
@@ -104,7 +78,7 @@ def _resnet50():
             config, warmup_epochs=10, end=1e-6 / 0.06, inclusive=True
         ),
     )
-    config.optimizer = _resting(config, tx)
+    config.optimizer = common.resting(config, tx)
     return config
 
 
@@ -127,7 +101,7 @@ def _cifar10():
         name="dino",
         encoder=dict(name="resnet18", dtype="float32", stem="cifar", zero_init=False),
         dim=4096,
-        momentum=_moving(config, start=0.9995, end=1.0),
+        momentum=common.moving(config, start=0.9995, end=1.0),
         teacher_temperature=0.07,
     )
     tx = dict(
@@ -139,7 +113,7 @@ def _cifar10():
         exclude="rank_one",
         schedule=common.warmup_cosine(config, warmup_epochs=10),
     )
-    config.optimizer = _resting(config, tx, clip=None)
+    config.optimizer = common.resting(config, tx, clip=None)
     return config
 
 
@@ -153,8 +127,8 @@ def _sample():
         dim=32,
         hidden=64,
         bottleneck=16,
-        momentum=_moving(config, start=0.99, end=1.0),
+        momentum=common.moving(config, start=0.99, end=1.0),
         teacher_temperature=0.04,
     )
-    config.optimizer = _resting(config, common.sample_optimizer(config))
+    config.optimizer = common.resting(config, common.sample_optimizer(config))
     return config

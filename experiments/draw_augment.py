@@ -233,6 +233,12 @@ def builders() -> dict:
         "hide_alike": views.masked(
             view=crop, mask=views.hide_alike(views.hide_patches(patch_size=8))
         ),
+        "masked_crops": views.masked_crops(
+            crops=views.multi_crop(
+                first=view, small=views.view(size=32, scale=(0.05, 0.2)), count=1
+            ),
+            mask=views.hide_blocks(patch_size=8, count=None),
+        ),
         "rotated": views.rotated(view=crop),
         "jigsaw": views.jigsaw(view=views.view(size=90), tile=24, normalize=False),
         "counted": views.counted(view=crop, normalize=False),

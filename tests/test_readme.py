@@ -59,7 +59,7 @@ NO_PICTURE = {
         neighbour_label patch_scores permutation_set random_ratio to_float
         unit_mask_from_order whole_box""",
     # Masks are shown by those of augment, and by `masked`.
-    "views": "center hide_blocks hide_patches hide_units normalized view",
+    "views": "center hide_blocks hide_patches hide_some hide_units normalized view",
 }
 
 

@@ -35,6 +35,10 @@ BUILDERS = {
         mask=views.hide_blocks(patch_size=2, count=20, least=4, exact=True),
     ),
     "unit_masked": views.masked(view=CROP, mask=views.hide_units(patch_size=2, unit=4)),
+    "masked_crops": views.masked_crops(
+        crops=views.two_views(first=CROP),
+        mask=views.hide_some(patch_size=2, unit=4),
+    ),
     "rotated": views.rotated(view=CROP),
     "jigsaw": views.jigsaw(view=views.view(size=15), tile=4),
     "montage": views.montage(view=views.view(size=8)),
@@ -180,6 +184,29 @@ def test_a_shared_mask_is_one_for_all_images_and_another_for_each_key():
     chex.assert_trees_all_equal(one, jnp.broadcast_to(one[:1], one.shape))
     assert one[0].sum() == 37 * 64
     assert not np.array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    "hide",
+    [views.hide_some, lambda **options: views.hide_blocks(count=None, **options)],
+)
+def test_half_of_the_crops_stay_whole_and_units_are_hidden_whole(hide):
+    make = hide(patch_size=4, unit=8)
+    mask = jax.jit(make)(jax.random.key(0), jnp.zeros((400, 64, 64, 3)))["mask"]
+    units = mask.reshape(400, 8, 2, 8, 2).transpose(0, 1, 3, 2, 4).reshape(400, 64, 4)
+    assert np.ptp(units, axis=-1).max() == 0
+    count = units[..., 0].sum(axis=1)
+    assert abs(np.mean(count == 0) - 0.5) < 4 * 0.5 / 20
+    assert 3 <= count[count > 0].min() <= count.max() <= 32
+    assert np.unique(count).size > 15
+    for options, message in (
+        ({"ratios": (0.9,), "spread": (0.1,)}, "nothing would be visible"),
+        ({"ratios": (0.0,), "spread": (0.0,)}, "hide no patch of any image"),
+        ({"ratios": (0.2,), "spread": (0.3,)}, "leave"),
+        ({"unit": 6}, "unit 6 is no multiple of patch_size 4"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            hide(patch_size=4, **options)
 
 
 def test_the_negative_has_the_background_of_the_query_and_the_key_its_foreground():

@@ -162,6 +162,20 @@ def dino():
     return Toy(method, multi_crop())
 
 
+def ibot():
+    vit = models.vit(
+        width=8,
+        depth=1,
+        heads=2,
+        patch_size=4,
+        mask_token=True,
+        output=("pooled", "map"),
+    )
+    method = methods.ibot(vit, dim=6, shared=False, hidden=8, bottleneck=4)
+    mask = views.hide_some(patch_size=4)
+    return Toy(method, views.masked_crops(crops=multi_crop(), mask=mask))
+
+
 def rotation():
     return Toy(methods.rotation(encoder()), views.rotated(view=views.view(size=SIZE)))
 
@@ -260,6 +274,7 @@ _METHODS = (
     dvae,
     flatnce,
     hard_negatives,
+    ibot,
     instdisc,
     invaspread,
     mae,

@@ -16,6 +16,7 @@ from sslax.methods._distillation import distillation
 from sslax.methods._dvae import dvae
 from sslax.methods._flatnce import flatnce
 from sslax.methods._hard_negatives import hard_negatives
+from sslax.methods._ibot import ibot
 from sslax.methods._instdisc import instdisc
 from sslax.methods._invaspread import invaspread
 from sslax.methods._mae import mae
@@ -48,6 +49,7 @@ __all__ = [
     "dvae",
     "flatnce",
     "hard_negatives",
+    "ibot",
     "instdisc",
     "invaspread",
     "mae",

@@ -9,7 +9,7 @@ from sslax import losses, memory, models
 from sslax.arrays import value_at
 from sslax.checks import check_positive, check_probability
 from sslax.core import Aux, Method, Net, Objective
-from sslax.methods._teacher import of_teacher
+from sslax.methods._teacher import entropy, of_teacher
 from sslax.nets import chain, project_crops, readings, views_of
 from sslax.schedules import Schedule
 
@@ -110,8 +110,8 @@ def dino(
             "teacher_stats": teacher_stats,
             "centre": memory.update_centre(centre, taught, momentum=centre_momentum),
         }
-        entropy = _entropy((taught - centre[None, None]) / sharpness)
-        return value, Aux({**extra, **new}, {"entropy": entropy})
+        found = {"entropy": entropy((taught - centre[None, None]) / sharpness)}
+        return value, Aux({**extra, **new}, found)
 
     return Method(
         init=init,
@@ -119,8 +119,3 @@ def dino(
         outputs=of_teacher(readings(net, "encoder", encoder)),
         after_update=memory.follows(("encoder", "head"), momentum=momentum),
     )
-
-
-def _entropy(logits):
-    log_p = jax.nn.log_softmax(logits, axis=-1)
-    return -jnp.sum(jnp.exp(log_p) * log_p, axis=-1).mean()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array
 
 from sslax import memory
@@ -13,7 +14,7 @@ from sslax.core import Aux, Batch, Method, Net, Objective, Output
 from sslax.nets import Reads, chain, each, readings, views_of
 from sslax.schedules import Schedule
 
-__all__ = ["of_teacher", "taught"]
+__all__ = ["entropy", "of_teacher", "taught"]
 
 
 def taught(
@@ -97,3 +98,16 @@ def of_teacher(outputs: Mapping[str, Output]) -> dict[str, Output]:
         return output
 
     return {kind: turned(read) for kind, read in outputs.items()}
+
+
+def entropy(logits: Array) -> Array:
+    """The mean entropy of the classes that logits stand for: 0 if each image has one.
+
+    Args:
+      logits: of classes on the last axis.
+
+    Returns:
+      A scalar, at most the logarithm of their number.
+    """
+    log_p = jax.nn.log_softmax(logits, axis=-1)
+    return -jnp.sum(jnp.exp(log_p) * log_p, axis=-1).mean()

@@ -34,6 +34,7 @@ def swin(
     qkv_bias: bool = True,
     norm_eps: float | int = 1e-5,
     drop_path: float | int = 0.0,
+    image_size: int | None = None,
     output: str | Sequence[str] = "pooled",
     remat: bool = False,
     attention: str | None = None,
@@ -63,6 +64,9 @@ def swin(
       qkv_bias: whether q, k, v have biases.
       norm_eps: epsilon of LayerNorm; 1e-6 in LocalMIM.
       drop_path: rate of the last block, growing linearly from 0; no key, no drops.
+      image_size: side of the images that the windows are made for, where crops of other
+        sizes come too (iBOT): these have the same windows and shifts, and zeros where
+        their grid ends. None: windows are made for each size, and must divide its grid.
       output: "pooled" [b d] (mean of the map), "map" [b h w d] and "tokens" [b h*w d]
         (after the final norm), "patch_embed", "block0", ... (counted over all stages),
         "stage1", ... (maps after the blocks of a stage), "merged1", ... (the same
@@ -99,8 +103,8 @@ def swin(
       Modeling with Local Multi-Scale Reconstruction", 2023, arXiv:2303.05251.
 
     Note:
-      Windows that do not divide the grid are an error here; some codes pad them with
-      zeros, which attention then sees.
+      Windows that do not divide the grid are an error without `image_size`. The zeros
+      that fill them with it are seen by attention, as in the codes that do so.
     """
     check_choice(SIZES, size=size)
     check_choice((None, "token", "hidden"), masked=masked)
@@ -128,6 +132,7 @@ def swin(
         qkv_bias=qkv_bias,
         norm_eps=norm_eps,
         drop_path=drop_path,
+        image_size=image_size,
         output=output if isinstance(output, str) else tuple(output),
         remat=remat,
         attention=attention,

@@ -46,10 +46,22 @@ def region_bias(grid, window, shift):
     return np.where(region[:, :, None] == region[:, None], 0.0, _OTHER_REGION)
 
 
+def whole(grid, window):
+    """The grid with its last windows whole."""
+    return [-(-side // window) * window for side in grid]
+
+
+def filled(x, window):
+    """`[b h w c]` with zeros where the last windows are not whole."""
+    h, w = whole(x.shape[1:3], window)
+    return jnp.pad(x, ((0, 0), (0, h - x.shape[1]), (0, w - x.shape[2]), (0, 0)))
+
+
 def received(weights, grid, window, shift):
     """Attention `[b windows heads n n]` that each place receives: `[b heads h w]`."""
     looks = jnp.swapaxes(weights.mean(axis=3), 2, 3)
-    looks = jnp.roll(from_windows(looks, grid, window), (shift, shift), axis=(1, 2))
+    looks = from_windows(looks, whole(grid, window), window)
+    looks = jnp.roll(looks, (shift, shift), axis=(1, 2))[:, : grid[0], : grid[1]]
     return looks.transpose(0, 3, 1, 2)
 
 
@@ -75,9 +87,10 @@ class SwinBlock(nn.Module):
         rate: Any,
         hidden: Bool[Array, "b h w"] | None = None,
     ) -> tuple[Float[Array, "b h w c"], Float[Array, "b windows heads n n"] | None]:
-        b, *grid, width = x.shape
+        b, *places, width = x.shape
         norm = partial(LayerNorm, epsilon=self.epsilon, dtype=self.dtype)
-        y = norm(name="norm1")(x)
+        y = filled(norm(name="norm1")(x), self.window)
+        grid = y.shape[1:3]
         windows = to_windows(self._shifted(y, -self.shift), self.window)
         bias = self._bias(b, grid, hidden, x.dtype)
         attention = Attention(
@@ -97,7 +110,8 @@ class SwinBlock(nn.Module):
         tokens = windows.reshape(-1, self.window**2, width)
         y, weights = attention(tokens, 0, bias, with_map=self.maps)
         y = from_windows(y.reshape(windows.shape), grid, self.window)
-        x = x + self._branch(self._shifted(y, self.shift), rate, "1")
+        y = self._shifted(y, self.shift)[:, : places[0], : places[1]]
+        x = x + self._branch(y, rate, "1")
         y = norm(name="norm2")(x)
         dense = partial(Dense, kernel_init="truncated", dtype=self.dtype)
         y = gelu(dense(self.mlp_width, name="fc1")(y))
@@ -116,7 +130,8 @@ class SwinBlock(nn.Module):
             regions = jnp.asarray(region_bias(grid, self.window, self.shift), dtype)
             bias = jnp.broadcast_to(regions[None], (b, *regions.shape))
         if hidden is not None:
-            hidden = self._shifted(hidden[..., None], -self.shift)
+            hidden = filled(hidden[..., None], self.window)
+            hidden = self._shifted(hidden, -self.shift)
             keys = to_windows(hidden, self.window)
             keys = jnp.where(keys[:, :, None, :, 0], _HIDDEN, 0.0).astype(dtype)
             keys = jnp.broadcast_to(keys, (*keys.shape[:2], n, n))

@@ -34,6 +34,7 @@ class Swin(nn.Module):
     norm_eps: float | int
     drop_path: float | int
     output: Any
+    image_size: int | None
     remat: bool
     attention: Any
     dtype: Any
@@ -91,6 +92,8 @@ class Swin(nn.Module):
                     f"sides that {step} divides; the image has {height} x {width} "
                     f"pixels, the nearest sizes are {low} and {low + step}"
                 )
+        if self.image_size is not None:
+            return  # zeros fill what windows do not
         for i in range(len(self.depths)):
             grid = height // self.patch_size // 2**i, width // self.patch_size // 2**i
             window = min(self.window_size, *grid)
@@ -123,7 +126,7 @@ class Swin(nn.Module):
 
     def _masked(self, x, mask):
         """(map with the mask token in, hidden places or None)."""
-        if self.masked == "token":
+        if self.masked == "token" and (mask is not None or self.is_initializing()):
             normal = nn.initializers.normal(0.02)
             token = self.param("mask_token", normal, (1, 1, self.width), jnp.float32)
         if mask is None:
@@ -136,6 +139,8 @@ class Swin(nn.Module):
         return jnp.where(mask[..., None], token.astype(x.dtype)[None], x), None
 
     def _block(self, stage, number, grid, name, maps, train):
+        if self.image_size is not None:
+            grid = (self.image_size // self.patch_size // 2**stage,) * 2
         window = min(self.window_size, *grid)
         shifted = number % 2 == 1 and min(grid) > self.window_size
         width = self.width * 2**stage

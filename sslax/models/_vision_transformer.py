@@ -130,6 +130,8 @@ class ViT(nn.Module):
             if mask is not None:
                 raise ValueError("a mask is given to a net made without mask_token")
             return x
+        if mask is None and not self.is_initializing():
+            return x  # a teacher, who sees all patches, has no token
         normal = nn.initializers.normal(0.02)
         token = self.param("mask_token", normal, (1, 1, self.width), jnp.float32)
         if mask is None:

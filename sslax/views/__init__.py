@@ -28,6 +28,10 @@ from sslax.views._masked import (
     hide_units,
     masked,
 )
+from sslax.views._masked_crops import (
+    hide_some,
+    masked_crops,
+)
 from sslax.views._normalized import (
     normalized,
 )
@@ -70,10 +74,12 @@ __all__ = [
     "hide_alike",
     "hide_blocks",
     "hide_patches",
+    "hide_some",
     "hide_units",
     "jigsaw",
     "lab",
     "masked",
+    "masked_crops",
     "montage",
     "multi_crop",
     "normalized",

@@ -11,6 +11,7 @@ from sslax import augment
 from sslax.augment import to_float
 from sslax.augment.parts import check_ratio, grid_of
 from sslax.kinds import Builder, Mask, View
+from sslax.views._masked_crops import check_ranges, on_patches, per_unit
 
 
 def masked(*, view: View, mask: Mask, rendering: View | None = None) -> Builder:
@@ -93,6 +94,7 @@ def hide_patches(*, patch_size, ratio: float = 0.75) -> Mask:
 def hide_blocks(
     *,
     patch_size,
+    unit: int | None = None,
     count: int | None = 75,
     ratios=(0.0, 0.3),
     spread=(0.0, 0.2),
@@ -102,21 +104,24 @@ def hide_blocks(
     """Hides random blocks of patches: BEiT's with a count, iBOT's with ratios.
 
     Args:
-      patch_size: side of a patch in pixels; must divide the view.
-      count: how many patches to hide at most (BEiT: 75 of 196); None draws a ratio for
+      patch_size: side of a patch of the model in pixels; must divide the view.
+      unit: side in pixels of what is hidden whole, a multiple of the patch size: the
+        last patches of a Swin transformer. None is a patch.
+      count: how many units to hide at most (BEiT: 75 of 196); None draws a ratio for
         each image instead (iBOT).
       ratios: centres of the ranges of the ratio, one of which is picked.
       spread: half widths of the ranges.
       least: smallest area drawn for a block; None is 16 with a count, and
         `(min(grid) // 3) ** 2` with ratios.
-      exact: hide random patches at the end until the count is reached.
+      exact: hide random units at the end until the count is reached.
 
     Returns:
       `(key, image) -> {"mask": float32 [b n]}`, 1 where a patch is hidden.
 
     Raises:
-      ValueError: for a count below 1; when called, for a patch size that does not
-        divide the view, or a count that leaves no patch of it.
+      ValueError: for a unit that is no multiple of the patch, a count below 1, or
+        ranges that leave [0, 1) or hide nothing; when called, for a unit that does not
+        divide the view, or a count that leaves no unit of it.
 
     Example:
       >>> import jax, jax.numpy as jnp
@@ -129,16 +134,17 @@ def hide_blocks(
       algorithm 1. Zhou et al., iBOT: Image BERT Pre-Training with Online Tokenizer,
       2021, arXiv:2111.07832, section 3.3.
     """
-
-    if count is not None and count < 1:
-        raise ValueError(f"count={count} hides no patch; the least is 1")
+    repeat = per_unit(unit, patch_size)
+    if count is None:
+        check_ranges(ratios, spread)
+    elif count < 1:
+        raise ValueError(f"count={count} hides nothing; the least is 1")
 
     def mask(key, image):
-        grid = grid_of(*image.shape[1:3], patch_size)
-        if count is not None and count >= grid[0] * grid[1]:
-            raise ValueError(
-                f"count={count} leaves none of {grid[0] * grid[1]} patches"
-            )
+        grid = grid_of(*image.shape[1:3], repeat * patch_size)
+        places = grid[0] * grid[1]
+        if count is not None and count >= places:
+            raise ValueError(f"count={count} leaves none of {places} places")
         ratio_key, block_key = jax.random.split(key)
         if count is None:
             ratio = augment.random_ratio(
@@ -151,7 +157,7 @@ def hide_blocks(
         made = augment.block_mask(
             block_key, target, grid=grid, least=smallest, exact=exact
         )
-        return {"mask": made.mask.reshape(image.shape[0], -1)}
+        return {"mask": on_patches(made.mask, repeat)}
 
     return mask
 
@@ -183,8 +189,7 @@ def hide_units(*, patch_size, unit: int = 32, ratio: float = 0.6) -> Mask:
       arXiv:2111.09886, section 3.2.
     """
     check_ratio(ratio)
-    if unit % patch_size:
-        raise ValueError(f"unit {unit} is no multiple of patch_size {patch_size}")
+    per_unit(unit, patch_size)
 
     def mask(key, image):
         grid = grid_of(*image.shape[1:3], unit)

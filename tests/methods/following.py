@@ -8,6 +8,7 @@ so must what is computed of `extra["still"]`, the same parameters.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from scipy.special import erf
 
 from sslax.core import Net
 from sslax.step import init_state, train_step
@@ -65,6 +67,26 @@ def colours(dim):
         return x.mean(axis=(1, 2)) @ params["w"], {"calls": stats["calls"] + train}
 
     return Net(init, apply)
+
+
+def wide(method):
+    """A method with a `dino_head` whose layers are thirty times as large.
+
+    It starts so near to 0 that steps of finite differences would be large.
+    """
+
+    def stretched(nets):
+        head = {
+            name: jax.tree.map(lambda p: 30 * p, layer) if "linear" in name else layer
+            for name, layer in nets["head"].items()
+        }
+        return {**nets, "head": head}
+
+    def init(key, batch):
+        params, extra = method.init(key, batch)
+        return stretched(params), {**extra, "teacher": stretched(extra["teacher"])}
+
+    return dataclasses.replace(method, init=init)
 
 
 def cells(dim):
@@ -178,6 +200,23 @@ def mlp(x, params):
             x = batch_norm(x, params[f"bn{i}"])
         x = np.maximum(x, 0) if i < depth else x
     return x
+
+
+def gelu(x):
+    """The exact one."""
+    return x * (1 + erf(x / np.sqrt(2))) / 2
+
+
+def softmax(x):
+    """Over the last axis."""
+    return np.exp(x) / np.exp(x).sum(axis=-1, keepdims=True)
+
+
+def prototypes(x, head, last="prototypes"):
+    """What a `dino_head` with three layers makes of features."""
+    x = gelu(dense(gelu(dense(x, head["linear1"])), head["linear2"]))
+    kernel = unit(head[last]["kernel"].T).T * head[last].get("gain", 1.0)
+    return unit(dense(x, head["linear3"])) @ kernel
 
 
 def on_cells(layers, x, params):

@@ -202,8 +202,8 @@ def test_a_tokenizer_that_does_not_fit_is_found_before_the_first_step(
 
 def test_masks_that_do_not_fit_are_named():
     image = jnp.ones((1, 8, 8, 3))
-    with pytest.raises(ValueError, match="count=4 leaves none of 4 patches"):
+    with pytest.raises(ValueError, match="count=4 leaves none of 4 places"):
         views.hide_blocks(patch_size=4, count=4)(jax.random.key(0), image)
-    with pytest.raises(ValueError, match="count=0 hides no patch"):
+    with pytest.raises(ValueError, match="count=0 hides nothing"):
         views.hide_blocks(patch_size=4, count=0)
     assert method().given == ("extra/tokenizer",)

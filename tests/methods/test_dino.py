@@ -1,17 +1,23 @@
 """DINO: arXiv:2104.14294, equations 1 to 4 and algorithm 1."""
 
-import dataclasses
 import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy.special import erf
 
 from sslax import methods, schedules
 from sslax.core import Net
-from tests.methods.following import colours, dense, equal, follow, train, unit
+from tests.methods.following import (
+    colours,
+    equal,
+    follow,
+    prototypes,
+    softmax,
+    train,
+    wide,
+)
 
 BATCH, K, T = 4, 5, 0.3
 MOMENTUM = schedules.cosine(start=0.7, end=1.0, steps=4)
@@ -44,20 +50,8 @@ def crops(rng, small=3):
     return [batch() for _ in range(3)]
 
 
-def gelu(x):
-    return x * (1 + erf(x / np.sqrt(2))) / 2
-
-
 def logits(view, nets):
-    head, x = nets["head"], view.mean(axis=(1, 2)) @ nets["encoder"]["w"]
-    x = gelu(dense(gelu(dense(x, head["linear1"])), head["linear2"]))
-    prototypes = unit(head["prototypes"]["kernel"].T).T
-    prototypes = prototypes * head["prototypes"].get("gain", 1.0)
-    return unit(dense(x, head["linear3"])) @ prototypes
-
-
-def softmax(x):
-    return np.exp(x) / np.exp(x).sum(axis=-1, keepdims=True)
+    return prototypes(view.mean(axis=(1, 2)) @ nets["encoder"]["w"], nets["head"])
 
 
 def loss(params, extra, batch):
@@ -83,21 +77,6 @@ def followed(with_gain):
         return loss(params, {**extra, "clock": int(batch["clock"])}, batch)
 
     return follow(wide(made(with_gain=with_gain)), batches, timed)
-
-
-def wide(method):
-    """The head starts so near to 0 that steps of finite differences would be large."""
-
-    def init(key, batch):
-        params, extra = method.init(key, batch)
-        head = {
-            name: jax.tree.map(lambda p: 30 * p, layer) if "linear" in name else layer
-            for name, layer in params["head"].items()
-        }
-        params = {**params, "head": head}
-        return params, {**extra, "teacher": params}
-
-    return dataclasses.replace(method, init=init)
 
 
 @pytest.mark.parametrize("with_gain", [False, True])

@@ -184,3 +184,48 @@ def test_a_table_of_another_window_is_named():
     other = models.swin(**{**TOY, "window_size": 4})
     with pytest.raises(ValueError, match="49 relative positions, the table has 9"):
         jax.eval_shape(other.apply, params, {}, image)
+
+
+def test_windows_of_one_size_take_crops_of_another():
+    """Zeros fill the last windows, which attention sees, and are cut off again."""
+    options = {**TOY, "window_size": 4, "patch_size": 2, "output": ("map", "attention")}
+    whole, small = jnp.zeros((1, 16, 16, 3)), jnp.zeros((1, 12, 12, 3))
+    net, of_each = models.swin(**options, image_size=16), models.swin(**options)
+    params, _ = shapes(net, whole)
+    texts = [str(jax.make_jaxpr(n.apply)(params, {}, whole)) for n in (net, of_each)]
+    assert texts[0] == texts[1]
+    out = jax.eval_shape(net.apply, params, {}, small)[0]
+    assert out["map"].shape == (1, 3, 3, 16)
+    assert out["attention"].shape == (1, 4, 3, 3)
+    with pytest.raises(ValueError, match="window_size 4 does not divide the grid of 6"):
+        jax.eval_shape(of_each.apply, params, {}, small)
+
+
+def test_zeros_that_fill_a_window_are_keys_without_a_norm():
+    """Of one place of a window of two by two, three are zeros: only biases are left."""
+    net = models.swin(
+        width=4,
+        depths=(1,),
+        heads=(1,),
+        window_size=2,
+        patch_size=2,
+        image_size=4,
+        output=("patch_embed", "attention0"),
+    )
+    image = jax.random.normal(KEY, (1, 2, 2, 3))
+    params, _ = drawn(net, jnp.zeros((1, 4, 4, 3)))
+    out, _ = jax.jit(net.apply)(params, {}, image)
+    block = jax.device_get(params["layer1_0"])
+    x = np.asarray(out["patch_embed"])[0, 0, 0]
+    x = (x - x.mean()) / np.sqrt(x.var() + 1e-5)
+    x = x * block["norm1"]["scale"] + block["norm1"]["bias"]
+    tokens = np.zeros((4, 4))
+    tokens[0] = x
+    qkv = tokens @ block["attn"]["qkv"]["kernel"] + block["attn"]["qkv"]["bias"]
+    q, k, _ = np.split(qkv, 3, axis=-1)
+    table = np.asarray(block["attn"]["relative"]["table"])[:, 0].reshape(3, 3)
+    places = np.array([(0, 0), (0, 1), (1, 0), (1, 1)])
+    offset = places[0] - places + 1
+    logits = q[0] @ k.T / 2 + table[offset[:, 0], offset[:, 1]]
+    wanted = np.exp(logits) / np.exp(logits).sum()
+    np.testing.assert_allclose(out["attention0"][0, 0, 0, 0], wanted, rtol=1e-5)

@@ -28,9 +28,9 @@ def dino(case):
     method = _method(case, networks["encoder"])
     named = _named(networks, image)
     params, extra = steps.blank(method, steps.first(batches))
-    params = _read(named, stored["student"])
+    params = read(named, stored["student"])
     extra |= {
-        "teacher": _read(named, stored["teacher"]),
+        "teacher": read(named, stored["teacher"]),
         "centre": case["arrays"]["init/centre/center"][0],
     }
     metrics, state = steps.run(
@@ -40,8 +40,8 @@ def dino(case):
         "loss": metrics["ssl/loss"],
         "final": {
             "centre/center": state.extra["centre"][None],
-            **prefixed(_write(named, state.params), "student/"),
-            **prefixed(_write(named, state.extra["teacher"]), "teacher/"),
+            **prefixed(write(named, state.params), "student/"),
+            **prefixed(write(named, state.extra["teacher"]), "teacher/"),
             **_moments(named, state),
         },
     }
@@ -122,7 +122,7 @@ def _named(networks, image):
     }
 
 
-def _read(named, arrays):
+def read(named, arrays):
     def one(start, **options):
         own = {k: v for k, v in arrays.items() if k.startswith(start)}
         return convert.from_torch(own, prefix=start, **options)[0]
@@ -130,7 +130,7 @@ def _read(named, arrays):
     return {group: one(**options) for group, options in named.items()}
 
 
-def _write(named, params):
+def write(named, params):
     out = {}
     for group, options in named.items():
         call = {k: v for k, v in options.items() if k != "start"}
@@ -142,8 +142,8 @@ def _write(named, params):
 def _moments(named, state):
     """Adam's, and the steps that each tensor has had."""
     return {
-        **prefixed(_write(named, steps.buffers(state, kept="mu")), "opt/exp_avg/"),
-        **prefixed(_write(named, steps.buffers(state, kept="nu")), "opt/exp_avg_sq/"),
+        **prefixed(write(named, steps.buffers(state, kept="mu")), "opt/exp_avg/"),
+        **prefixed(write(named, steps.buffers(state, kept="nu")), "opt/exp_avg_sq/"),
         **prefixed(_counts(named, state.opt["ssl"]), "opt/step/"),
     }
 
@@ -156,7 +156,7 @@ def _counts(named, opt):
         return jax.tree.map(lambda x: jnp.full(x.shape, adam.count, x.dtype), adam.mu)
 
     found = [x for x in jax.tree.leaves(opt, is_leaf=is_adam) if is_adam(x)]
-    counts = _write(named, steps.merged([everywhere(adam) for adam in found]))
+    counts = write(named, steps.merged([everywhere(adam) for adam in found]))
     return {name: count.reshape(-1)[0] for name, count in counts.items()}
 
 
