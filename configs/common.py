@@ -31,7 +31,7 @@ def base(*, examples: int, epochs: int, batch_size: int) -> ml_collections.Confi
     config.steps = ref("epochs") * ref("steps_per_epoch")
     config.warmup_epochs = 0  # how many of the epochs; see warmup_cosine
     config.steps_per_call = 1  # steps in one dispatch; more for tiny models
-    config.accumulate = 1  # micro-batches, where the loss allows it
+    config.accumulate = 1  # micro-batches in which a batch passes the nets
     config.log_every = 100
     # Runs to start from, see sslax.train.start: --config.start=RUN, or
     # RUN:extra/teacher/encoder=params/encoder. How their arrays are made to fit: what

@@ -13,7 +13,16 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import jax
 from jaxtyping import Array
 
-__all__ = ["Aux", "Method", "Net", "Objective", "Output", "State"]
+__all__ = [
+    "Aux",
+    "Method",
+    "Net",
+    "Objective",
+    "Output",
+    "Parts",
+    "State",
+    "compared",
+]
 
 Params = Mapping[str, Any]
 Extra = Mapping[str, Any]
@@ -33,6 +42,32 @@ class Loss(Protocol):
 
     def __call__(
         self, params: Params, extra: Extra, batch: Batch, /, *, key: Array, step: Array
+    ) -> tuple[Array, Aux]: ...
+
+
+@runtime_checkable
+class Embed(Protocol):
+    """`(params, extra, batch, *, key, step) -> (embeddings, new)`, see `Parts`."""
+
+    def __call__(
+        self, params: Params, extra: Extra, batch: Batch, /, *, key: Array, step: Array
+    ) -> tuple[Any, Extra]: ...
+
+
+@runtime_checkable
+class Compare(Protocol):
+    """`(params, extra, batch, embeddings, *, key, step) -> (scalar, Aux)`."""
+
+    def __call__(
+        self,
+        params: Params,
+        extra: Extra,
+        batch: Batch,
+        embeddings: Any,
+        /,
+        *,
+        key: Array,
+        step: Array,
     ) -> tuple[Array, Aux]: ...
 
 
@@ -86,6 +121,25 @@ class Aux(NamedTuple):
     metrics: Mapping[str, Any] = {}
 
 
+class Parts(NamedTuple):
+    """A loss in two parts: what the nets make of each image, and what compares it.
+
+    So the images of a batch may pass through the nets in micro-batches, though the loss
+    sees them all.
+
+    Attributes:
+      embed: `(params, extra, batch, *, key, step) -> (embeddings, new)`: a tree of
+        arrays [b ...], in which an image sees others by batch norm alone, and the
+        entries of `extra` that have changed, such as "stats".
+      compare: `(params, extra, batch, embeddings, *, key, step) -> (scalar, Aux)`: no
+        large nets, and `extra` with what has changed. The key is that of `embed`: who
+        draws in both splits it.
+    """
+
+    embed: Embed
+    compare: Compare
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Objective:
     """One loss and what it trains.
@@ -97,12 +151,45 @@ class Objective:
         run, not its updates.
       separable: the loss is a mean over examples that do not see each other (batch
         norm aside), so that gradients of micro-batches can be averaged.
+      parts: those of a loss that couples examples, where it has them; see `compared`.
     """
 
     loss: Loss
     wrt: tuple[str, ...] | None = None
     every: int = 1
     separable: bool = False
+    parts: Parts | None = None
+
+
+def compared(embed: Embed, compare: Compare, *, separable: bool = False) -> Objective:
+    """An objective whose loss is `compare` of what `embed` makes of a batch.
+
+    Args:
+      embed: see `Parts`.
+      compare: see `Parts`.
+      separable: see `Objective`.
+
+    Returns:
+      An objective that trains all groups.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> def embed(params, extra, batch, *, key, step):
+      ...     return batch["views"][0] @ params["w"], {}
+      >>> def compare(params, extra, batch, z, *, key, step):
+      ...     return jnp.square(z @ z.T).sum(), Aux(extra)
+      >>> objective = compared(embed, compare)
+      >>> batch, params = {"views": (jnp.eye(2),)}, {"w": 2 * jnp.eye(2)}
+      >>> objective.loss(params, {}, batch, key=jax.random.key(0), step=0)[0].item()
+      32.0
+    """
+
+    def loss(params, extra, batch, *, key, step):
+        embeddings, new = embed(params, extra, batch, key=key, step=step)
+        extra = {**extra, **new}
+        return compare(params, extra, batch, embeddings, key=key, step=step)
+
+    return Objective(loss=loss, separable=separable, parts=Parts(embed, compare))
 
 
 def _keep(params, extra, *, step):

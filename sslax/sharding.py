@@ -19,7 +19,7 @@ import jax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
-from sslax.core import Method, Objective
+from sslax.core import Method, Objective, Parts
 
 __all__ = [
     "batch_sharding",
@@ -253,14 +253,18 @@ def gathered(method: Method, shapes: Any) -> Method:
     """
     layouts = (_shardings(shapes.params), _shardings(shapes.extra))
 
-    def whole(objective: Objective) -> Objective:
-        def loss(params, extra, batch, *, key, step):
+    def whole(function: Callable[..., Any]) -> Callable[..., Any]:
+        def called(params, extra, *others, **options):
             params, extra = map(_gather, (params, extra), layouts)
-            return objective.loss(params, extra, batch, key=key, step=step)
+            return function(params, extra, *others, **options)
 
-        return dataclasses.replace(objective, loss=loss)
+        return called
 
-    objectives = {name: whole(one) for name, one in method.objectives.items()}
+    def of_whole(objective: Objective) -> Objective:
+        parts = objective.parts and Parts(*map(whole, objective.parts))
+        return dataclasses.replace(objective, loss=whole(objective.loss), parts=parts)
+
+    objectives = {name: of_whole(one) for name, one in method.objectives.items()}
     return dataclasses.replace(method, objectives=objectives)
 
 

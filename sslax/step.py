@@ -14,6 +14,7 @@ from jaxtyping import Array
 
 from sslax import platforms
 from sslax.core import Method, Objective, State
+from sslax.micro_batches import averaged_gradients, in_micro_batches
 from sslax.sharding import Rule, batch_sharding, gathered, layout
 
 __all__ = ["compile_init", "compile_step", "init_state", "train_step"]
@@ -65,13 +66,21 @@ def train_step(
       state: the state before.
       batch: leaves with a leading batch axis.
       key: the key of the run, the same at every step.
-      accumulate: micro-batches whose gradients are averaged, for separable objectives.
-        The `update` of an optimizer may have a function `between` of the mean so far,
-        called before a micro-batch is added to it: see `optim.clipped`.
+      accumulate: micro-batches in which a batch passes the nets. The update is that of
+        the whole batch: gradients are averaged where examples do not see each other,
+        else the loss is of all embeddings, see `micro_batches.in_micro_batches`. Batch
+        norm has the statistics of a micro-batch. The `update` of an optimizer may have
+        a function `between` of the mean so far, called before a micro-batch is added to
+        it: see `optim.clipped`.
 
     Returns:
       The state after, and scalars named `objective/metric`.
+
+    Raises:
+      ValueError: if a gradient is to be accumulated for a loss in one piece that is not
+        a mean over single examples.
     """
+    _check_accumulate(method, accumulate)
     key = jax.random.fold_in(key, state.step)
     batch = views(jax.random.fold_in(key, 0), batch)
     params, extra, opt, metrics = state.params, state.extra, dict(state.opt), {}
@@ -147,23 +156,16 @@ def compile_step(
       shapes: shapes of the state, with shardings, from `compile_init`.
       steps_per_call: with n > 1, n steps in one dispatch: batches and metrics have a
         leading axis of n. Worth it where a step is shorter than its dispatch.
-      accumulate: micro-batches of a batch whose gradients are averaged.
+      accumulate: micro-batches in which a batch passes the nets, see `train_step`.
 
     Returns:
       `(state, batch, key) -> (state, metrics)`.
 
     Raises:
-      ValueError: if a gradient is to be accumulated for a loss that is not a mean over
-        single examples.
+      ValueError: if a gradient is to be accumulated for a loss in one piece that is not
+        a mean over single examples.
     """
-    coupled = [k for k, o in method.objectives.items() if not o.separable]
-    if accumulate > 1 and coupled:
-        raise ValueError(
-            f"accumulate={accumulate}, but objective {coupled[0]!r} couples the "
-            "examples of a batch (negatives or a queue): the sum over micro-batches "
-            "would be another loss. Use accumulate=1, with more devices or a smaller "
-            "batch."
-        )
+    _check_accumulate(method, accumulate)
     one = functools.partial(
         train_step, gathered(method, shapes), txs, views, accumulate=accumulate
     )
@@ -180,6 +182,20 @@ def compile_step(
         in_shardings=(state_layout, batch, whole),
         out_shardings=(state_layout, whole),
     )
+
+
+def _check_accumulate(method: Method, accumulate: int) -> None:
+    if accumulate == 1:
+        return
+    for name, objective in method.objectives.items():
+        if not objective.separable and objective.parts is None:
+            raise ValueError(
+                f"accumulate={accumulate}, but objective {name!r} couples the examples "
+                "of a batch (negatives or a queue) in one piece. Build it with "
+                "core.compared(embed, compare), so that embeddings can be made in "
+                "micro-batches, or use accumulate=1, with more devices or a smaller "
+                "batch."
+            )
 
 
 def _for_mesh(mesh: Mesh, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -202,50 +218,23 @@ def _group(params, wrt):
 def _update(
     objective: Objective, tx, accumulate, batch, key, step, params, extra, opt_state
 ):
-    live = _group(params, objective.wrt)
+    live, whole = _group(params, objective.wrt), objective.loss
+    averages = accumulate > 1 and objective.separable
+    if accumulate > 1 and not averages:
+        whole = in_micro_batches(objective.parts, accumulate)
 
     def loss(live, extra, batch, key):
-        params_now = {**params, **live}
-        return objective.loss(params_now, extra, batch, key=key, step=step)
+        return whole({**params, **live}, extra, batch, key=key, step=step)
 
     grad = jax.value_and_grad(loss, has_aux=True)
-    if accumulate == 1:
-        (value, aux), grads = grad(live, extra, batch, key)
-        extra, metrics = aux
-    else:
+    if averages:
         between = getattr(tx.update, "between", lambda mean: mean)
-        value, extra, metrics, grads = _accumulate(
-            grad, accumulate, between, live, extra, batch, key
-        )
+        grad = averaged_gradients(grad, accumulate, between=between)
+    (value, (extra, metrics)), grads = grad(live, extra, batch, key)
     updates, opt_state = tx.update(grads, opt_state, live)
     params = {**params, **optax.apply_updates(live, updates)}
     logs = {"loss": value, "grad_norm": optax.tree.norm(grads), **metrics}
     return params, extra, opt_state, logs
-
-
-def _accumulate(grad, count, between, live, extra, batch, key):
-    """Averages value and gradient over micro-batches; `extra` passes through them."""
-
-    def split(x):
-        if x.shape[0] % count:
-            raise ValueError(
-                f"accumulate={count} does not divide the batch of {x.shape[0]}"
-            )
-        # Every count-th example: this keeps a batch that is split over devices local.
-        return jnp.moveaxis(x.reshape(-1, count, *x.shape[1:]), 1, 0)
-
-    def one(carry, inputs):
-        extra, mean = carry
-        i, micro = inputs
-        (value, aux), grads = grad(live, extra, micro, jax.random.fold_in(key, i))
-        mean = jax.tree.map(lambda m, g: m + g / count, between(mean), grads)
-        return (aux.extra, mean), (value, aux.metrics)
-
-    zeros = jax.tree.map(jnp.zeros_like, live)
-    inputs = (jnp.arange(count), jax.tree.map(split, batch))
-    (extra, mean), logs = jax.lax.scan(one, (extra, zeros), inputs)
-    value, metrics = jax.tree.map(lambda x: x.mean(axis=0), logs)
-    return value, extra, metrics, mean
 
 
 def _every(period, step, update, params, extra, opt_state):

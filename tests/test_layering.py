@@ -33,7 +33,8 @@ LAYERS = {
     "models": (BOTTOM | {"flax"}, {"models", "core", "platforms"}),
     "views": (BOTTOM, {"augment", "kinds", "views"}),
     "sharding": (BOTTOM, {"core"}),
-    "step": (BOTTOM, {"core", "platforms", "sharding"}),
+    "micro_batches": (BOTTOM, {"core"}),
+    "step": (BOTTOM, {"core", "micro_batches", "platforms", "sharding"}),
     "methods": (
         BOTTOM,
         {"methods", "losses", "augment", "memory", "schedules", "models", "core"}

@@ -11,7 +11,7 @@ from jaxtyping import Array, Int
 
 from sslax import losses, memory, models
 from sslax.checks import check_choice, check_positive, check_probability
-from sslax.core import Aux, Method, Net, Objective, Output
+from sslax.core import Aux, Method, Net, Output, compared
 from sslax.methods._banks import (
     check_bank,
     constants_of,
@@ -117,23 +117,24 @@ def cmc(
             name: memory.update_bank(bank, index_of(batch), code, momentum=momentum)
             for name, bank, code in zip(names, banks, codes, strict=True)
         }
-        return value, {**known, "banks": new}
+        return value, Aux({**extra, **known, "banks": new})
 
-    def loss(params, extra, batch, *, key, step):
-        del step
-        keys, views = jax.random.split(key), views_in(batch)
-        out, stats = net.apply(params, extra["stats"], *views, train=True, key=keys[0])
+    def embed(params, extra, batch, *, key, step):
+        views, key, _ = views_in(batch), jax.random.split(key)[0], step
+        out, stats = net.apply(params, extra["stats"], *views, train=True, key=key)
+        return out["codes"], {"stats": stats}
+
+    def compare_codes(params, extra, batch, codes, *, key, step):
+        del params, step
         if banked:
-            value, new = in_banks(out["codes"], extra, batch, keys[1])
-        else:
-            codes = out["codes"]
-            rows, new = _batch_as_bank(len(codes[0])), {}
-            value = losses.cmc(codes, codes, rows, temperature=temperature, core=core)
-        return value, Aux({**extra, "stats": stats, **new})
+            return in_banks(codes, extra, batch, jax.random.split(key)[1])
+        rows = _batch_as_bank(len(codes[0]))
+        value = losses.cmc(codes, codes, rows, temperature=temperature, core=core)
+        return value, Aux(extra)
 
     return Method(
         init=init,
-        objectives={"ssl": Objective(loss=loss, separable=banked)},
+        objectives={"ssl": compared(embed, compare_codes, separable=banked)},
         outputs={"features": _features(net)},
     )
 

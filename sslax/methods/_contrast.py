@@ -7,7 +7,7 @@ from typing import Any
 
 from jaxtyping import Array
 
-from sslax.core import Aux, Method, Net, Objective
+from sslax.core import Aux, Method, Net, compared
 from sslax.nets import by_size, chain, readings, views_of
 
 __all__ = ["contrast"]
@@ -42,15 +42,19 @@ def contrast(
         params, stats = net.init(key, views_of(batch, 2, least=2)[0])
         return params, {"stats": stats}
 
-    def compared(params, extra, batch, *, key, step):
+    def embed(params, extra, batch, *, key, step):
+        del step
         views = views_of(batch, 2, least=2)
         outputs, stats = passes(net, params, extra["stats"], views, key=key)
-        z1, z2 = (out["projector"] for out in outputs)
-        value, metrics = loss(z1, z2, params=params, batch=batch, step=step)
-        return value, Aux({**extra, "stats": stats}, metrics)
+        return [out["projector"] for out in outputs], {"stats": stats}
+
+    def compare(params, extra, batch, projections, *, key, step):
+        del key
+        value, metrics = loss(*projections, params=params, batch=batch, step=step)
+        return value, Aux(extra, metrics)
 
     return Method(
         init=init,
-        objectives={"ssl": Objective(loss=compared)},
+        objectives={"ssl": compared(embed, compare)},
         outputs=readings(net, "encoder", encoder),
     )

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int
 
 from sslax import losses
 from sslax.checks import check_choice, check_not_negative, check_positive
-from sslax.core import Aux, Method, Net, Objective
+from sslax.core import Aux, Method, Net, compared
 from sslax.methods._grids import by_patch, check_rows, grid_readings, patches_of, turned
 from sslax.nets import chain, each
 
@@ -91,7 +91,7 @@ def cpc(
         forms = jax.random.uniform(form_key, shape, minval=-limit, maxval=limit)
         return {**params, "predictor": {"forms": forms}}, {"stats": stats}
 
-    def loss(params, extra, batch, *, key, step):
+    def embed(params, extra, batch, *, key, step):
         del step
         keys, stats = jax.random.split(key, 3), extra["stats"]
         codes, encoder_stats = encoder.apply(
@@ -106,6 +106,12 @@ def cpc(
         contexts, context_stats = each(
             context, params["context"], stats["context"], grids, key=keys[1]
         )
+        stats = {"encoder": encoder_stats, "context": context_stats}
+        return (grids, contexts), {"stats": stats}
+
+    def compare(params, extra, batch, embeddings, *, key, step):
+        del step
+        grids, contexts = embeddings
         forms = params["predictor"]["forms"]
         if negatives is None:
             looks = zip(contexts, grids, forms, strict=True)
@@ -115,16 +121,15 @@ def cpc(
                 noise = batch["negatives"]
             else:
                 sizes = {"steps": steps, "skip": skip, "count": negatives}
-                noise = _noise(keys[2], grids, **sizes)
+                noise = _noise(jax.random.split(key, 3)[2], grids, **sizes)
             looks = zip(contexts, grids, forms, noise, strict=True)
             options = {"skip": skip, "epsilon": _EPSILON}
             found = [losses.cpc_grid(*look, **options) for look in looks]
-        stats = {"encoder": encoder_stats, "context": context_stats}
-        return jnp.mean(jnp.stack(found)), Aux({"stats": stats})
+        return jnp.mean(jnp.stack(found)), Aux(extra)
 
     return Method(
         init=init,
-        objectives={"ssl": Objective(loss=loss)},
+        objectives={"ssl": compared(embed, compare)},
         outputs=grid_readings(encoder),
     )
 

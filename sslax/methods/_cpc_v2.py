@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from sslax import losses, memory, models
 from sslax.checks import check_choice, check_not_negative, check_positive
-from sslax.core import Aux, Method, Net, Objective
+from sslax.core import Aux, Method, Net, compared
 from sslax.methods._grids import by_patch, check_rows, grid_readings, patches_of, turned
 from sslax.methods._teacher import of_teacher
 from sslax.nets import chain
@@ -88,24 +88,30 @@ def cpc_v2(
             "teacher_stats": {"encoder": stats["encoder"]},
         }
 
-    def loss(params, extra, batch, *, key, step):
+    def embed(params, extra, batch, *, key, step):
         del step
         out, stats = net.apply(
             params, extra["stats"], patches_of(batch), train=True, key=key
         )
-        targets = [turned(out["target"], i) for i in range(directions)]
+        predictions = [out[f"predictor{i}"] for i in range(directions)]
+        new = {"stats": stats, "teacher_stats": {"encoder": stats["encoder"]}}
+        return (out["target"], predictions), new
+
+    def compare(params, extra, batch, embeddings, *, key, step):
+        del params, batch, key, step
+        codes, predictions = embeddings
+        targets = [turned(codes, i) for i in range(directions)]
         check_rows(targets, steps=steps, skip=first)
         values = []
-        for i, target in enumerate(targets):
-            query = scale * out[f"predictor{i}"]
+        for target, prediction in zip(targets, predictions, strict=True):
+            query = scale * prediction
             query = query.reshape(*query.shape[:3], steps, dim).transpose(3, 0, 1, 2, 4)
             values.append(losses.cpc_v2(query, target, first=first))
-        kept = {"stats": stats, "teacher_stats": {"encoder": stats["encoder"]}}
-        return jnp.mean(jnp.stack(values)), Aux({**extra, **kept})
+        return jnp.mean(jnp.stack(values)), Aux(extra)
 
     return Method(
         init=init,
-        objectives={"ssl": Objective(loss=loss)},
+        objectives={"ssl": compared(embed, compare)},
         outputs=of_teacher(grid_readings(encoder)),
         after_update=memory.follows(("encoder",), momentum=momentum),
     )

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from sslax import losses, memory, models
 from sslax.arrays import value_at
 from sslax.checks import check_positive, check_probability
-from sslax.core import Aux, Method, Net, Objective
+from sslax.core import Aux, Method, Net, compared
+from sslax.methods._crops import by_image
 from sslax.methods._teacher import entropy, of_teacher
 from sslax.nets import chain, project_crops, readings, views_of
 from sslax.schedules import Schedule
@@ -83,8 +84,9 @@ def dino(
             "centre": jnp.zeros((dim,), jnp.float32),
         }
 
-    def loss(params, extra, batch, *, key, step):
-        views, centre = views_of(batch, 2, more=True), extra["centre"]
+    def embed(params, extra, batch, *, key, step):
+        del step
+        views = views_of(batch, 2, more=True)
         student, stats = project_crops(
             encoder, head, params, extra["stats"], views, key=key
         )
@@ -96,7 +98,13 @@ def dino(
             views[:2],
             key=None,
         )
-        taught = jax.lax.stop_gradient(taught)
+        new = {"stats": stats, "teacher_stats": teacher_stats}
+        return by_image((student, taught)), new
+
+    def compare(params, extra, batch, embeddings, *, key, step):
+        del params, batch, key
+        student, taught = by_image(embeddings)
+        taught, centre = jax.lax.stop_gradient(taught), extra["centre"]
         sharpness = value_at(teacher_temperature, step)
         value = losses.dino(
             student,
@@ -105,17 +113,13 @@ def dino(
             student_temperature=student_temperature,
             teacher_temperature=sharpness,
         )
-        new = {
-            "stats": stats,
-            "teacher_stats": teacher_stats,
-            "centre": memory.update_centre(centre, taught, momentum=centre_momentum),
-        }
+        moved = memory.update_centre(centre, taught, momentum=centre_momentum)
         found = {"entropy": entropy((taught - centre[None, None]) / sharpness)}
-        return value, Aux({**extra, **new}, found)
+        return value, Aux({**extra, "centre": moved}, found)
 
     return Method(
         init=init,
-        objectives={"ssl": Objective(loss=loss)},
+        objectives={"ssl": compared(embed, compare)},
         outputs=of_teacher(readings(net, "encoder", encoder)),
         after_update=memory.follows(("encoder", "head"), momentum=momentum),
     )

@@ -12,7 +12,8 @@ from jaxtyping import Array
 from sslax import losses, memory, models
 from sslax.arrays import value_at
 from sslax.checks import check_not_negative, check_positive, check_probability
-from sslax.core import Aux, Batch, Method, Net, Objective
+from sslax.core import Aux, Batch, Method, Net, compared
+from sslax.methods._crops import by_image
 from sslax.methods._teacher import entropy, of_teacher
 from sslax.nets import by_size, chain, fold, main_output, readings, unfold, views_of
 from sslax.schedules import Schedule
@@ -112,13 +113,21 @@ def ibot(
         view, mask = views_of(batch, 2, more=True)[0], _masks_of(batch)[:, 0]
         return _start(*online, key, view, mask, dim)
 
-    def loss(params, extra, batch, *, key, step):
-        views = views_of(batch, 2, more=True)
-        masks = _masks_of(batch) * (step >= masked_from)
+    def masks_at(step, batch):
+        return _masks_of(batch) * (step >= masked_from)
+
+    def embed(params, extra, batch, *, key, step):
+        views, masks = views_of(batch, 2, more=True), masks_at(step, batch)
         found, stats = _student(*online, params, extra["stats"], views, masks, key)
         taught, teacher_stats = _pass(
             *slow, extra["teacher"], extra["teacher_stats"], views[:2]
         )
+        new = {"stats": stats, "teacher_stats": teacher_stats}
+        return by_image((found, taught)), new
+
+    def compare(params, extra, batch, embeddings, *, key, step):
+        del params, key
+        found, taught = by_image(embeddings)
         taught, centre = jax.lax.stop_gradient(taught), extra["centre"]
         sharp = value_at(teacher_temperature, step)
         tokens = losses.dino(
@@ -127,13 +136,12 @@ def ibot(
         patches = losses.ibot_patches(
             _flat(found.patches),
             _flat(taught.patches),
-            _on_map(masks, found.patches.shape[2:4]),
+            _on_map(masks_at(step, batch), found.patches.shape[2:4]),
             extra["patch_centre"],
             teacher_temperature=value_at(patch_temperature, step),
             **soft,
         )
-        new = {"stats": stats, "teacher_stats": teacher_stats}
-        new |= _centred(extra, taught, centre_momentum)
+        new = _centred(extra, taught, centre_momentum)
         spread = entropy((taught.tokens - centre[None, None]) / sharp)
         logged = {"tokens": tokens, "patches": patches, "entropy": spread}
         value = class_weight * tokens + patch_weight * patches
@@ -141,7 +149,7 @@ def ibot(
 
     return Method(
         init=init,
-        objectives={"ssl": Objective(loss=loss)},
+        objectives={"ssl": compared(embed, compare)},
         outputs=of_teacher(readings(chain(encoder=encoder), "encoder", encoder)),
         after_update=_follows(momentum),
     )

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from sslax import losses, memory, models
 from sslax.checks import check_not_negative, check_positive, check_probability
-from sslax.core import Aux, Method, Net, Objective
+from sslax.core import Aux, Method, Net, compared
 from sslax.methods._banks import (
     check_bank,
     constants_of,
@@ -97,19 +97,23 @@ def instdisc(
         value = noise_loss(scores, log_z[0], examples=examples)
         return value, {"log_z": log_z}
 
-    def loss(params, extra, batch, *, key, step):
+    def embed(params, extra, batch, *, key, step):
         del step
         (view,), keys = views_of(batch, 1), jax.random.split(key)
         out, stats = net.apply(params, extra["stats"], view, train=True, key=keys[0])
-        z, index, bank = losses.unit(out["projector"]), index_of(batch), extra["bank"]
-        value, known = contrast(z, extra, batch, keys[1])
+        return losses.unit(out["projector"]), {"stats": stats}
+
+    def compare(params, extra, batch, z, *, key, step):
+        del params, step
+        index, bank = index_of(batch), extra["bank"]
+        value, known = contrast(z, extra, batch, jax.random.split(key)[1])
         if proximal:
             value += proximal * jnp.mean(jnp.sum((z - bank[index]) ** 2, axis=1))
         bank = memory.update_bank(bank, index, z, momentum=momentum)
-        return value, Aux({**extra, "stats": stats, "bank": bank, **known})
+        return value, Aux({**extra, "bank": bank, **known})
 
     return Method(
         init=init,
-        objectives={"ssl": Objective(loss=loss, separable=True)},
+        objectives={"ssl": compared(embed, compare, separable=True)},
         outputs=readings(net, "encoder", encoder),
     )

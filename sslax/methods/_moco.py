@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from sslax import losses, memory, models
 from sslax.checks import check_multiple, check_positive
-from sslax.core import Aux, Method, Net, Objective
+from sslax.core import Aux, Method, Net, compared
 from sslax.nets import chain, readings, views_of
 from sslax.schedules import Schedule
 
@@ -71,10 +71,9 @@ def moco(
             "head": jnp.zeros([], jnp.int32),
         }
 
-    def loss(params, extra, batch, *, key, step):
+    def embed(params, extra, batch, *, key, step):
         del step
         (query_view, key_view), keys = views_of(batch, 2), jax.random.split(key, 3)
-        check_multiple(len(key_view), queue_size=queue_size)
         q, stats = net.apply(
             params, extra["stats"], query_view, train=True, key=keys[0]
         )
@@ -87,17 +86,21 @@ def moco(
             key=keys[1],
             order=order,
         )
-        k = jax.lax.stop_gradient(losses.unit(k["projector"]))
-        value = losses.info_nce(
-            q["projector"], k, extra["queue"], temperature=temperature
-        )
-        queue, head = memory.enqueue(extra["queue"], extra["head"], k)
         new = {"stats": stats, "teacher_stats": teacher_stats}
-        return value, Aux({**extra, **new, "queue": queue, "head": head})
+        return (q["projector"], k["projector"]), new
+
+    def compare(params, extra, batch, embeddings, *, key, step):
+        del params, batch, key, step
+        q, k = embeddings
+        check_multiple(len(k), queue_size=queue_size)
+        k = jax.lax.stop_gradient(losses.unit(k))
+        value = losses.info_nce(q, k, extra["queue"], temperature=temperature)
+        queue, head = memory.enqueue(extra["queue"], extra["head"], k)
+        return value, Aux({**extra, "queue": queue, "head": head})
 
     return Method(
         init=init,
-        objectives={"ssl": Objective(loss=loss)},
+        objectives={"ssl": compared(embed, compare)},
         outputs=readings(net, "encoder", encoder),
         after_update=memory.follows(("encoder", "projector"), momentum=momentum),
     )

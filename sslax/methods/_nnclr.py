@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from sslax import losses, memory, models
 from sslax.checks import check_positive
-from sslax.core import Aux, Method, Net, Objective
+from sslax.core import Aux, Method, Net, compared
 from sslax.nets import chain, each, readings, views_of
 
 __all__ = ["nnclr"]
@@ -84,26 +84,29 @@ def nnclr(
             "head": jnp.zeros([], jnp.int32),
         }
 
-    def loss(params, extra, batch, *, key, step):
+    def embed(params, extra, batch, *, key, step):
         del step
         views = views_of(batch, 2, least=2)
         out, stats = each(net, params, extra["stats"], views, key=key)
-        p1, p2 = (one["predictor"] for one in out)
-        z1, z2 = (losses.unit(one["projector"]) for one in out)
-        z1, z2 = jax.lax.stop_gradient((z1, z2))
+        found = [[one[name] for one in out] for name in ("predictor", "projector")]
+        return found, {"stats": stats}
+
+    def compare(params, extra, batch, embeddings, *, key, step):
+        del params, batch, key, step
+        (p1, p2), projections = embeddings
+        z1, z2 = jax.lax.stop_gradient([losses.unit(z) for z in projections])
         n1, n2 = (_nearest(extra["queue"], z) for z in (z1, z2))
         first = losses.info_nce(n1, p2, temperature=temperature)
         second = losses.info_nce(n2, p1, temperature=temperature)
         queue, head = memory.enqueue(extra["queue"], extra["head"], z1)
         cosines = jnp.sum(z1 * n1, axis=1)
         return (first + second) / 2, Aux(
-            {"stats": stats, "queue": queue, "head": head},
-            {"neighbour": cosines.mean()},
+            {**extra, "queue": queue, "head": head}, {"neighbour": cosines.mean()}
         )
 
     return Method(
         init=init,
-        objectives={"ssl": Objective(loss=loss)},
+        objectives={"ssl": compared(embed, compare)},
         outputs=readings(net, "encoder", encoder),
     )
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from sslax import losses, models
 from sslax.checks import check_positive
-from sslax.core import Aux, Method, Net, Objective
+from sslax.core import Aux, Method, Net, compared
 from sslax.nets import chain, each, readings, views_of
 
 __all__ = ["simsiam"]
@@ -67,19 +67,24 @@ def simsiam(
         params, stats = net.init(key, batch["views"][0])
         return params, {"stats": stats}
 
-    def loss(params, extra, batch, *, key, step):
+    def embed(params, extra, batch, *, key, step):
         del step
         views = views_of(batch, 2, least=2)
         out, stats = each(net, params, extra["stats"], views, key=key)
-        p1, p2 = (one["predictor"] for one in out)
-        z1, z2 = jax.lax.stop_gradient([one["projector"] for one in out])
+        found = [[one[name] for one in out] for name in ("predictor", "projector")]
+        return found, {"stats": stats}
+
+    def compare(params, extra, batch, embeddings, *, key, step):
+        del params, batch, key, step
+        (p1, p2), projections = embeddings
+        z1, z2 = jax.lax.stop_gradient(projections)
         value = losses.negative_cosine(p1, z2) + losses.negative_cosine(p2, z1)
         deviations = [losses.unit(z).std(axis=0) for z in (z1, z2)]
         std = jnp.stack(deviations).mean()
-        return value / 2, Aux({"stats": stats}, {"std": std})
+        return value / 2, Aux(extra, {"std": std})
 
     return Method(
         init=init,
-        objectives={"ssl": Objective(loss=loss, separable=True)},
+        objectives={"ssl": compared(embed, compare, separable=True)},
         outputs=readings(net, "encoder", encoder),
     )

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 
 from sslax import losses, memory, models
 from sslax.checks import check_multiple, check_not_negative, check_positive
-from sslax.core import Aux, Method, Net, Objective
+from sslax.core import Aux, Method, Net, compared
+from sslax.methods._crops import by_image
 from sslax.nets import chain, project_crops, readings, views_of
 
 __all__ = ["swav"]
@@ -83,23 +84,28 @@ def swav(
         queue = jnp.zeros((2, queue_size, dim), jnp.float32)
         return params, {"stats": stats, **({"queue": queue} if queue_size else {})}
 
-    def loss(params, extra, batch, *, key, step):
+    def embed(params, extra, batch, *, key, step):
+        del step
         views = views_of(batch, 2, least=2, more=True)
-        check_multiple(len(views[0]), queue_size=queue_size)
-        (z, scores), stats = project_crops(
+        found, stats = project_crops(
             encoder, head, params, extra["stats"], views, key=key
         )
+        return by_image(found), {"stats": stats}
+
+    def compare(params, extra, batch, embeddings, *, key, step):
+        del batch, key
+        z, scores = by_image(embeddings)
+        check_multiple(z.shape[1], queue_size=queue_size)
         kernel = params["head"]["prototypes"]["kernel"]
         large, own, kernel = jax.lax.stop_gradient((z[:2], scores[:2], kernel))
-        new = {**extra, "stats": stats}
         if queue_size:
             queue = extra["queue"]
             codes = _among_queue(balanced, queue, kernel, own)
             pushed = jax.vmap(memory.push)(queue, large)
-            new["queue"] = jnp.where(step >= queue_start, pushed, queue)
+            extra = {**extra, "queue": jnp.where(step >= queue_start, pushed, queue)}
         else:
             codes = balanced(own)
-        return losses.swav(scores, codes, temperature=temperature), Aux(new)
+        return losses.swav(scores, codes, temperature=temperature), Aux(extra)
 
     def after_update(params, extra, *, step):
         del step
@@ -107,7 +113,7 @@ def swav(
 
     return Method(
         init=init,
-        objectives={"ssl": Objective(loss=loss)},
+        objectives={"ssl": compared(embed, compare)},
         outputs=readings(net, "encoder", encoder),
         after_update=after_update,
     )

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from sslax import memory
-from sslax.core import Aux, Batch, Method, Net, Objective, Output
+from sslax.core import Aux, Batch, Method, Net, Output, compared
 from sslax.nets import Reads, chain, each, readings, views_of
 from sslax.schedules import Schedule
 
@@ -36,8 +36,8 @@ def taught(
     Args:
       parts: the nets of the student by name, in order; the first is the "encoder".
       shared: the names of those that the teacher has too.
-      compare: `(online, slow, batch) -> scalar`: of the outputs of the student and of
-        the teacher by name, for each view; the teacher's have no gradient.
+      compare: `(online, slow, batch) -> scalar`: of what the heads of the student and
+        of the teacher give, by name, for each view; the teacher's have no gradient.
       momentum: momentum of the teacher, a number or a schedule.
       ahead: see `memory.follows`.
       reads: see `nets.chain`.
@@ -61,22 +61,32 @@ def taught(
             "teacher_stats": {name: stats[name] for name in shared},
         }
 
-    def loss(params, extra, batch, *, key, step):
+    def embed(params, extra, batch, *, key, step):
         del step
         keys, views = jax.random.split(key), views_of(batch, 2, least=least)
         online, stats = each(student, params, extra["stats"], views, key=keys[0])
         slow, teacher_stats = each(
             teacher, extra["teacher"], extra["teacher_stats"], views, key=keys[1]
         )
-        value = compare(online, jax.lax.stop_gradient(slow), batch)
-        return value, Aux({**extra, "stats": stats, "teacher_stats": teacher_stats})
+        found = [[_heads(out) for out in net] for net in (online, slow)]
+        return found, {"stats": stats, "teacher_stats": teacher_stats}
+
+    def compared_with_teacher(params, extra, batch, embeddings, *, key, step):
+        del params, key, step
+        online, slow = embeddings
+        return compare(online, jax.lax.stop_gradient(slow), batch), Aux(extra)
 
     return Method(
         init=init,
-        objectives={"ssl": Objective(loss=loss, separable=separable)},
+        objectives={"ssl": compared(embed, compared_with_teacher, separable=separable)},
         outputs=readings(student, "encoder", parts["encoder"]),
         after_update=memory.follows(shared, momentum=momentum, ahead=ahead),
     )
+
+
+def _heads(outputs: Mapping[str, Any]) -> dict[str, Any]:
+    """What is compared: not the features and maps of the encoder, which are large."""
+    return {name: out for name, out in outputs.items() if name != "encoder"}
 
 
 def of_teacher(outputs: Mapping[str, Output]) -> dict[str, Output]:

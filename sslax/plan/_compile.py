@@ -120,11 +120,11 @@ def _program(config: Mapping[str, Any], devices: Any) -> tuple[Program, tuple]:
 
 
 def _model_flops(config: Mapping[str, Any], jaxpr: Any, devices: Any) -> Flops:
-    """Operations without what remat computes a second time."""
-    if not has_option(config, "remat"):
-        return count_flops(jaxpr)
-    once = with_option(config, "remat", False)
-    if once["method"] == config["method"]:
+    """Operations without what remat and micro-batches compute a second time."""
+    once = {**config, "accumulate": 1}
+    if has_option(config, "remat"):
+        once = with_option(once, "remat", False)
+    if once == config:
         return count_flops(jaxpr)
     once["mesh"] = {"data": 1, "fsdp": 1}
     once = with_option(once, "scan", True)  # counts the same and is traced faster

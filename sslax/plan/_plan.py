@@ -141,7 +141,7 @@ def _whole_batches(config: Mapping[str, Any], target: Topology) -> Iterator[dict
 
 
 def _micro_batches(config: Mapping[str, Any], target: Topology) -> Iterator[dict]:
-    if not _separable(config):
+    if not _splits(config):
         return
     for parts in (2, 4, 8):
         if config["batch_size"] % (parts * target.count) == 0:
@@ -149,9 +149,9 @@ def _micro_batches(config: Mapping[str, Any], target: Topology) -> Iterator[dict
             yield {**made, "accumulate": parts}
 
 
-def _separable(config: Mapping[str, Any]) -> bool:
+def _splits(config: Mapping[str, Any]) -> bool:
     method = calls.build(config["method"], Method)
-    return all(objective.separable for objective in method.objectives.values())
+    return all(o.separable or o.parts for o in method.objectives.values())
 
 
 def plan_scaling(

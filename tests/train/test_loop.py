@@ -279,7 +279,7 @@ def test_several_steps_a_call_log_and_save_as_single_steps(whole, tmp_path):
         ({"data.train.name": "synthetik"}, "did you mean 'synthetic'"),
         ({"examples": 65}, r"synthetic/train has 64; give --config\.examples=64"),
         ({"evaluate.online": ({"name": "knm"},)}, "did you mean 'knn'"),
-        ({"accumulate": 2}, "couples the examples"),
+        ({"accumulate": 3}, "accumulate=3 does not divide the batch of 16"),
     ],
 )
 def test_mistakes_in_a_config_are_named(changes, message, tmp_path):

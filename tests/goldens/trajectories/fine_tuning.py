@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import re
 
-import jax.numpy as jnp
-
 from sslax import convert, memory, methods, models, optim, schedules
 from tests.goldens.reading import choice
 from tests.goldens.trajectories import steps
@@ -162,10 +160,7 @@ def _batches(case):
     )
     if lead == 2:
         steps.same(accumulate=(image.shape[1], hyper["accum"]))
-        image, target = (
-            jnp.swapaxes(x, 1, 2).reshape(len(x), -1, *x.shape[3:])
-            for x in (image, target)
-        )
+        image, target = (x.reshape(len(x), -1, *x.shape[3:]) for x in (image, target))
     return {"views": (image,), "target": target}
 
 

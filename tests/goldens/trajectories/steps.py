@@ -45,17 +45,14 @@ def micro_batches(case, *names, accumulate=1):
     """{name: `[steps b ...]`}: inputs with micro-batches as `train_step` deals them.
 
     Where there are several, they are the second axis of what is stored; the step takes
-    every so manyth example of a batch for one of them.
+    neighbours for one of them.
     """
     arrays = {name: inputs(case, name) for name in names}
     if accumulate == 1:
         return arrays
     for x in arrays.values():
         same(accumulate=(x.shape[1], accumulate))
-    return {
-        name: np.swapaxes(x, 1, 2).reshape(len(x), -1, *x.shape[3:])
-        for name, x in arrays.items()
-    }
+    return {n: x.reshape(len(x), -1, *x.shape[3:]) for n, x in arrays.items()}
 
 
 def views(case):
