@@ -64,9 +64,24 @@ LAYERS = {
         {"train", "program", "calls", "convert", "core", "data", "evaluate", "kinds"}
         | {"augment", "models", "platforms", "sharding", "step"},
     ),
+    "analyse": (
+        BOTTOM,
+        {"analyse", "train", "calls", "convert", "core", "data", "evaluate", "kinds"}
+        | {"models", "views"},
+    ),
     "commands": (
         RUN | {"ml_collections", "PIL"},
-        {"commands", "train", "plan", "program", "convert", "core", "data", "evaluate"}
+        {
+            "commands",
+            "analyse",
+            "train",
+            "plan",
+            "program",
+            "convert",
+            "core",
+            "data",
+            "evaluate",
+        }
         | {"calls", "kinds", "platforms", "sharding"},
     ),
     "__main__": (set(), {"commands"}),

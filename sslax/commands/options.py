@@ -173,6 +173,19 @@ def _embed(parser) -> None:
     _option(parser, "out", "the file to write", required=True, metavar="FILE.npz")
 
 
+def _analyse(parser) -> None:
+    text = "folders of runs or converted weights, or RUN:extra/teacher/encoder"
+    _option(parser, "runs", text, required=True, nargs="+", metavar="RUN")
+    _option(parser, "out", "the page to write", required=True, metavar="FILE.html")
+    _option(parser, "data", "folder:/path, cifar10/train, ...; the first run's own")
+    text = "how many images of each split"
+    _option(parser, "images", text, type=int, default=1000, metavar="N")
+    text = "side of the images that converted weights see"
+    _option(parser, "image_size", text, type=int, metavar="PIXELS")
+    text = "statistics that converted weights see images with"
+    _option(parser, "normalize", text, default="imagenet", metavar="NAME")
+
+
 def _convert(parser) -> None:
     parser.add_argument("path", nargs="?", help="the file to read, or with --to a run")
     names = ["timm", "torch"]
@@ -223,6 +236,11 @@ COMMANDS = {
         "write the features of a data set",
         _embed,
         "sslax embed --workdir=/tmp/simclr --out=features.npz",
+    ),
+    "analyse": Command(
+        "compare transformers layer by layer",
+        _analyse,
+        "sslax analyse --runs /tmp/mae /tmp/dino --out=layers.html",
     ),
     "convert": Command(
         "weights from PyTorch, and back",

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
-__all__ = ["class_colour", "line_chart", "scatter_chart"]
+__all__ = ["class_colour", "heat_map", "line_chart", "scatter_chart"]
 
 # The drawing area in SVG units, and the margins for the axes' numbers.
 _WIDTH, _HEIGHT = 520, 260
@@ -70,6 +70,7 @@ def line_chart(
     *,
     levels: Mapping[str, float] | None = None,
     label: str = "",
+    along: str = "step",
 ) -> str:
     """Curves over steps.
 
@@ -77,6 +78,7 @@ def line_chart(
       series: points (step, value) by name, at least one point each, all finite.
       levels: horizontal dashed lines to compare with, by name.
       label: what a screen reader says.
+      along: what a step is called.
 
     Returns:
       An SVG element. With several curves or levels, a legend follows it.
@@ -124,19 +126,19 @@ def line_chart(
         )
     for i, points in enumerate(series.values()):
         placed = [place(x, y) for x, y in points]
-        parts.append(_curve(placed, points, class_colour(i, count)))
+        parts.append(_curve(placed, points, class_colour(i, count), along))
     legend = _legend([*series, *levels]) if count > 1 else ""
     return "".join([*parts, "</svg>", legend])
 
 
-def _curve(placed, points, colour) -> str:
+def _curve(placed, points, colour, along) -> str:
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in placed)
     curve = f'<polyline class="curve" points="{path}" stroke="{colour}"/>'
     if len(points) > 40:
         return curve
     dots = "".join(
         f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.6" fill="{colour}">'
-        f"<title>step {_number(step)}: {_number(value)}</title></circle>"
+        f"<title>{along} {_number(step)}: {_number(value)}</title></circle>"
         for (x, y), (step, value) in zip(placed, points, strict=True)
     )
     return curve + dots
@@ -189,3 +191,43 @@ def scatter_chart(
         )
     legend = _legend(names) if 1 < count <= 20 else ""
     return "".join([*parts, "</svg>", legend])
+
+
+def heat_map(
+    rows: Sequence[Sequence[float]],
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    label: str = "",
+) -> str:
+    """A table of numbers as cells, the darker the larger.
+
+    Args:
+      rows: at least one, which may differ in length; all finite.
+      low: the value of the lightest cell; the smallest by default.
+      high: the value of the darkest cell; the largest by default.
+      label: what a screen reader says.
+
+    Returns:
+      An SVG element and the range of its values.
+    """
+    values = [value for row in rows for value in row]
+    low = min(values) if low is None else low
+    high = max(values) if high is None else high
+    side, wide = 18, max(len(row) for row in rows)
+    cells = "".join(
+        f'<rect x="{j * side}" y="{i * side}" width="{side}" height="{side}" '
+        f'fill="var(--accent)" fill-opacity="{_share(value, low, high):.3f}">'
+        f"<title>{i + 1}, {j + 1}: {_number(value)}</title></rect>"
+        for i, row in enumerate(rows)
+        for j, value in enumerate(row)
+    )
+    return (
+        f'<svg class="map" viewBox="0 0 {wide * side} {len(rows) * side}" role="img" '
+        f'aria-label="{html.escape(label)}">{cells}</svg>'
+        f'<div class="legend">{_number(low)} to {_number(high)}</div>'
+    )
+
+
+def _share(value: float, low: float, high: float) -> float:
+    return min(max((value - low) / (high - low), 0.0), 1.0) if high > low else 0.5

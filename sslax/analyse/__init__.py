@@ -1,0 +1,1 @@
+"""What transformers do layer by layer: `sslax analyse`."""
