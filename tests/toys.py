@@ -83,6 +83,17 @@ def pixpro():
     return Toy(method, views.pixel_views(first=view(), second=view(solarize=0.2)))
 
 
+def localmim():
+    taps, size = ("embedded", "block0"), {"width": 8, "depth": 1, "heads": 2}
+    vit = models.vit(
+        **size, patch_size=4, positions="sincos", output=("map", *taps, "attention")
+    )
+    decoder = models.local_mim_decoder(scales=(1, 0.5), dim=27, width=8, heads=2)
+    method = methods.localmim(vit, decoder, taps=taps, cells=(4, 8), patch_size=4)
+    mask = views.hide_patches(patch_size=4, ratio=0.75)
+    return Toy(method, views.masked(view=views.view(size=SIZE), mask=mask))
+
+
 def mae():
     method = methods.mae(
         models.mae_encoder(width=8, depth=1, heads=2, patch_size=4),
@@ -277,6 +288,7 @@ _METHODS = (
     ibot,
     instdisc,
     invaspread,
+    localmim,
     mae,
     moco,
     moco_v3,

@@ -19,6 +19,7 @@ from sslax.methods._hard_negatives import hard_negatives
 from sslax.methods._ibot import ibot
 from sslax.methods._instdisc import instdisc
 from sslax.methods._invaspread import invaspread
+from sslax.methods._localmim import localmim
 from sslax.methods._mae import mae
 from sslax.methods._moco import moco
 from sslax.methods._moco_v3 import moco_v3
@@ -52,6 +53,7 @@ __all__ = [
     "ibot",
     "instdisc",
     "invaspread",
+    "localmim",
     "mae",
     "moco",
     "moco_v3",

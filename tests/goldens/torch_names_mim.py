@@ -39,7 +39,7 @@ def local_mim_decoder(sd):
         flat = blocks(own) | {"mask_token": own["mask_token"]}
         flat |= layer(own, "embed", "embed") | layer(own, "norm", "norm")
         flat |= layer(sd, f"norm.{i}", "input_norm")
-        heads = sorted(k for k in own if re.match(r"pred\.\d+\.weight", k))
+        heads = sorted(k for k in own if re.match(r"pred(\.\d+)?\.weight", k))
         *ups, last = (name.removesuffix(".weight") for name in heads)
         flat |= linear_layer(own, last, "pred")
         number = 0
