@@ -85,7 +85,7 @@ def _adamw(*, steps) -> dict:
 
 def _sample():
     """The schedules of DALL-E as parts of a short run, and the bound itself."""
-    config = common.sample(epochs=20)
+    config = common.sample(epochs=10)
     config.normalize = None
     config.views = dict(name="one_view", view=recipes.sample())
     small = dict(width=16, depth=2, dtype="float32")

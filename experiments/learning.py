@@ -37,20 +37,26 @@ from experiments.benchmarks.peers import Peers
 from experiments.learning_table import draw
 from sslax import augment, calls, data, evaluate, methods, platforms
 from sslax.commands.overrides import load_config
+from sslax.commands.staged import is_staged
 from sslax.train.loop import first_state, steps
 from sslax.train.outputs import outputs_of
 from sslax.train.run import Run, build_run
+from sslax.train.stages import run_to_the_end
+from sslax.train.start import graft, grafts_of
 
 RESULTS = Path(__file__).parent / "results" / "learning.json"
 PEERS = ("simclr", "byol", "moco", "mae")
 # Those that read other runs or labels are no contestants.
-ASIDE = ("beit", "classifier", "distillation", "supcon")
+ASIDE = ("classifier", "distillation", "supcon")
 
 
 def config_of(
     name: str, source: str, *, held_out: bool, seed: int, changes: Sequence = ()
 ) -> dict[str, Any]:
-    """The recipe of a method on the bundled sample, on other data and with changes."""
+    """The recipe of a method on the bundled sample, on other data and with changes.
+
+    Of stages it is the last; those before it stand under "before" and keep their steps.
+    """
     file = "finetune" if name == "classifier" else name  # random weights, all labels
     train, test = source, ""
     if held_out:
@@ -58,7 +64,17 @@ def config_of(
     own = {"data.train": train, "data.test": test, "seed": seed}
     own["examples"] = len(data.source(train))
     fields = [(field, str(value)) for field, value in own.items()]
-    return load_config(f"configs/{file}.py:sample", [*fields, *changes])
+    text = f"configs/{file}.py:sample"
+    stages = load_config(text)
+    if not is_staged(stages):
+        return load_config(text, [*fields, *changes])
+    *before, last = stages
+    fields = [
+        (f"{stage}.{field}", value) for stage in stages for field, value in fields
+    ]
+    fields += [(f"{last}.{field}", value) for field, value in changes]
+    stages = load_config(text, fields)
+    return {**stages[last], "before": {name: stages[name] for name in before}}
 
 
 def epochs_of(config: Mapping[str, Any], steps: int) -> tuple[str, str]:
@@ -76,9 +92,20 @@ def seconds_a_step(run: Run, *, count: int = 20) -> float:
     return (time.monotonic() - began[0]) / count
 
 
+def started(run: Run) -> Any:
+    """The first state, with what the stages before have learned."""
+    before, given = run.config.get("before", {}), run.program.method.given
+    with tempfile.TemporaryDirectory() as folder:
+        runs = {name: str(Path(folder) / name) for name in before}
+        for name, config in before.items():
+            config["evaluate"]["final"] = False
+            run_to_the_end(config, runs[name], runs=runs)
+        return graft(first_state(run), grafts_of(run.config, runs), given=given)
+
+
 def train(run: Run) -> tuple[Any, float]:
     """The last state, and seconds without compiling."""
-    state, began = first_state(run), time.monotonic()
+    state, began = started(run), time.monotonic()
     for step, newest, metrics in steps(run, state):
         state = newest
         if step == run.config["steps_per_call"]:

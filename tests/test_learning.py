@@ -21,6 +21,22 @@ def test_schedules_follow_the_steps_of_the_budget():
     assert longer["data"] == config["data"]
 
 
+def test_stages_are_of_the_same_data_and_the_budget_is_the_lasts():
+    config = config_of(
+        "beit",
+        "fashion_mnist_sample/train",
+        held_out=False,
+        seed=3,
+        changes=[("epochs", "7")],
+    )
+    assert config["epochs"] == 7
+    assert config["method"]["name"] == "beit"
+    (tokenizer,) = config["before"].values()
+    assert tokenizer["seed"] == config["seed"] == 3
+    assert tokenizer["epochs"] != 7
+    assert tokenizer["data"] == config["data"]
+
+
 def test_rows_are_means_over_seeds_of_the_newest_run():
     def rows(*values):
         return [
