@@ -4,23 +4,24 @@
     python -m experiments.learning --all --seeds 3
     python -m experiments.learning --table      # draw the stored rows again
 
-Each method trains the network family that is its own (`configs/NAME.py:sample`) for as
-many steps as the budget allows here, and is read alike: kNN, linear, ten labels a
-class, RankMe. Beside it stand raw pixels, the random network of the same architecture,
-and the supervised network of the same budget (`configs/finetune.py:sample` from random
-weights). With --peer, an interpreter that has lightly and timm, lightly's
-implementation of the same method runs with the same encoder, batch, steps and
-optimizer.
+Each method trains the network family and the data that are its own
+(`configs/NAME.py:sample`), for as many steps as the budget allows here, and is read
+alike: kNN, linear, ten labels a class, RankMe. Beside it stand raw pixels, the random
+network of the same architecture, and the supervised network of the same budget
+(`configs/finetune.py:sample` from random weights). With --peer, an interpreter that has
+lightly and timm, lightly's implementation of the same method runs with the same
+encoder, batch, steps and optimizer.
 
 Recipes are chosen with --held_out, which reads a tenth of the training images in place
 of the test images, and --set, which changes a field. Other rows are added to
-experiments/results/learning.json.
+experiments/results/learning.json as they come.
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
+import hashlib
 import json
 import platform
 import sys
@@ -48,38 +49,45 @@ RESULTS = Path(__file__).parent / "results" / "learning.json"
 PEERS = ("simclr", "byol", "moco", "mae")
 # Those that read other runs or labels are no contestants.
 ASIDE = ("classifier", "distillation", "supcon")
+_RANDOM: dict[tuple[str, int], dict[str, float]] = {}
 
 
 def config_of(
     name: str, source: str, *, held_out: bool, seed: int, changes: Sequence = ()
 ) -> dict[str, Any]:
-    """The recipe of a method on the bundled sample, on other data and with changes.
+    """The sample recipe of a method, on its own data or other, with changes.
 
     Of stages it is the last; those before it stand under "before" and keep their steps.
     """
     file = "finetune" if name == "classifier" else name  # random weights, all labels
+    recipe = f"configs/{file}.py:sample"
+    plain = load_config(recipe)
+    stages = plain if is_staged(plain) else {"": plain}
+    *before, last = stages
+    source = source or stages[last]["data"]["train"]
     train, test = source, ""
     if held_out:
         train, test = f"{source}[:90%]", f"{source}[90%:]"
     own = {"data.train": train, "data.test": test, "seed": seed}
     own["examples"] = len(data.source(train))
     fields = [(field, str(value)) for field, value in own.items()]
-    text = f"configs/{file}.py:sample"
-    stages = load_config(text)
-    if not is_staged(stages):
-        return load_config(text, [*fields, *changes])
-    *before, last = stages
+    if not before:
+        return load_config(recipe, [*fields, *changes])
     fields = [
         (f"{stage}.{field}", value) for stage in stages for field, value in fields
     ]
     fields += [(f"{last}.{field}", value) for field, value in changes]
-    stages = load_config(text, fields)
+    stages = load_config(recipe, fields)
     return {**stages[last], "before": {name: stages[name] for name in before}}
 
 
 def epochs_of(config: Mapping[str, Any], steps: int) -> tuple[str, str]:
-    """The change that gives a run about so many steps; schedules follow."""
-    return "epochs", str(max(2, round(steps / config["steps_per_epoch"])))
+    """The change that gives a run about so many steps; schedules follow.
+
+    It is longer than its warm-up, however small the budget.
+    """
+    epochs = round(steps / config["steps_per_epoch"])
+    return "epochs", str(max(config["warmup_epochs"] + 1, epochs))
 
 
 def seconds_a_step(run: Run, *, count: int = 20) -> float:
@@ -121,6 +129,14 @@ def reader(run: Run, sources: list[data.Source]) -> Callable[[Any], list[np.ndar
     return lambda state: [read(state, s).outputs["features"] for s in sources]
 
 
+def random_numbers(x: list[np.ndarray], labels: list[np.ndarray], seed: int) -> dict:
+    """`numbers`, read once of what many methods start from."""
+    mark = hashlib.sha256(x[1].tobytes()).hexdigest(), seed
+    if mark not in _RANDOM:
+        _RANDOM[mark] = numbers(x, labels, seed)
+    return _RANDOM[mark]
+
+
 def numbers(x: list[np.ndarray], labels: list[np.ndarray], seed: int) -> dict:
     """What a row shows of features; percent but for RankMe."""
     (train_x, test_x), (train_y, test_y) = x, labels
@@ -159,10 +175,11 @@ def race(name: str, args: argparse.Namespace, seed: int) -> Iterator[dict[str, A
     run = build_run(config)
     sources = [data.source(config["data"]["train"]), test_source(config)]
     labels = [data.read_labels(source) for source in sources]
-    common = {"method": name, "steps": config["steps"], "seed": seed}
+    common = {"method": name, "data": config["data"]["train"], "seed": seed}
+    common["steps"] = config["steps"]
     features = reader(run, sources)
     before = features(first_state(run))
-    yield {**common, "row": "random network", **numbers(before, labels, seed)}
+    yield {**common, "row": "random network", **random_numbers(before, labels, seed)}
     state, seconds = train(run)
     images = config["steps"] * config["batch_size"]
     speed = {"images_per_second": images / seconds, "seconds": seconds}
@@ -213,12 +230,12 @@ def statistics_of(name: str) -> dict[str, list[float]]:
     return {"mean": mean.tolist(), "std": deviation.tolist()}
 
 
-def pixel_row(args: argparse.Namespace, names: list[str]) -> dict[str, Any]:
-    config = config_of(names[0], args.data, held_out=args.held_out, seed=0)
+def pixel_row(config: Mapping[str, Any]) -> dict[str, Any]:
     sources = [data.source(config["data"]["train"]), test_source(config)]
     labels = [data.read_labels(source) for source in sources]
     pixels = [pixels_of(source) / np.float32(255) for source in sources]
-    return {"method": "-", "row": "raw pixels", "seed": 0, **numbers(pixels, labels, 0)}
+    own = {"method": "-", "data": config["data"]["train"], "seed": 0}
+    return {**own, "row": "raw pixels", **numbers(pixels, labels, 0)}
 
 
 def machine() -> dict[str, Any]:
@@ -237,14 +254,19 @@ def contestants(args: argparse.Namespace) -> list[str]:
     return [name for name in methods.__all__ if name not in ASIDE]
 
 
-def store(rows: list[dict[str, Any]], args: argparse.Namespace) -> None:
-    """Adds rows to the file, with what made them."""
+def storing(args: argparse.Namespace) -> Callable[[list[dict[str, Any]]], None]:
+    """What writes the rows of this run, with what made them, behind those stored."""
     stored = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
     words = ["PYTHON" if word == args.peer else word for word in sys.argv[1:]]
     command = " ".join(["python -m experiments.learning", *words])
-    stored.append({"command": command, "data": args.data, **machine(), "rows": rows})
+    run = {"command": command, **machine()}
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(stored, indent=1) + "\n")
+
+    def store(rows):
+        text = json.dumps([*stored, {**run, "rows": rows}], indent=1)
+        RESULTS.write_text(text + "\n")
+
+    return store
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -253,7 +275,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--methods", default="simclr,byol,moco,mae")
     parser.add_argument("--all", action="store_true", help="every method")
-    parser.add_argument("--data", default="fashion_mnist_sample/train")
+    parser.add_argument("--data", default="", help="in place of that of the recipes")
     parser.add_argument("--budget", type=float, default=2.0, help="minutes a run")
     parser.add_argument("--steps", type=int, help="of a run, in place of the budget")
     parser.add_argument(
@@ -280,15 +302,23 @@ def main(say: Callable[[str], None] = print) -> None:
         return
     platforms.keep_memory()
     names = contestants(args)
-    rows = [pixel_row(args, names)]
-    say(json.dumps(rows[0]))
+    rows: list[dict[str, Any]] = []
+    store = (lambda rows: None) if args.held_out else storing(args)
+
+    def keep(row):
+        say(json.dumps(row))
+        rows.append(row)
+        store(rows)
+
+    made = functools.partial(
+        config_of, source=args.data, held_out=args.held_out, seed=0
+    )
+    for config in {c["data"]["train"]: c for c in map(made, names)}.values():
+        keep(pixel_row(config))
     for seed in range(args.seeds):
         for name in names if args.held_out else [*names, "classifier"]:
             for row in race(name, args, seed):
-                say(json.dumps(row))
-                rows.append(row)
-    if not args.held_out:
-        store(rows, args)
+                keep(row)
     say(draw([{"rows": rows}]))
 
 

@@ -18,29 +18,40 @@ COLUMNS = {
 
 
 def draw(runs: Iterable[Mapping[str, Any]]) -> str:
-    """A table in Markdown: a row for each method and side, means over seeds.
+    """Tables in Markdown: one for each data set, a row for each method and side.
 
     Args:
       runs: what `experiments.learning` stored, each with "rows"; the newest run of a
         method counts.
 
     Returns:
-      The lines; "± d" is the standard deviation over seeds, where there are several.
+      The lines, of means over seeds; "± d" is the standard deviation, where there are
+      several.
 
     Example:
-      >>> row = {"method": "simclr", "row": "sslax", "steps": 9, "knn": 84.06}
+      >>> row = {"data": "synthetic", "method": "simclr", "row": "sslax", "steps": 9}
+      >>> row["knn"] = 84.06
       >>> print(draw([{"rows": [row]}]).splitlines()[-1])
       | simclr | sslax | 9 | 84.1 | - | - | - | - | - |
     """
-    newest: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    tables: dict[str, dict[tuple[str, str], list[Mapping[str, Any]]]] = {}
     for run in runs:
-        fresh: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+        fresh: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
         for row in run["rows"]:
-            fresh.setdefault((row["method"], row["row"]), []).append(row)
-        newest |= fresh
-    headings = ["method", "", "steps", *(name for name, _ in COLUMNS.values())]
+            mark = (row["data"], row["method"], row["row"])
+            fresh.setdefault(mark, []).append(row)
+        for (source, method, side), rows in fresh.items():
+            tables.setdefault(source, {})[method, side] = rows
+    return "\n\n".join(_table(source, rows) for source, rows in tables.items())
+
+
+def _table(source: str, newest: Mapping[tuple[str, str], list]) -> str:
+    headings = [source, "", "steps", *(name for name, _ in COLUMNS.values())]
     lines = [_line(headings), _line(["---"] * len(headings))]
-    for (method, side), rows in newest.items():
+    # The sides of a method stand together, in the order in which methods came.
+    order = list(dict.fromkeys(method for method, _ in newest))
+    ranked = sorted(newest.items(), key=lambda item: order.index(item[0][0]))
+    for (method, side), rows in ranked:
         steps = {row["steps"] for row in rows if "steps" in row}
         cells = [_cell(rows, name, digits) for name, (_, digits) in COLUMNS.items()]
         lines.append(_line([method, side, _span(steps), *cells]))

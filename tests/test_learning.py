@@ -19,6 +19,7 @@ def test_schedules_follow_the_steps_of_the_budget():
     assert longer["optimizer"]["schedule"]["steps"] == longer["steps"]
     assert longer["method"]["momentum"]["steps"] == longer["steps"]
     assert longer["data"] == config["data"]
+    assert epochs_of(config, 1) == ("epochs", "2")  # of which the first is warm-up
 
 
 def test_stages_are_of_the_same_data_and_the_budget_is_the_lasts():
@@ -41,6 +42,7 @@ def test_rows_are_means_over_seeds_of_the_newest_run():
     def rows(*values):
         return [
             {"method": "mae", "row": "sslax", "seed": i, "steps": 9, "knn": value}
+            | {"data": "synthetic"}
             for i, value in enumerate(values)
         ]
 
