@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from sslax import augment, losses, models
 from sslax.checks import check_positive
-from sslax.core import Aux, Method, Net, Objective
+from sslax.core import Aux, Method, Net, compared
 from sslax.methods._painting import mask_on_patches, paint, readings_by_place
 from sslax.methods._words import check_painter, decoded, scores
 from sslax.nets import chain, views_of
@@ -98,14 +98,15 @@ def beit(
         logits = out["head"][:, -mask[0].size :]  # without the class token
         return logits.reshape(*mask.shape, words), codes, mask, stats
 
-    def loss(params, extra, batch, *, key, step):
+    def embed(params, extra, batch, *, key, step):
         del step
-        logits, codes, mask, stats = tell(params, extra, batch, train=True, key=key)
-        flat = (x.reshape(len(mask), -1, *x.shape[3:]) for x in (logits, codes, mask))
-        value = losses.masked_cross_entropy(*flat)
-        right = jnp.where(mask > 0, logits.argmax(axis=-1) == codes, 0)
-        accuracy = right.sum() / jnp.maximum((mask > 0).sum(), 1)
-        return value, Aux({**extra, "stats": stats}, {"accuracy": accuracy})
+        logits, codes, _, stats = tell(params, extra, batch, train=True, key=key)
+        return (logits, codes), {"stats": stats}
+
+    def compare(params, extra, batch, found, *, key, step):
+        del params, key, step
+        value, log = _at_hidden(*found, mask_on_patches(batch, patch_size=patch_size))
+        return value, Aux(extra, log)
 
     def pictures(params, extra, batch, *, key):
         del key
@@ -123,13 +124,21 @@ def beit(
 
     return Method(
         init=init,
-        objectives={"ssl": Objective(loss=loss)},
+        objectives={"ssl": compared(embed, compare)},
         outputs={
             **readings_by_place(encoder, patch_size=patch_size),
             **({} if decoder is None else {"pictures": pictures}),
         },
         given=("extra/tokenizer",),
     )
+
+
+def _at_hidden(logits, codes, mask):
+    """The cross-entropy of the words at hidden patches, and the share that is right."""
+    flat = (x.reshape(len(mask), -1, *x.shape[3:]) for x in (logits, codes, mask))
+    right = jnp.where(mask > 0, logits.argmax(axis=-1) == codes, 0)
+    accuracy = right.sum() / jnp.maximum((mask > 0).sum(), 1)
+    return losses.masked_cross_entropy(*flat), {"accuracy": accuracy}
 
 
 def _rendering(batch):
