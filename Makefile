@@ -38,6 +38,8 @@ bench: setup
 	$(PY) -m experiments.benchmarks.step
 	$(PY) -m experiments.benchmarks.input
 	$(PY) -m experiments.benchmarks.losses
+	$(PY) -m experiments.benchmarks.memory
+	$(PY) -m experiments.benchmarks.methods
 
 # Resolve requirements.txt anew from the ranges in pyproject.toml.
 lock: setup

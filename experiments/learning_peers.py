@@ -7,23 +7,18 @@ crops and jitter, and writes the features of the training and test images.
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 
 import numpy as np
 import torch
-from lightly import loss as losses
-from lightly.models import modules, utils
-from lightly.models.modules import heads
 from lightly.transforms import MAETransform, SimCLRTransform
-from lightly.utils.scheduler import cosine_schedule
 from PIL import Image
-from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 from torchvision import transforms
 
 from experiments.benchmarks.peers import serve
+from experiments.lightly_models import MAE, METHODS
 
 
 def convnet(spec: dict, channels: int) -> tuple[nn.Module, int]:
@@ -40,114 +35,6 @@ def convnet(spec: dict, channels: int) -> tuple[nn.Module, int]:
         return nn.Sequential(*layers, nn.Flatten()), channels
     pooled = nn.AdaptiveAvgPool2d(1)
     return nn.Sequential(*layers, pooled, nn.Flatten()), channels
-
-
-class SimCLR(nn.Module):
-    def __init__(self, config: dict, encoder: nn.Module, width: int, examples: int):
-        super().__init__()
-        spec = config["method"]
-        self.encoder = encoder
-        self.head = heads.SimCLRProjectionHead(width, spec["hidden"], spec["dim"])
-        self.criterion = losses.NTXentLoss(temperature=spec["temperature"])
-
-    def forward(self, views, step):
-        z1, z2 = (self.head(self.encoder(view)) for view in views)
-        return self.criterion(z1, z2)
-
-
-class BYOL(nn.Module):
-    def __init__(self, config: dict, encoder: nn.Module, width: int, examples: int):
-        super().__init__()
-        spec = config["method"]
-        hidden, dim = spec["hidden"], spec["dim"]
-        self.encoder, self.steps = encoder, config["steps"]
-        self.start = spec["momentum"]["start"]
-        self.head = heads.BYOLProjectionHead(width, hidden, dim)
-        self.predictor = heads.BYOLPredictionHead(dim, hidden, dim)
-        self.teacher = copy.deepcopy(nn.Sequential(self.encoder, self.head))
-        utils.deactivate_requires_grad(self.teacher)
-        self.criterion = losses.NegativeCosineSimilarity()
-
-    def forward(self, views, step):
-        momentum = cosine_schedule(step, self.steps, self.start, 1)
-        utils.update_momentum(self.encoder, self.teacher[0], m=momentum)
-        utils.update_momentum(self.head, self.teacher[1], m=momentum)
-        p1, p2 = (self.predictor(self.head(self.encoder(view))) for view in views)
-        z1, z2 = (self.teacher(view).detach() for view in views)
-        return 0.5 * (self.criterion(p1, z2) + self.criterion(p2, z1))
-
-
-class MoCo(nn.Module):
-    def __init__(self, config: dict, encoder: nn.Module, width: int, examples: int):
-        super().__init__()
-        spec = config["method"]
-        self.encoder, self.momentum = encoder, spec["momentum"]
-        self.head = heads.MoCoProjectionHead(width, spec["hidden"], spec["dim"])
-        self.teacher = copy.deepcopy(nn.Sequential(self.encoder, self.head))
-        utils.deactivate_requires_grad(self.teacher)
-        self.criterion = losses.NTXentLoss(
-            temperature=spec["temperature"],
-            memory_bank_size=(spec["queue_size"], spec["dim"]),
-        )
-
-    def forward(self, views, step):
-        utils.update_momentum(self.encoder, self.teacher[0], m=self.momentum)
-        utils.update_momentum(self.head, self.teacher[1], m=self.momentum)
-        query = self.head(self.encoder(views[0]))
-        shuffled, order = utils.batch_shuffle(views[1])
-        key = utils.batch_unshuffle(self.teacher(shuffled).detach(), order)
-        return self.criterion(query, key)
-
-
-class MAE(nn.Module):
-    def __init__(self, config: dict, encoder: None, size: int, channels: int):
-        super().__init__()
-        spec = config["method"]
-        enc, dec, patch = spec["encoder"], spec["decoder"], spec["patch_size"]
-        vit = VisionTransformer(
-            img_size=size,
-            patch_size=patch,
-            in_chans=channels,
-            num_classes=0,
-            embed_dim=enc["width"],
-            depth=enc["depth"],
-            num_heads=enc["heads"],
-        )
-        self.patch, self.ratio = patch, config["views"]["mask"]["ratio"]
-        self.backbone = modules.MaskedVisionTransformerTIMM(vit=vit)
-        self.length = self.backbone.sequence_length
-        self.decoder = modules.MAEDecoderTIMM(
-            num_patches=vit.patch_embed.num_patches,
-            patch_size=patch,
-            in_chans=channels,
-            embed_dim=enc["width"],
-            decoder_embed_dim=dec["width"],
-            decoder_depth=dec["depth"],
-            decoder_num_heads=dec["heads"],
-        )
-        self.criterion = nn.MSELoss()
-
-    def forward(self, views, step):
-        (images,) = views
-        batch = len(images)
-        keep, hidden = utils.random_token_mask(
-            size=(batch, self.length), mask_ratio=self.ratio
-        )
-        seen = self.decoder.embed(self.backbone.encode(images=images, idx_keep=keep))
-        tokens = utils.repeat_token(self.decoder.mask_token, (batch, self.length))
-        tokens = utils.set_at_index(tokens, keep, seen.type_as(tokens))
-        decoded = utils.get_at_index(self.decoder.decode(tokens), hidden)
-        patches = utils.patchify(images, self.patch)
-        target = utils.get_at_index(patches, hidden - 1)
-        mean, var = target.mean(-1, keepdim=True), target.var(-1, keepdim=True)
-        target = (target - mean) / (var + 1e-6) ** 0.5
-        return self.criterion(self.decoder.predict(decoded), target)
-
-    def encoder(self, images):
-        return self.backbone.encode(images=images)[:, 1:].mean(dim=1)
-
-
-METHODS = {"simclr": SimCLR, "byol": BYOL, "moco": MoCo, "mae": MAE}
 
 
 class Views(torch.utils.data.Dataset):

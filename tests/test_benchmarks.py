@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from experiments.benchmarks import methods, step
 from experiments.benchmarks.peers import Peers
+from sslax.commands.overrides import load_config
 
 ROOT = Path(__file__).parent.parent
 NOISY = """
@@ -49,3 +51,53 @@ def test_a_benchmark_asks_its_own_peers(monkeypatch):
     # One task is enough: which packages this interpreter has decides the answer.
     assert isinstance(peers.ask(task="32"), list)
     peers.close()
+
+
+def test_a_set_up_takes_the_place_of_the_networks_of_a_sample():
+    convnet = {"name": "convnet", "widths": [4], "output": "flat", "bn_groups": 4}
+    spec = {"name": "moco", "encoder": convnet, "dim": 8}
+    made = methods.with_nets(spec, transformers=False)
+    assert made == {**spec, "encoder": {**methods.RESNET, "bn_groups": 4}}
+    both = {**convnet, "output": ["pooled", "map"]}
+    made = methods.with_nets({"encoders": [both]}, transformers=False)
+    assert made["encoders"][0]["output"] == ["pooled", "map"]
+    bare = methods.with_nets(
+        {"encoder": {**convnet, "norm": "none"}}, transformers=True
+    )
+    assert bare["encoder"]["name"] == "preact_resnet"
+    mae = {"encoder": {"name": "mae_encoder", "patch_size": 4, "channels": 1}}
+    made = methods.with_nets({**mae, "patch_size": 4}, transformers=True)
+    assert made["patch_size"] == made["encoder"]["patch_size"] == 16
+    assert made["encoder"]["width"] == 192
+
+
+def test_views_grow_with_the_images_of_a_set_up():
+    large, small = {"name": "view", "size": 28}, {"name": "view", "size": 16}
+    spec = {"name": "multi_crop", "first": large, "small": small, "count": 4}
+    made = methods.with_size(spec, 32, transformers=False)
+    assert (made["first"]["size"], made["small"]["size"]) == (32, 16)
+    assert methods.crops(made) == [32, 32, 16, 16, 16, 16]
+    assert methods.crops({"name": "two_views", "first": large}) == [28, 28]
+
+
+def test_a_method_keeps_networks_that_are_none_of_the_set_up():
+    config, side = methods.config_of("simmim", batch=4)
+    own = load_config("configs/simmim.py:sample", [("batch_size", "4")])
+    assert config["method"]["encoder"] == own["method"]["encoder"]
+    assert config["method"]["decoder"]["channels"] == 3
+    assert config["views"] == own["views"]
+    assert side == 32
+
+
+def test_shares_are_of_the_sum_of_the_parts():
+    times = {"views": 1.0, "objective": 6.0, "loss": 1.0, "optimizer": 2.0, "after": 1}
+    shares = step.shares_of(times)
+    assert shares["model"] == 0.5
+    assert sum(shares.values()) == pytest.approx(1)
+
+
+def test_a_row_without_a_peer_has_no_ratio():
+    made = {"method": "cpc", "images/s": 2.5, "other": 0.125, "compile s": 3.0, "MB": 7}
+    assert methods.shown(made) == "| cpc | 2.5 | 12.5 | 3.0 | 7 | - | - |"
+    made |= {"lightly": 2.0, "ratio": 1.25}
+    assert methods.shown(made) == "| cpc | 2.5 | 12.5 | 3.0 | 7 | 2.0 | 1.25 |"

@@ -35,6 +35,7 @@ CASES = {
     "resnet18": Case("resnet18", {"stem": "cifar"}, 64, 32),
     "resnet50": Case("resnet50", {}, 32, 96),
     "vit_ti": Case("vit_tiny", {"patch_size": 4}, 64, 32),
+    "vit_ti16": Case("vit_tiny", {"patch_size": 16}, 64, 64),
     "vit_s": Case("vit_small", {"patch_size": 16}, 8, 224),
 }
 
@@ -94,7 +95,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--torch", default=sys.executable)
-    parser.add_argument("--only", nargs="+", default=[*CASES], choices=[*CASES])
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        default=["resnet18", "resnet50", "vit_ti", "vit_s"],
+        choices=[*CASES],
+    )
     options = parser.parse_args()
     keep_memory()
     peers = Peers(options.torch, "experiments.benchmarks.models_peers")

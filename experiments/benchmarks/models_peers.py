@@ -28,7 +28,8 @@ def network(case: str):
     elif case == "resnet50":
         net = torchvision.models.resnet50()
     else:
-        width, heads = {"vit_ti": (192, 3), "vit_s": (384, 6)}[case]
+        sizes = {"vit_ti": (192, 3), "vit_ti16": (192, 3), "vit_s": (384, 6)}
+        width, heads = sizes[case]
         net = timm.models.vision_transformer.VisionTransformer(
             img_size=CASES[case].side,
             patch_size=CASES[case].options["patch_size"],
@@ -36,6 +37,7 @@ def network(case: str):
             depth=12,
             num_heads=heads,
             num_classes=0,
+            dynamic_img_size=case == "vit_ti16",  # small crops as well
         )
     if hasattr(net, "fc"):
         net.fc = torch.nn.Identity()

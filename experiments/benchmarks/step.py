@@ -9,6 +9,7 @@ training runs.
 """
 
 import argparse
+import functools
 import statistics
 import time
 from typing import NamedTuple
@@ -27,23 +28,21 @@ from sslax.views import normalized
 
 
 class Case(NamedTuple):
-    """A config, and its loss alone, as a function of random inputs of true shape."""
+    """A config, and its loss alone, as a function of random inputs of true shape.
+
+    Without one it is what the method compares its embeddings by; see `core.Parts`.
+    """
 
     name: str
     config: dict
     size: int
     batch: int
-    loss: object
+    loss: tuple | None = None
 
 
 def simclr_case(batch: int) -> Case:
     config = simclr_config.get_config("cifar10").to_dict()
-    draw = jax.random.normal(jax.random.key(0), (2, batch, 128))
-
-    def loss(z):
-        return losses.nt_xent(z[0], z[1], temperature=0.5)
-
-    return Case("simclr ResNet-18 32 px", config, 32, batch, (loss, draw))
+    return Case("simclr ResNet-18 32 px", config, 32, batch)
 
 
 def mae_case(batch: int) -> Case:
@@ -55,7 +54,8 @@ def mae_case(batch: int) -> Case:
     def loss(z):
         return losses.masked_mse(z[0], losses.normalize_patches(z[1]), mask)
 
-    return Case("mae ViT-S/16 224 px", config, 224, batch, (loss, draw))
+    alone = (jax.value_and_grad(loss), (draw,))
+    return Case("mae ViT-S/16 224 px", config, 224, batch, alone)
 
 
 def compiled_parts(case: Case):
@@ -69,18 +69,19 @@ def compiled_parts(case: Case):
     pixels = np.random.default_rng(0).integers(
         0, 256, (case.batch, case.size, case.size, 3), np.uint8
     )
-    batch = {"image": jnp.asarray(pixels), "index": jnp.arange(case.batch)}
+    index = jnp.arange(case.batch)
+    batch = {"image": jnp.asarray(pixels), "index": index, "label": index % 10}
     mesh = sharding.make_mesh(devices=jax.devices()[:1])
-    txs = {"ssl": tx}
+    ((name, objective),) = method.objectives.items()
+    txs = {name: tx}
     init, shapes = step.compile_init(
         method, txs, views, mesh, sharding.replicated(), batch
     )
     state = init(batch, key)
-    objective = method.objectives["ssl"].loss
     seen = jax.jit(views)(key, batch)
 
     def forward_backward(params, extra, seen):
-        grad = jax.value_and_grad(objective, has_aux=True)
+        grad = jax.value_and_grad(objective.loss, has_aux=True)
         return grad(params, extra, seen, key=key, step=state.step)
 
     def update(params, grads, opt):
@@ -90,20 +91,19 @@ def compiled_parts(case: Case):
     def after(params, extra):
         return method.after_update(params, extra, step=state.step)[1]
 
-    loss, draw = case.loss
     grads = jax.tree.map(jnp.ones_like, state.params)
     parts = {
         "views": (views, (key, batch)),
         "objective": (forward_backward, (state.params, state.extra, seen)),
-        "loss": (jax.value_and_grad(loss), (draw,)),
-        "optimizer": (update, (state.params, grads, state.opt["ssl"])),
+        "loss": case.loss or comparison(objective.parts, state, seen, key),
+        "optimizer": (update, (state.params, grads, state.opt[name])),
         "after": (after, (state.params, state.extra)),
     }
     functions = {}
-    for name, (function, arguments) in parts.items():
+    for part, (function, arguments) in parts.items():
         built = jax.jit(function).lower(*arguments).compile()
-        functions[name] = lambda b=built, a=arguments: b(*a)
-        if name == "objective":
+        functions[part] = lambda b=built, a=arguments: b(*a)
+        if part == "objective":
             flops = built.cost_analysis()["flops"]
     began = time.perf_counter()
     train = step.compile_step(method, txs, views, mesh, shapes)
@@ -111,7 +111,31 @@ def compiled_parts(case: Case):
     seconds, memory = time.perf_counter() - began, built.memory_analysis()
     peak = memory.argument_size_in_bytes + memory.temp_size_in_bytes
     functions["step"] = donating(built, state, batch, key)
-    return functions, {"compile_s": seconds, "peak_MB": peak / 1e6, "flops": flops}
+    facts = {"compile_s": seconds, "peak_MB": peak / 1e6, "flops": flops}
+    return functions, {**facts, "temporary_MB": memory.temp_size_in_bytes / 1e6}
+
+
+def comparison(parts, state, seen, key):
+    """A method's loss and its gradient, of embeddings that are there."""
+    if parts is None:  # a sum or a cross-entropy of one example
+        return (lambda: 0.0), ()
+    embed = jax.jit(functools.partial(parts.embed, key=key, step=state.step))
+    embeddings, _ = embed(state.params, state.extra, seen)
+
+    def loss(embeddings, params, extra, seen):
+        rest = {"key": key, "step": state.step}
+        return parts.compare(params, extra, seen, embeddings, **rest)
+
+    arguments = (embeddings, state.params, state.extra, seen)
+    return jax.value_and_grad(loss, has_aux=True), arguments
+
+
+def shares_of(times: dict[str, float]) -> dict[str, float]:
+    """Each part's share of their sum; "model" is the objective without the loss."""
+    model = times["objective"] - times["loss"]
+    parts = {"views": times["views"], "model": model, "loss": times["loss"]}
+    parts |= {"optimizer": times["optimizer"], "EMA": times["after"]}
+    return {name: part / sum(parts.values()) for name, part in parts.items()}
 
 
 def donating(built, state, batch, key):
@@ -157,15 +181,13 @@ def main() -> None:
     ):
         functions, facts = compiled_parts(case)
         t = measure(functions, args.repeats)
-        model = t["objective"] - t["loss"]
-        total = t["views"] + t["objective"] + t["optimizer"] + t["after"]
-        parts = [t["views"], model, t["loss"], t["optimizer"], t["after"]]
+        parts, model = shares_of(t), t["objective"] - t["loss"]
         row = [case.name, str(case.batch), f"{case.batch / t['step']:.1f}"]
-        row += [f"{1e3 * t['step']:.0f}", *(f"{100 * p / total:.1f}" for p in parts)]
+        row += [f"{1e3 * t['step']:.0f}", *(f"{100 * p:.1f}" for p in parts.values())]
         row += [f"{facts['compile_s']:.1f}", f"{facts['peak_MB']:.0f}"]
         row += [f"{facts['flops'] / model / 1e9:.1f}"]
         print(" | ".join(row))
-        shares[key] = 1 - model / total
+        shares[key] = 1 - parts["model"]
     line = " ".join(f"non_model_share_{k}={v:.3f}" for k, v in shares.items())
     print(f"step: {line}")
 
