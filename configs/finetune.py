@@ -10,10 +10,13 @@ the labels of the bundled sample), `mae`, `mae_large`, `mae_huge` (arXiv:2111.06
 table 9; 83.6, 85.9, 86.9 %), `mae_partial` (the last 4 blocks alone; `mae_partial_1`
 the last one), `mae_linear` (frozen, batch norm and LARS; 68.0 %), `beit`, `beit_large`
 (arXiv:2106.08254; 83.2, 85.2 %), `simmim`, `simmim_vit` (arXiv:2111.09886; Swin-B at
-224 pixels 84.0, ViT-B 83.8 %), `simclr_v2_1`, `simclr_v2_10`, `simclr_v2_100`
-(arXiv:2006.10029; 57.9, 68.4, 76.3 %), `swav_1`, `swav_10` (arXiv:2006.09882; two
-rates; 53.9, 70.2 %), `barlow_twins_1`, `barlow_twins_10` (arXiv:2103.03230; two rates;
-55.0, 69.7 %), `moco_linear` (arXiv:1911.05722; frozen, rate 30; 71.1 % of version 2).
+224 pixels 84.0, ViT-B 83.8 %), `ibot_small`, `ibot`, `ibot_large` (arXiv:2111.07832;
+82.3, 84.0, 84.8 %), `convmae` (arXiv:2205.03892; 85.0 %), `deepmim_clip`
+(arXiv:2303.08817; 85.6 %; with pixels as `mae`), `simclr_v2_1`, `simclr_v2_10`,
+`simclr_v2_100` (arXiv:2006.10029; 57.9, 68.4, 76.3 %), `swav_1`, `swav_10`
+(arXiv:2006.09882; two rates; 53.9, 70.2 %), `barlow_twins_1`, `barlow_twins_10`
+(arXiv:2103.03230; two rates; 55.0, 69.7 %), `moco_linear` (arXiv:1911.05722; frozen,
+rate 30; 71.1 % of version 2).
 
 SimCLR v2 starts from the first layer of its projection head, so it takes all groups:
 `--config.start=/runs/simclr_v2:params`.
@@ -42,6 +45,11 @@ def get_config(variant: str = "sample"):
         "beit_large": lambda: _beit("large"),
         "simmim": _simmim,
         "simmim_vit": _simmim_vit,
+        "ibot_small": lambda: _ibot("small"),
+        "ibot": _ibot,
+        "ibot_large": lambda: _ibot("large"),
+        "convmae": _convmae,
+        "deepmim_clip": _deepmim_clip,
         "simclr_v2_1": lambda: _simclr_v2(1),
         "simclr_v2_10": lambda: _simclr_v2(10),
         "simclr_v2_100": lambda: _simclr_v2(100),
@@ -274,6 +282,66 @@ def _simmim_vit():
     _one_table_a_block(config)
     config.optimizer = _simmim_optimizer(
         config, decay=0.65, exclude=("rank_one", "cls_token")
+    )
+    return config
+
+
+def _ibot(size: str = "base"):
+    """BEiT's recipe with absolute positions, the class token read.
+
+    The paper sweeps the rate and does not say which was best: it is BEiT's.
+    """
+    epochs, warmup, decay, drop_path = {
+        "small": (200, 20, 0.75, 0.1),
+        "base": (100, 20, 0.65, 0.2),
+        "large": (50, 5, 0.75, 0.4),
+    }[size]
+    config = _imagenet(epochs=epochs, batch_size=1024)
+    _mixed(config)
+    config.method = dict(
+        name="classifier",
+        encoder=dict(name=f"vit_{size}", drop_path=drop_path, dtype="float32"),
+        classes=CLASSES,
+        head_init=2e-5,
+    )
+    config.fit.without = ("mask_token",)
+    rate = 1e-3 if size == "large" else 4e-3
+    config.optimizer = _decayed(
+        rate=rate,
+        decay=decay,
+        exclude=("rank_one", "cls_token", "pos_embed"),
+        schedule=common.warmup_cosine(
+            config, warmup_epochs=warmup, end=1e-6 / rate, inclusive=True
+        ),
+    )
+    return config
+
+
+def _convmae():
+    """MAE's recipe; the last stage alone, with a norm of its own."""
+    config = _mae()
+    config.method.encoder = dict(
+        name="convmae_encoder",
+        fusion=False,
+        positions="sincos_learned",
+        output="pooled",
+        drop_path=0.1,
+        dtype="float32",
+    )
+    # What is fused for the decoder stays behind.
+    config.fit.without = ("norm", "fc_norm", "pos_embed", r"fuse\d")
+    return config
+
+
+def _deepmim_clip():
+    """MAE's recipe with smaller rates, which fall faster."""
+    config = _mae()
+    base = 1e-4
+    config.optimizer = _decayed(
+        rate=common.scaled(config, base),
+        decay=0.6,
+        exclude=("rank_one", "cls_token", "pos_embed"),
+        schedule=common.warmup_cosine(config, warmup_epochs=5, end=1e-6 / (4 * base)),
     )
     return config
 

@@ -58,6 +58,37 @@ SHEETS = {
         "optimizer": {"decay": 0.65, "norm": 5.0},
         "rates": {"": (5e-3, {20: 1.0})},
     },
+    "ibot_small": {
+        "run": (1024, 200),
+        "encoder": {"name": "vit_small", "drop_path": 0.1},
+        "optimizer": {"decay": 0.75},
+        "rates": {"": (4e-3, {0: 0.0, 20: 1.0, 110: 0.5, 200: 2.5e-4})},
+    },
+    "ibot": {
+        "run": (1024, 100),
+        "encoder": {"name": "vit_base", "drop_path": 0.2},
+        "optimizer": {"decay": 0.65, "weight_decay": 0.05}
+        | {"exclude": ["rank_one", "cls_token", "pos_embed"]},
+        "rates": {"": (4e-3, {0: 0.0, 20: 1.0, 60: 0.5, 100: 2.5e-4})},
+    },
+    "ibot_large": {
+        "run": (1024, 50),
+        "encoder": {"name": "vit_large", "drop_path": 0.4},
+        "optimizer": {"decay": 0.75},
+        "rates": {"": (1e-3, {5: 1.0, 50: 1e-3})},
+    },
+    "convmae": {
+        "run": (1024, 100),
+        "encoder": {"name": "convmae_encoder", "fusion": False, "drop_path": 0.1},
+        "optimizer": {"decay": 0.65, "weight_decay": 0.05},
+        "rates": {"": (2e-3, {0: 0.0, 5: 1.0, 52.5: 0.5, 100: 5e-4})},
+    },
+    "deepmim_clip": {
+        "run": (1024, 100),
+        "encoder": {**VIT, "positions": "sincos_learned"},
+        "optimizer": {"decay": 0.6},
+        "rates": {"": (4e-4, {0: 0.0, 5: 1.0, 100: 2.5e-3})},
+    },
     "simclr_v2_1": {
         "run": (1024, 60),
         "method": {"head_init": "zeros"},

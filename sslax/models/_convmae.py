@@ -126,15 +126,18 @@ class ConvMAE(nn.Module):
         )
 
     def _positions(self, grid):
+        table = sincos_table(*grid, self.widths[2], "column")
+        fixed = jnp.asarray(table[None], jnp.float32)
         if self.positions == "sincos":
-            table = sincos_table(*grid, self.widths[2], "column")
-            return jnp.asarray(table[None], jnp.float32)
+            return fixed
         if self.has_variable("params", "pos_embed"):
             return positions_on(
                 self.get_variable("params", "pos_embed"), grid, prefix=0
             )
-        shape = (1, grid[0] * grid[1], self.widths[2])
-        return self.param("pos_embed", nn.initializers.normal(0.02), shape, jnp.float32)
+        start = nn.initializers.normal(0.02)
+        if self.positions == "sincos_learned":
+            start = lambda *_: fixed  # noqa: E731
+        return self.param("pos_embed", start, fixed.shape, jnp.float32)
 
     def _transformer(self, x, rates, train, *, whole):
         def block(kind, **options):
@@ -222,7 +225,8 @@ def convmae_encoder(
         last grid, are added before the final norm, and "pooled" is the mean of the
         normed tokens. False for fine-tuning: the last stage alone; "pooled" is a norm
         of the mean of its tokens.
-      positions: of the last stage: "sincos" (fixed, MAE's order) or "learned".
+      positions: of the last stage: "sincos" (fixed, MAE's order), "learned", or
+        "sincos_learned" (learned, and "sincos" at the start: for fine-tuning).
       drop_path: rate of the last block, growing linearly from 0; no key, no drops.
       output: "tokens" [b k d], "pooled" [b d], "map" [b h w d] and "attention"
         [b heads h w] as in `vit`, "stage1" and "stage2" (maps after their
@@ -260,7 +264,7 @@ def convmae_encoder(
     for name, value in (("widths", widths), ("depths", depths), ("strides", strides)):
         if len(value) != 3:
             raise ValueError(f"{name} is {tuple(value)}; expected three, one per stage")
-    check_choice(("sincos", "learned"), positions=positions)
+    check_choice(("sincos", "learned", "sincos_learned"), positions=positions)
     check_heads(widths[2], heads)
     module = ConvMAE(
         widths=tuple(widths),
