@@ -161,6 +161,21 @@ def swav():
     return Toy(method, multi_crop())
 
 
+def deepmim():
+    encoder = models.mae_encoder(
+        width=8, depth=2, heads=2, patch_size=4, output=("tokens", "block0")
+    )
+    method = methods.deepmim(
+        encoder,
+        models.deep_mim_decoder(taps=2, dim=6, width=8, depth=1, heads=2),
+        taps=("block0", "tokens"),
+        patch_size=4,
+        teacher=models.vit(width=6, depth=1, heads=2, patch_size=4, output="map"),
+    )
+    mask = views.hide_patches(patch_size=4, ratio=0.75)
+    return Toy(method, views.masked(view=views.view(size=SIZE), mask=mask))
+
+
 def dino():
     vit = models.vit(
         width=8,
@@ -213,6 +228,20 @@ def cmc():
         negatives=6,
     )
     return Toy(method, views.channel_views(view=views.view(size=SIZE)))
+
+
+def convmae():
+    encoder = models.convmae_encoder(
+        widths=(4, 4, 8), depths=(1, 1, 1), strides=(2, 1, 2), heads=2
+    )
+    decoder = models.mae_decoder(
+        width=8, depth=1, heads=2, patch_size=4, class_token=False
+    )
+    mask = views.hide_patches(patch_size=4, ratio=0.75)
+    return Toy(
+        methods.convmae(encoder, decoder, patch_size=4),
+        views.masked(view=views.view(size=SIZE), mask=mask),
+    )
 
 
 def cpc():
@@ -277,9 +306,11 @@ _METHODS = (
     byol,
     classifier,
     cmc,
+    convmae,
     cpc,
     cpc_v2,
     debiased,
+    deepmim,
     dino,
     distillation,
     dvae,

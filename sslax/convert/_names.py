@@ -19,6 +19,7 @@ __all__ = [
     "POINTWISE",
     "ROW",
     "SAME",
+    "VECTOR",
     "Name",
     "Table",
     "Transform",
@@ -73,6 +74,7 @@ CONV = Transform(lambda x: x.transpose(2, 3, 1, 0), lambda x: x.transpose(3, 2, 
 # A 1x1 convolution there, a linear layer here.
 POINTWISE = Transform(lambda x: x[:, :, 0, 0].T, lambda x: x.T[:, :, None, None])
 ROW = Transform(lambda x: x[None], lambda x: x[0])
+VECTOR = Transform(lambda x: x[None, None], lambda x: x[0, 0])
 # Flattened maps of 6x6: (channel, row, column) there, (row, column, channel) here.
 MAP = Transform(
     lambda x: (

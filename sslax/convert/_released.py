@@ -89,6 +89,11 @@ RELEASED: tuple[tuple[str, dict[str, Any], str], ...] = (
         {"name": "swin_{size}", "masked": "token"},
         "simmim_swin_base_patch4_window6_192",
     ),
+    (
+        rf"clip_vit_(?P<size>base){_PATCH}",
+        {"name": "clip_vit"},
+        "clip_vit_base_patch16",
+    ),
     (r"convmae_(?P<size>base)", {"name": "convmae_encoder"}, "convmae_base"),
 )
 

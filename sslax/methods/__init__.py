@@ -8,9 +8,11 @@ from sslax.methods._beit import beit
 from sslax.methods._byol import byol
 from sslax.methods._classifier import classifier
 from sslax.methods._cmc import cmc
+from sslax.methods._convmae import convmae
 from sslax.methods._cpc import cpc
 from sslax.methods._cpc_v2 import cpc_v2
 from sslax.methods._debiased import debiased
+from sslax.methods._deepmim import deepmim
 from sslax.methods._dino import dino
 from sslax.methods._distillation import distillation
 from sslax.methods._dvae import dvae
@@ -42,9 +44,11 @@ __all__ = [
     "byol",
     "classifier",
     "cmc",
+    "convmae",
     "cpc",
     "cpc_v2",
     "debiased",
+    "deepmim",
     "dino",
     "distillation",
     "dvae",

@@ -114,6 +114,18 @@ NETWORKS = {
             "pos_embed": (1, 1, 8),
         },
     ),
+    "clip_vit": (
+        {"name": "clip_vit", "dim": 6, "width": 16, "depth": 2, "heads": 2}
+        | {"patch_size": 4},
+        IMAGES,
+        {
+            "conv1.weight": (16, 3, 4, 4),
+            "class_embedding": (16,),
+            "positional_embedding": (17, 16),
+            "transformer.resblocks.1.attn.in_proj_weight": (48, 16),
+            "proj": (16, 6),
+        },
+    ),
     "mae_decoder": (
         DECODER,
         LATENTS,

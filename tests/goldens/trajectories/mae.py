@@ -7,21 +7,28 @@ import re
 import jax.numpy as jnp
 import numpy as np
 
-from sslax import augment, convert, methods, models, optim, schedules
+from sslax import augment, calls, convert, methods, optim, schedules
+from sslax.core import Net
 from tests.goldens.reading import choice
 from tests.goldens.trajectories import steps
 
 
 def mae(case):
-    hyper = case["hyper"]
     stored = steps.initial(case, "online")
     patch = stored["patch_embed.proj.weight"].shape[-1]
-    calls = _calls(case["network"], stored, patch)
-    nets = [getattr(models, name)(**options) for name, options in calls.items()]
-    method = methods.mae(*nets, patch_size=patch, normalize_target=hyper["norm_pix"])
+    networks = _networks(case["network"], stored, patch)
+    return autoencoded(case, methods.mae, networks, patch)
+
+
+def autoencoded(case, factory, networks, patch):
+    """The steps of a method of an encoder and a decoder, given their calls."""
+    nets = [calls.build(call, Net) for call in networks.values()]
+    norm_pix = case["hyper"]["norm_pix"]
+    method = factory(*nets, patch_size=patch, normalize_target=norm_pix)
     batches = batches_of(case)
     params, extra = steps.blank(method, steps.first(batches))
-    named = _named(calls, stored, batches)
+    stored = steps.initial(case, "online")
+    named = _named(networks, stored, batches)
     params = {group: read(stored) for group, (read, _) in named.items()}
     metrics, state = steps.run(
         method,
@@ -29,7 +36,7 @@ def mae(case):
         batches,
         params,
         extra,
-        accumulate=hyper["accum"],
+        accumulate=case["hyper"]["accum"],
     )
     final = {}
     for group, (_, write) in named.items():
@@ -40,27 +47,29 @@ def mae(case):
     }
 
 
-def _calls(network, stored, patch):
-    """The two networks, of which the heads are only in the description."""
+def depth(stored, blocks):
+    """How many blocks have such a name."""
+    numbers = [re.match(rf"{blocks}\.(\d+)\.", name) for name in stored]
+    return 1 + max(int(found[1]) for found in numbers if found)
 
-    def said(name):
-        return int(re.search(rf"\b{name}=(\d+)", network)[1])
 
-    def size(token, blocks, heads):
-        numbers = [re.match(rf"{blocks}\.(\d+)\.", name) for name in stored]
-        depth = 1 + max(int(found[1]) for found in numbers if found)
-        width = stored[token].shape[-1]
-        return {"width": width, "depth": depth, "heads": said(heads)}
+def _networks(network, stored, patch):
+    """The calls of the networks, of which the heads are only in the description."""
+
+    def size(name, token, blocks, heads):
+        return {
+            "name": name,
+            "width": stored[token].shape[-1],
+            "depth": depth(stored, blocks),
+            "heads": int(re.search(rf"\b{heads}=(\d+)", network)[1]),
+            "patch_size": patch,
+        }
 
     return {
-        "mae_encoder": {
-            **size("cls_token", "blocks", "num_heads"),
-            "patch_size": patch,
-        },
-        "mae_decoder": {
-            **size("mask_token", "decoder_blocks", "decoder_num_heads"),
-            "patch_size": patch,
-        },
+        "encoder": size("mae_encoder", "cls_token", "blocks", "num_heads"),
+        "decoder": size(
+            "mae_decoder", "mask_token", "decoder_blocks", "decoder_num_heads"
+        ),
     }
 
 
@@ -81,17 +90,17 @@ def batches_of(case):
     return {"views": (arrays.pop("view0"),), **arrays}
 
 
-def _named(calls, stored, batches):
+def _named(networks, stored, batches):
     """How to read and write the parameters of each network by their names."""
     batch = steps.first(batches)
     image, keep = batch["views"][0], batch["keep"]
-    width = stored["cls_token"].shape[-1]
-    latents = jnp.zeros((len(keep), 1 + keep.shape[1], width))
-    inputs = {"mae_encoder": (image, keep), "mae_decoder": (latents, batch["restore"])}
+    shape = (len(keep), keep.shape[1] + ("cls_token" in stored))
+    latents = jnp.zeros((*shape, stored["pos_embed"].shape[-1]))
+    inputs = {"encoder": (image, keep), "decoder": (latents, batch["restore"])}
 
     def one(name):
         options = {
-            "model": {"name": name, **calls[name]},
+            "model": networks[name],
             "source": "torch",
             "inputs": inputs[name],
         }
@@ -101,7 +110,7 @@ def _named(calls, stored, batches):
 
         return read, lambda params: convert.to_torch(params, {}, **options)
 
-    return {name.removeprefix("mae_"): one(name) for name in calls}
+    return {name: one(name) for name in networks}
 
 
 def adamw(case, **options):
