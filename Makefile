@@ -22,7 +22,7 @@ demo:
 
 # Everything that a change must pass.
 test: lint
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow" --durations=10
 
 # Studies of minutes to hours.
 test-slow: setup
