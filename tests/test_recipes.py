@@ -37,7 +37,7 @@ def parts(config):
     """The calls of a config that a sheet speaks of, by what they are."""
     found = {k: resolved(config[k]) for k in ("method", "optimizer", "views")}
     inner = [v for v in config["views"].values() if isinstance(v, Mapping)]
-    for call in (config["method"], config["views"], *inner):
+    for call in (*inner, config["method"], config["views"]):  # the outer ones count
         found |= {k: resolved(v) for k, v in call.items() if isinstance(v, Mapping)}
         found |= several(call)
     found["evaluated"] = resolved(config["evaluate"]["views"]["view"])

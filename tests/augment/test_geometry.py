@@ -57,7 +57,8 @@ def test_bands_leave_nothing_out(method, size_out, antialias):
         jax.jit(functools.partial(function, **options))(lines, start, length, flip)
         for function in (resample_banded, resample_dense)
     ]
-    chex.assert_trees_all_close(*made, atol=2e-6)
+    # A place near pixel 96 is known to 4e-6 pixels, and the two may round it apart.
+    chex.assert_trees_all_close(*made, atol=2e-5)
 
 
 @settings(max_examples=12, deadline=None)

@@ -276,7 +276,7 @@ def test_several_steps_a_call_log_and_save_as_single_steps(whole, tmp_path):
         ({"log_every": 0}, "log_every must be positive; got 0"),
         ({"method.name": "simclar"}, "did you mean 'simclr'"),
         ({"views.first.sise": 3}, "no argument 'sise'.*did you mean 'size'"),
-        ({"data.train.name": "synthetik"}, "did you mean 'synthetic'"),
+        ({"data.train": {"name": "synthetik"}}, "did you mean 'synthetic'"),
         ({"examples": 65}, r"synthetic/train has 64; give --config\.examples=64"),
         ({"evaluate.online": ({"name": "knm"},)}, "did you mean 'knn'"),
         ({"accumulate": 3}, "accumulate=3 does not divide the batch of 16"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from sslax import calls, convert, losses, methods, optim, schedules
@@ -128,7 +129,7 @@ def _check_codes(case, extra, batches, tokenizer):
     label = steps.inputs(case, "label")
     told = extra["tokenizer"].get("encoder", {})
     drawn = batches["rendering"].reshape(-1, *batches["rendering"].shape[2:])
-    found, _ = tokenizer.apply(told, {}, losses.map_pixels(drawn))
+    found, _ = tokenizer.apply(told, {}, losses.map_pixels(jnp.asarray(drawn)))
     if not np.array_equal(found.argmax(axis=-1).ravel(), label.ravel()):
         raise ValueError("the tokens of the case are not those of its tokenizer")
 
