@@ -47,13 +47,13 @@ def test_own_images_train_with_two_flags(own, tmp_path):
     assert int(state.step) == 2
 
 
-def test_what_is_given_stays(own):
+def test_what_is_given_stays(own, tmp_path):
     assert given(epochs=5).examples == 64
     config = given(**{"data.train": f"folder:{own}", "examples": 48})
     assert config.examples == 48
     plain = json.loads(json.dumps(config.to_dict()))
     with pytest.raises(ValueError, match=r"48 examples.*--config\.examples=40"):
-        pretrain(plain, "unused")
+        pretrain(plain, str(tmp_path / "run"))
 
 
 def test_images_that_differ_in_size_get_a_canvas(own, picture):  # noqa: F811
