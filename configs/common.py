@@ -141,6 +141,19 @@ def sample_optimizer(config, *, learning_rate: float = 4e-3) -> dict:
     )
 
 
+def mae_adamw(config, rate, *, warmup_epochs: int, exclude="rank_one", **kwargs):
+    """MAE's optimizer and schedule, which its relatives took over."""
+    return dict(
+        name="adamw",
+        learning_rate=rate,
+        b1=0.9,
+        b2=0.95,
+        weight_decay=0.05,
+        exclude=exclude,
+        schedule=warmup_cosine(config, warmup_epochs=warmup_epochs, **kwargs),
+    )
+
+
 def drawn(*, epochs: int, batch_size: int = 64) -> ml_collections.ConfigDict:
     """Drawn shapes with their exact masks, for methods of colours or places."""
     config = base(examples=1024, epochs=epochs, batch_size=batch_size)

@@ -14,14 +14,6 @@ def get_config(variant: str = "base"):
     return common.pick(variant, {"base": _base, "sample": _sample})()
 
 
-def _masked(size: int, patch_size: int, *, scale) -> dict:
-    return dict(
-        name="masked",
-        view=recipes.crop(size, scale=scale, resize="bicubic"),
-        mask=dict(name="hide_patches", patch_size=patch_size, ratio=0.75),
-    )
-
-
 def _method(encoder: dict, decoder: dict, patch_size: int) -> dict:
     """`patch_size` is the product of the strides."""
     return dict(
@@ -45,15 +37,10 @@ def _method(encoder: dict, decoder: dict, patch_size: int) -> dict:
 
 def _base():
     config = common.imagenet(epochs=1600, batch_size=3072, probe="mae")
-    config.views = _masked(224, 16, scale=(0.2, 1.0))
+    config.views = recipes.masked(224, recipes.hidden(16))
     config.method = _method(dict(), dict(width=512, depth=8, heads=16), 16)
-    config.optimizer = dict(
-        name="adamw",
-        learning_rate=common.scaled(config, 1.5e-4),
-        b1=0.9,
-        b2=0.95,
-        weight_decay=0.05,
-        schedule=common.warmup_cosine(config, warmup_epochs=40),
+    config.optimizer = common.mae_adamw(
+        config, common.scaled(config, 1.5e-4), warmup_epochs=40
     )
     return config
 
@@ -61,16 +48,9 @@ def _base():
 def _sample():
     config = common.sample()
     config.evaluate.tasks = (recipes.classify("mae", batch_size=256),)
-    config.views = _masked(28, 4, scale=(0.4, 1.0))
+    config.views = recipes.masked(28, recipes.hidden(4), scale=(0.4, 1.0))
     encoder = dict(widths=(16, 24, 64), depths=(1, 1, 3), strides=(2, 1, 2), heads=2)
     decoder = dict(width=64, depth=1, heads=4, channels=1)
     config.method = _method(encoder, decoder, 4)
-    config.optimizer = dict(
-        name="adamw",
-        learning_rate=1.5e-3,
-        b1=0.9,
-        b2=0.95,
-        weight_decay=0.05,
-        schedule=common.warmup_cosine(config, warmup_epochs=2),
-    )
+    config.optimizer = common.mae_adamw(config, 1.5e-3, warmup_epochs=2)
     return config

@@ -27,14 +27,6 @@ def get_config(variant: str = "base"):
 _TAPS = ("block5", "block7", "block9", "tokens")
 
 
-def _masked(size: int, patch_size: int, *, scale) -> dict:
-    return dict(
-        name="masked",
-        view=recipes.crop(size, scale=scale, resize="bicubic"),
-        mask=dict(name="hide_patches", patch_size=patch_size, ratio=0.75),
-    )
-
-
 def _method(encoder: dict, decoder: dict, patch_size: int, *, taps=_TAPS, **kwargs):
     return dict(
         name="deepmim",
@@ -56,16 +48,11 @@ def _method(encoder: dict, decoder: dict, patch_size: int, *, taps=_TAPS, **kwar
 
 def _base(dim: int, **kwargs):
     config = common.imagenet(epochs=1600, batch_size=4096, probe="mae")
-    config.views = _masked(224, 16, scale=(0.2, 1.0))
+    config.views = recipes.masked(224, recipes.hidden(16))
     decoder = dict(dim=dim, width=512, depth=4, heads=16)
     config.method = _method(dict(size="base"), decoder, 16, **kwargs)
-    config.optimizer = dict(
-        name="adamw",
-        learning_rate=common.scaled(config, 1.5e-4),
-        b1=0.9,
-        b2=0.95,
-        weight_decay=0.05,
-        schedule=common.warmup_cosine(config, warmup_epochs=40),
+    config.optimizer = common.mae_adamw(
+        config, common.scaled(config, 1.5e-4), warmup_epochs=40
     )
     return config
 
@@ -82,17 +69,10 @@ def _clip():
 def _sample():
     config = common.sample(epochs=40)
     config.evaluate.tasks = (recipes.classify("mae", batch_size=256),)
-    config.views = _masked(28, 4, scale=(0.4, 1.0))
+    config.views = recipes.masked(28, recipes.hidden(4), scale=(0.4, 1.0))
     encoder = dict(width=96, depth=4, heads=3)
     decoder = dict(dim=4 * 4, width=64, depth=1, heads=4)
     taps = ("block1", "block2", "tokens")
     config.method = _method(encoder, decoder, 4, taps=taps)
-    config.optimizer = dict(
-        name="adamw",
-        learning_rate=1.5e-3,
-        b1=0.9,
-        b2=0.95,
-        weight_decay=0.05,
-        schedule=common.warmup_cosine(config, warmup_epochs=2),
-    )
+    config.optimizer = common.mae_adamw(config, 1.5e-3, warmup_epochs=2)
     return config

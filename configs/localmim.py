@@ -25,21 +25,11 @@ def get_config(variant: str = "vit_base"):
     return common.pick(variant, choices)()
 
 
-def _masked(size: int, mask: dict, *, scale=(0.2, 1.0)) -> dict:
-    view = recipes.crop(size, scale=scale, resize="bicubic")
-    return dict(name="masked", view=view, mask=mask)
-
-
-def _optimizer(config, base, *, warmup_epochs: int = 40, exclude="rank_one") -> dict:
-    end = 1e-6 / (base * config.batch_size / 256)
-    return dict(
-        name="adamw",
-        learning_rate=common.scaled(config, base),
-        b1=0.9,
-        b2=0.95,
-        weight_decay=0.05,
-        exclude=exclude,
-        schedule=common.warmup_cosine(config, warmup_epochs=warmup_epochs, end=end),
+def _optimizer(config, base, *, warmup_epochs: int = 40, **kwargs) -> dict:
+    rate = common.scaled(config, base)
+    end = 1e-6 / rate  # follows the batch too
+    return common.mae_adamw(
+        config, rate, warmup_epochs=warmup_epochs, end=end, **kwargs
     )
 
 
@@ -49,7 +39,7 @@ def _vit(size: str, *, depth: int, bins: int):
         "large": (800, 4096, 1.5e-4),
     }[size]
     config = common.imagenet(epochs=epochs, batch_size=batch_size, probe="mae")
-    config.views = _masked(224, dict(name="hide_patches", patch_size=16, ratio=0.75))
+    config.views = recipes.masked(224, recipes.hidden(16))
     taps = tuple(f"block{i}" for i in (1, 3, depth - 3, depth - 1))
     config.method = dict(
         name="localmim",
@@ -82,7 +72,7 @@ def _swin(size: str, *, bins: int | None = None):
     ]
     config = common.imagenet(epochs=epochs, batch_size=batch_size, probe="mae")
     units = dict(name="hide_units", patch_size=4, unit=32, ratio=0.75)
-    config.views = _masked(224, dict(name="hide_alike", mask=units))
+    config.views = recipes.masked(224, dict(name="hide_alike", mask=units))
     taps, cells = ("merged1", "merged2", "merged3", "stage4"), (8, 16, 32, 32)
     pixels = tuple(3 * cell**2 for cell in cells)
     config.method = dict(
@@ -120,8 +110,7 @@ def _sample():
     config = common.sample(epochs=60)
     config.evaluate.tasks = (recipes.classify("mae", batch_size=256),)
     config.evaluate.views = recipes.center(32)
-    mask = dict(name="hide_patches", patch_size=4, ratio=0.75)
-    config.views = _masked(32, mask, scale=(0.4, 1.0))
+    config.views = recipes.masked(32, recipes.hidden(4), scale=(0.4, 1.0))
     taps = ("block0", "block1", "block3")
     config.method = dict(
         name="localmim",

@@ -23,14 +23,6 @@ def get_config(variant: str = "base"):
     return common.pick(variant, choices)()
 
 
-def _masked(size: int, patch_size: int, *, scale) -> dict:
-    return dict(
-        name="masked",
-        view=recipes.crop(size, scale=scale, resize="bicubic"),
-        mask=dict(name="hide_patches", patch_size=patch_size, ratio=0.75),
-    )
-
-
 _DECODER = dict(width=512, depth=8, heads=16)
 
 
@@ -57,15 +49,10 @@ def _method(encoder: dict, patch_size: int, channels: int = 3, decoder=_DECODER)
 
 def _imagenet(size: str, patch_size: int):
     config = common.imagenet(epochs=800, batch_size=4096, probe="mae")
-    config.views = _masked(224, patch_size, scale=(0.2, 1.0))
+    config.views = recipes.masked(224, recipes.hidden(patch_size))
     config.method = _method(dict(size=size), patch_size)
-    config.optimizer = dict(
-        name="adamw",
-        learning_rate=common.scaled(config, 1.5e-4),
-        b1=0.9,
-        b2=0.95,
-        weight_decay=0.05,
-        schedule=common.warmup_cosine(config, warmup_epochs=40),
+    config.optimizer = common.mae_adamw(
+        config, common.scaled(config, 1.5e-4), warmup_epochs=40
     )
     return config
 
@@ -73,15 +60,10 @@ def _imagenet(size: str, patch_size: int):
 def _cifar10():
     config = common.cifar10(epochs=1000, batch_size=256)
     config.evaluate.tasks = (recipes.classify("mae", batch_size=256),)
-    config.views = _masked(32, 4, scale=(0.08, 1.0))
+    config.views = recipes.masked(32, recipes.hidden(4), scale=(0.08, 1.0))
     config.method = _method(dict(size="small"), 4)
-    config.optimizer = dict(
-        name="adamw",
-        learning_rate=common.scaled(config, 2e-4),
-        b1=0.9,
-        b2=0.95,
-        weight_decay=0.05,
-        schedule=common.warmup_cosine(config, warmup_epochs=10),
+    config.optimizer = common.mae_adamw(
+        config, common.scaled(config, 2e-4), warmup_epochs=10
     )
     return config
 
@@ -89,16 +71,9 @@ def _cifar10():
 def _sample():
     config = common.sample(epochs=60)
     config.evaluate.tasks = (recipes.classify("mae", batch_size=256),)
-    config.views = _masked(28, 4, scale=(0.4, 1.0))
+    config.views = recipes.masked(28, recipes.hidden(4), scale=(0.4, 1.0))
     encoder = dict(width=96, depth=4, heads=3)
     decoder = dict(width=64, depth=2, heads=4)
     config.method = _method(encoder, 4, channels=1, decoder=decoder)
-    config.optimizer = dict(
-        name="adamw",
-        learning_rate=1.5e-3,
-        b1=0.9,
-        b2=0.95,
-        weight_decay=0.05,
-        schedule=common.warmup_cosine(config, warmup_epochs=2),
-    )
+    config.optimizer = common.mae_adamw(config, 1.5e-3, warmup_epochs=2)
     return config

@@ -179,6 +179,17 @@ def dino(
     )
 
 
+def masked(size: int, mask: dict, *, scale=(0.2, 1.0)) -> dict:
+    """MAE's bicubic crop, of which a part is hidden."""
+    view = crop(size, scale=scale, resize="bicubic")
+    return dict(name="masked", view=view, mask=mask)
+
+
+def hidden(patch_size: int) -> dict:
+    """MAE's mask: three of four patches, at random."""
+    return dict(name="hide_patches", patch_size=patch_size, ratio=0.75)
+
+
 def sample_crops(size: int = 28, *, small: int = 16, count: int = 4) -> dict:
     """Crops of small grey pictures, and smaller parts of them."""
     part = crop(small, scale=(0.1, 0.4), jitter=(0.4, 0.4, 0.0, 0.0))
