@@ -11,7 +11,7 @@ import numpy as np
 
 from sslax.analyse.layers import MEASURES
 from sslax.train.charts import heat_map, line_chart
-from sslax.train.style import STYLE
+from sslax.train.style import page
 
 __all__ = ["write_page"]
 
@@ -26,17 +26,11 @@ def write_page(path: Path, numbers: Mapping[str, Any]) -> None:
     runs = numbers["runs"]
     title = "Layer by layer: " + ", ".join(runs)
     parts = [
-        f"<h1>{html.escape(title)}</h1>",
         _curves(runs, numbers),
         _heads(runs),
         _similarity(numbers["cka"]),
     ]
-    path.write_text(
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html.escape(title)}</title><style>{STYLE}</style></head>"
-        f"<body><main>{''.join(parts)}</main></body></html>\n"
-    )
+    path.write_text(page(title, parts))
 
 
 def _section(heading: str, text: str, charts: Sequence[str]) -> str:

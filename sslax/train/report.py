@@ -15,7 +15,7 @@ from etils import epath
 from sslax import evaluate
 from sslax.evaluate.tasks import Pictures
 from sslax.train.charts import line_chart, scatter_chart
-from sslax.train.style import STYLE
+from sslax.train.style import page
 
 __all__ = ["write_report"]
 
@@ -49,7 +49,6 @@ def write_report(
       embedding: positions [n 2], labels [n] or None, and names of classes or None.
     """
     parts = [
-        f"<h1>{html.escape(title)}</h1>",
         _tiles(results),
         _warnings(warnings),
         _results(results, notes),
@@ -59,13 +58,7 @@ def write_report(
         f"<section><details><summary>Config</summary><pre>{html.escape(config_text)}"
         "</pre></details></section>",
     ]
-    page = (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html.escape(title)}</title><style>{STYLE}</style></head>"
-        f"<body><main>{''.join(parts)}</main></body></html>\n"
-    )
-    epath.Path(path).write_text(page)
+    epath.Path(path).write_text(page(title, parts))
 
 
 def _section(heading: str, text: str, body: str) -> str:

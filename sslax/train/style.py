@@ -1,6 +1,11 @@
-"""The look of the report, light and dark."""
+"""The look of pages, light and dark."""
 
-__all__ = ["STYLE"]
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+
+__all__ = ["page"]
 
 STYLE = """
 :root { color-scheme: light dark;
@@ -64,3 +69,22 @@ ul { margin: 12px 0 0; padding-left: 18px; color: var(--quiet); }
 pre { margin: 10px 0 0; overflow-x: auto; font-size: 12.5px; line-height: 1.45; }
 summary { cursor: pointer; font-weight: 650; }
 """
+
+
+def page(title: str, parts: Iterable[str]) -> str:
+    """A page that needs nothing but a browser.
+
+    Args:
+      title: the heading, plain text.
+      parts: what stands below it, HTML.
+
+    Returns:
+      The text of an HTML file.
+    """
+    title = html.escape(title)
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{title}</title><style>{STYLE}</style></head>"
+        f"<body><main><h1>{title}</h1>{''.join(parts)}</main></body></html>\n"
+    )
