@@ -6,8 +6,9 @@ import jax.numpy as jnp
 import optax
 
 from sslax import models
-from sslax.core import Aux, Method, Net, Objective, Output
-from sslax.nets import chain, features_of, fold, readings
+from sslax.core import Aux, Method, Net, Objective
+from sslax.methods._inner import inner_readings
+from sslax.nets import chain, fold
 
 __all__ = ["rotation"]
 
@@ -26,6 +27,9 @@ def rotation(encoder: Net, *, features: str | None = None) -> Method:
 
     Returns:
       A method with groups "encoder" and "classifier", for batches of `views.rotated`.
+
+    Raises:
+      ValueError: if the encoder does not give the features.
 
     Example:
       >>> method = rotation(models.convnet())
@@ -53,21 +57,8 @@ def rotation(encoder: Net, *, features: str | None = None) -> Method:
         right = (logits.argmax(axis=-1) == turns).mean()
         return value, Aux({"stats": stats}, {"accuracy": right})
 
-    outputs = readings(net, "encoder", encoder)
-    if features is not None:
-        outputs["features"] = _flat(features_of(net, "encoder", features))
     return Method(
         init=init,
         objectives={"ssl": Objective(loss=loss, separable=True)},
-        outputs=outputs,
+        outputs=inner_readings(net, encoder, features),
     )
-
-
-def _flat(output: Output) -> Output:
-    """The rows of an output, whatever its shape."""
-
-    def rows(params, extra, batch, *, key):
-        found = output(params, extra, batch, key=key)
-        return found.reshape(len(found), -1)
-
-    return rows

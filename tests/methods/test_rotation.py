@@ -3,8 +3,11 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from sslax import methods, models, views
+from sslax.augment import to_float
+from tests.methods import shortcuts
 from tests.methods.following import cross_entropy, dense, flat, follow, linear
 
 
@@ -50,3 +53,24 @@ def test_an_inner_output_is_evaluated_and_the_pooled_one_classified():
     features, head = jax.eval_shape(read, jax.random.key(0))
     assert features.shape == (2, 4 * 4 * 192)
     assert head["linear1"]["kernel"].shape == (192, 4)
+
+
+def test_features_that_the_encoder_does_not_give_are_refused():
+    with pytest.raises(ValueError, match=r"'conv2' is no output .*make it with output"):
+        methods.rotation(models.nin(), features="conv2")
+
+
+@pytest.mark.parametrize(
+    ("view", "told"),
+    [(views.view(size=16), False), (lambda key, image, box: to_float(image), True)],
+)
+def test_black_corners_do_not_tell_the_turn(rng, view, told):
+    """Noise with black around it: of a canvas that is turned with its picture."""
+    image = np.zeros((256, 20, 20, 3), np.uint8)
+    image[:, :16] = rng.integers(64, 256, (256, 16, 20, 3))
+    box = jnp.tile(jnp.array([[0.0, 0.0, 16.0, 20.0]]), (256, 1))
+    batch = {"image": jnp.asarray(image), "box": box}
+    made = jax.jit(views.rotated(view=view))(jax.random.key(0), batch)["views"]
+    cues = np.concatenate([np.mean(x, axis=-1) for x in made])
+    right = shortcuts.accuracy(cues, np.repeat(np.arange(4), 256))
+    assert right > 0.9 if told else abs(right - 0.25) < 0.08
