@@ -201,7 +201,7 @@ def functions() -> dict[str, np.ndarray]:
         "scale_components": augment.scale_components(image, components),
         "bend_hsv": augment.bend_hsv(
             image,
-            power=jnp.array([0.5, 1.0, 2.0, 1.0]),
+            value=(jnp.array([0.5, 1.0, 2.0, 1.0]), 1.0, 0.0),
             shift=jnp.array([0, 0.2, 0, -0.2]),
         ),
         "random_exemplar_colours": augment.random_exemplar_colours(KEY, image),

@@ -262,6 +262,11 @@ def cpc_v2():
     return Toy(method, grid)
 
 
+def exemplar():
+    make = views.exemplars(patch=8, scales=2)
+    return Toy(methods.exemplar(encoder(), examples=3 * BATCH), make)
+
+
 def classifier():
     method = methods.classifier(encoder(), classes=CLASSES, head_norm=True)
     return Toy(method, one_view())
@@ -314,6 +319,7 @@ _METHODS = (
     dino,
     distillation,
     dvae,
+    exemplar,
     flatnce,
     hard_negatives,
     ibot,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from sslax.arrays import at_least_float32
@@ -18,6 +19,16 @@ from sslax.checks import check_choice
 
 GRADIENTS = ("central", "sobel")
 LUMA = (0.299, 0.587, 0.114)
+# The mean colour of ImageNet's pixels, and their principal components in rows, the
+# largest first: light, then two differences of colours.
+MEAN = np.array([0.485, 0.456, 0.406])
+COMPONENTS = np.array(
+    [
+        [-0.5675, -0.5808, -0.5836],
+        [0.7192, -0.0045, -0.6948],
+        [0.4009, -0.8140, 0.4203],
+    ]
+)
 
 
 def _central(x: Array, axis: int) -> Array:
@@ -101,8 +112,11 @@ def patch_scores(energy: Float[Array, "b h w"], *, size: int) -> Float[Array, "b
     """
     if size > min(energy.shape[1:]):
         raise ValueError(f"a patch of {size} does not fit {tuple(energy.shape[1:])}")
-    window = (1, size, size)
-    total = jax.lax.reduce_window(energy, 0.0, jax.lax.add, window, (1, 1, 1), "VALID")
+    total = energy
+    for window in ((1, size, 1), (1, 1, size)):
+        total = jax.lax.reduce_window(
+            total, 0.0, jax.lax.add, window, (1, 1, 1), "VALID"
+        )
     return total / size**2
 
 
@@ -140,17 +154,14 @@ def sample_corner(
 def scale_components(
     image: Float[Array, "b h w c"], factors: Float[Array, "b 3"]
 ) -> Float[Array, "b h w c"]:
-    """Scales each image along its three principal colours.
-
-    The principal components of the colours of the image's own pixels, largest first,
-    are multiplied, and the result is clipped to the old range of the image.
+    """Scales each image along the three principal colours of natural images.
 
     Args:
       image: images in [0, 1] of three channels.
-      factors: `[b 3]`, one per component; 1 is the identity.
+      factors: `[b 3]`, one per component, from the largest on; 1 is the identity.
 
     Returns:
-      Images in the old range.
+      Images in [0, 1].
 
     Raises:
       ValueError: for wrong images or factors.
@@ -162,6 +173,10 @@ def scale_components(
       >>> abs(same - image).max().item() < 1e-5
       True
 
+    Note:
+      Mean and components are ImageNet's, of which STL-10 is a part; the released code
+      has those of its own patches in a file.
+
     References:
       Dosovitskiy et al., Discriminative Unsupervised Feature Learning with Exemplar
       Convolutional Neural Networks, 2014, arXiv:1406.6909, section 3.1.
@@ -172,35 +187,29 @@ def scale_components(
             f"expected factors ({image.shape[0]}, 3), got {tuple(factors.shape)}"
         )
     x = at_least_float32(image)
-    mean = jnp.mean(x, axis=(1, 2), keepdims=True)
-    centred = x - mean
-    spread = jnp.einsum("bhwc,bhwd->bcd", centred, centred, precision="highest")
-    _, axes = jnp.linalg.eigh(jax.lax.stop_gradient(spread))
-    axes = axes[:, :, ::-1]
-    change = jnp.einsum("bck,bk,bdk->bcd", axes, factors, axes, precision="highest")
-    out = mean + jnp.einsum("bhwd,bcd->bhwc", centred, change, precision="highest")
-    low, high = (
-        jnp.min(x, (1, 2, 3), keepdims=True),
-        jnp.max(x, (1, 2, 3), keepdims=True),
+    mean = jnp.asarray(MEAN, x.dtype)[None, None, None]
+    onto, back = (
+        jnp.asarray(m, x.dtype) for m in (COMPONENTS.T, np.linalg.inv(COMPONENTS.T))
     )
-    return jnp.clip(out, low, high).astype(image.dtype)
+    change = jnp.einsum("ck,bk,kd->bcd", onto, factors, back, precision="highest")
+    out = mean + jnp.einsum("bhwc,bcd->bhwd", x - mean, change, precision="highest")
+    return jnp.clip(out, 0.0, 1.0).astype(image.dtype)
 
 
 def bend_hsv(
     image: Float[Array, "b h w c"],
     *,
-    power=1.0,
-    factor=1.0,
-    offset=0.0,
+    saturation=(1.0, 1.0, 0.0),
+    value=(1.0, 1.0, 0.0),
     shift=0.0,
 ) -> Float[Array, "b h w c"]:
     """Changes saturation and value by a power, a factor and an offset; shifts the hue.
 
     Args:
       image: images in [0, 1] of three channels.
-      power: exponent of saturation and value, one number or one per image.
-      factor: what they are then multiplied with.
-      offset: what is then added.
+      saturation: its exponent, what it is then multiplied with, and what is then added,
+        each one number or one per image.
+      value: the same of the value.
       shift: of the hue, in turns.
 
     Returns:
@@ -212,8 +221,8 @@ def bend_hsv(
     Example:
       >>> import jax.numpy as jnp
       >>> image = jnp.array([[[[0.5, 0.25, 0.25]]]])
-      >>> bend_hsv(image)[0, 0, 0].tolist()
-      [0.5, 0.25, 0.25]
+      >>> bend_hsv(image, value=(2.0, 1.0, 0.0))[0, 0, 0].tolist()
+      [0.25, 0.125, 0.125]
 
     References:
       Dosovitskiy et al., Discriminative Unsupervised Feature Learning with Exemplar
@@ -221,18 +230,18 @@ def bend_hsv(
     """
     check_image(image, channels=(3,))
     rows = to_rows(image)
-    power, factor, offset, shift = (
-        per_image(v, rows) for v in (power, factor, offset, shift)
-    )
-    hue, chroma, value = hue_chroma_value(rows)
-    saturation = chroma / jnp.where(value > 0, value, 1.0)
+    hue, chroma, light = hue_chroma_value(rows)
 
-    def bend(x):
+    def bend(x, change):
+        power, factor, offset = (per_image(v, rows) for v in change)
         safe = jnp.where(x > 0, x, 1.0)
         return jnp.clip(jnp.where(x > 0, safe**power, 0.0) * factor + offset, 0.0, 1.0)
 
-    saturation, value = bend(saturation), bend(value)
-    return from_rows(paint(hue + shift, saturation * value, value), image.dtype)
+    depth = bend(chroma / jnp.where(light > 0, light, 1.0), saturation)
+    light = bend(light, value)
+    return from_rows(
+        paint(hue + per_image(shift, rows), depth * light, light), image.dtype
+    )
 
 
 def random_exemplar_colours(
@@ -240,9 +249,9 @@ def random_exemplar_colours(
 ) -> Float[Array, "b h w c"]:
     """The colour part of Exemplar-CNN's transformations, drawn per image.
 
-    Principal colours times 2^(c N(0, 1)) with c = (1, 1, 0.5); then saturation and
-    value to the power 2^U(-2, 2), times 2^U(-0.5, 0.5), plus U(-0.1, 0.1); hue plus
-    U(-0.1, 0.1).
+    Principal colours times 2^(c N(0, 1)) with c = (1, 1, 0.5). Then, once the image is
+    stretched to [0, 1], saturation and value, each by its own draw, to the power
+    2^U(-2, 2), times 2^U(-0.5, 0.5), plus U(-0.1, 0.1); hue plus U(-0.1, 0.1).
 
     Args:
       key: a random key.
@@ -268,11 +277,13 @@ def random_exemplar_colours(
     component_key, bend_key = jax.random.split(key)
     width = jnp.array([1.0, 1.0, 0.5])[None]
     factors = 2.0 ** (width * jax.random.normal(component_key, (batch, 3)))
-    u = jax.random.uniform(bend_key, (4, batch), minval=-1.0, maxval=1.0)
+    image = scale_components(image, factors)
+    image = image - jnp.min(image, axis=(1, 2, 3), keepdims=True)
+    most = jnp.max(image, axis=(1, 2, 3), keepdims=True)
+    u = jax.random.uniform(bend_key, (7, batch), minval=-1.0, maxval=1.0)
     return bend_hsv(
-        scale_components(image, factors),
-        power=2.0 ** (2.0 * u[0]),
-        factor=2.0 ** (0.5 * u[1]),
-        offset=0.1 * u[2],
-        shift=0.1 * u[3],
+        image / jnp.maximum(most, 1e-3),
+        saturation=(2.0 ** (2.0 * u[0]), 2.0 ** (0.5 * u[1]), 0.1 * u[2]),
+        value=(2.0 ** (2.0 * u[3]), 2.0 ** (0.5 * u[4]), 0.1 * u[5]),
+        shift=0.1 * u[6],
     )

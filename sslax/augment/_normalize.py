@@ -17,6 +17,7 @@ STATISTICS = {
     ),
     "cifar100": ((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
     "stl10": ((0.4409, 0.4279, 0.3868), (0.2683, 0.2610, 0.2687)),
+    "stl10_mean": ((0.4409, 0.4279, 0.3868), (1.0,)),
     "stl10_grey": ((0.4120,), (0.2570,)),
     "clip": (
         (0.48145466, 0.4578275, 0.40821073),
@@ -81,8 +82,9 @@ def normalize(
     Args:
       image: images in [0, 1].
       statistics: `imagenet`, `swav` (deviation 0.228 as released), `cifar10`,
-        `cifar10_rotnet`, `cifar100`, `stl10`, `stl10_grey`, `clip`, `half` (0.5, 0.5),
-        `fashion_mnist`, or a pair (mean, deviation) of numbers or tuples.
+        `cifar10_rotnet`, `cifar100`, `stl10`, `stl10_mean` (deviation 1), `stl10_grey`,
+        `clip`, `half` (0.5, 0.5), `fashion_mnist`, or a pair (mean, deviation) of
+        numbers or tuples.
 
     Returns:
       Normalised images.

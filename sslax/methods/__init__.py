@@ -16,6 +16,7 @@ from sslax.methods._deepmim import deepmim
 from sslax.methods._dino import dino
 from sslax.methods._distillation import distillation
 from sslax.methods._dvae import dvae
+from sslax.methods._exemplar import exemplar
 from sslax.methods._flatnce import flatnce
 from sslax.methods._hard_negatives import hard_negatives
 from sslax.methods._ibot import ibot
@@ -52,6 +53,7 @@ __all__ = [
     "dino",
     "distillation",
     "dvae",
+    "exemplar",
     "flatnce",
     "hard_negatives",
     "ibot",

@@ -63,7 +63,7 @@ def index_of(batch: Batch) -> Int[Array, " b"]:
     """
     if "index" not in batch:
         raise ValueError(
-            "a memory bank needs `index`, the number of every image in the data, as "
+            "the method needs `index`, the number of every image in the data, as "
             f"sslax.data.loader gives it; the batch has {sorted(batch)}"
         )
     return batch["index"]

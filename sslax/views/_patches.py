@@ -8,7 +8,7 @@ from jaxtyping import Array
 
 from sslax import augment
 from sslax.augment import to_float
-from sslax.checks import check_choice
+from sslax.checks import check_choice, check_positive
 from sslax.kinds import Builder, View
 from sslax.views._canvas import filled
 
@@ -133,17 +133,22 @@ def _hide_shortcuts(key, patches, colours, pixelate, level):
     return augment.contrast_normalize(patches, level=level)
 
 
-def exemplars(*, patch: int = 32, seed: int = 0, colours: bool = True) -> Builder:
+def exemplars(
+    *, patch: int = 32, seed: int = 0, scales: int = 4, colours: bool = True
+) -> Builder:
     """A transformed copy of one patch of detail of every image.
 
-    Where the patch lies is drawn once per image, in proportion to its squared gradient,
-    from the seed and `batch["index"]`: the class of an image is one exemplar. Scale,
-    place, angle and colours change in every step. What lies around the picture, also on
-    its canvas, is its border drawn out.
+    Which patch is drawn once per image, from the seed and `batch["index"]`: its side is
+    0.8^-k of `patch`, k below `scales`, and its place is in proportion to its squared
+    gradient. The class of an image is this one exemplar. In every step it is scaled
+    (by U(0.71, 1.41)), moved (by up to a quarter of its scaled side), turned (by up to
+    20 degrees), and its colours change. What lies around the picture, also on its
+    canvas, is its border drawn out.
 
     Args:
-      patch: side of the patch.
-      seed: of the places of the patches.
+      patch: side of the patch in the view, and of the smallest seeds.
+      seed: of what is drawn once.
+      scales: how many sizes there are; those that the images do not hold are left out.
       colours: whether colours change too (not on one-channel images).
 
     Returns:
@@ -151,7 +156,8 @@ def exemplars(*, patch: int = 32, seed: int = 0, colours: bool = True) -> Builde
       `batch["index"]`.
 
     Raises:
-      ValueError: when called, if the patch does not fit the image.
+      ValueError: if there is no scale; when called, if the patch does not fit the image
+        or the batch has no `index`.
 
     Example:
       >>> import jax, jax.numpy as jnp
@@ -160,37 +166,68 @@ def exemplars(*, patch: int = 32, seed: int = 0, colours: bool = True) -> Builde
       >>> exemplars(patch=16)(jax.random.key(0), batch)["views"][0].shape
       (2, 16, 16, 3)
 
+    Note:
+      Seeds lie where the paper says; the released code measures detail by what a
+      low-pass takes from every fourth pixel, and drops copies that leave the image.
+
     References:
       Dosovitskiy et al., Discriminative Unsupervised Feature Learning with Exemplar
       Convolutional Neural Networks, 2014, arXiv:1406.6909, section 3.1.
     """
+    check_positive(patch=patch, scales=scales)
 
     def views(key, batch):
-        box = batch.get("box")
-        image = filled(to_float(batch["image"]), box)
-        number, height, width, channels = image.shape
-        scores = augment.patch_scores(augment.gradient_energy(image), size=patch)
-        scores = _inside(scores, box, patch)
-        fold = jax.vmap(jax.random.fold_in, in_axes=(None, 0))
-        keys = fold(jax.random.key(seed), batch["index"])
-        corner = jax.vmap(lambda k, score: augment.sample_corner(k, score[None])[0])(
-            keys, scores
-        ).astype(image.dtype)
+        image = filled(to_float(batch["image"]), batch.get("box"))
+        side, centre = _seeds(image, batch, patch, scales, seed)
         shape_key, colour_key = jax.random.split(key)
-        u = jax.random.uniform(shape_key, (4, number), minval=-1.0, maxval=1.0)
-        zoom = 2.0 ** (0.5 * u[0])
-        angle = 20.0 * u[1]
-        centre_y = corner[:, 0] + (patch - 1) / 2 + 0.25 * patch * u[2]
-        centre_x = corner[:, 1] + (patch - 1) / 2 + 0.25 * patch * u[3]
-        matrix = augment.affine_matrix(degrees=angle, scale=zoom)
-        shift = jnp.stack([centre_x - (width - 1) / 2, centre_y - (height - 1) / 2], 1)
-        matrix = matrix.at[:, :, 2].add(shift)
-        made = augment.affine(image, matrix, size=(patch, patch), edge=True)
-        if colours and channels == 3:
+        shape = (4, len(image))
+        u = jax.random.uniform(shape_key, shape, image.dtype, minval=-1.0, maxval=1.0)
+        low, high = 0.5**0.5, 2.0**0.5
+        side = side / (low + (high - low) * (u[0] + 1.0) / 2.0)
+        centre = centre + 0.25 * (side[None] * u[1:3]).T
+        made = _window(image, side, centre, 20.0 * u[3], patch)
+        if colours and image.shape[-1] == 3:
             made = augment.random_exemplar_colours(colour_key, made)
         return {**batch, "views": (made,)}
 
     return views
+
+
+def _seeds(image, batch, patch: int, scales: int, seed: int) -> tuple[Array, Array]:
+    """The side `[b]` and centre `[b 2]` of the exemplar of every image."""
+    if "index" not in batch:
+        raise ValueError(
+            "an exemplar is a class by `index`, the number of every image in the data, "
+            f"as sslax.data.loader gives it; the batch has {sorted(batch)}"
+        )
+    fold = jax.vmap(jax.random.fold_in, in_axes=(None, 0))
+    keys = jax.vmap(jax.random.split)(fold(jax.random.key(seed), batch["index"]))
+    energy, most = augment.gradient_energy(image), min(image.shape[1:3])
+    sizes = [patch * 0.8**-k for k in range(scales)]
+    sizes = [size for i, size in enumerate(sizes) if i == 0 or round(size) <= most]
+    draw = jax.vmap(lambda k, score: augment.sample_corner(k, score[None])[0])
+    centres = []
+    for size in sizes:
+        scores = augment.patch_scores(energy, size=round(size))
+        scores = _inside(scores, batch.get("box"), round(size))
+        centres.append(draw(keys[:, 0], scores) + (round(size) - 1) / 2)
+    pick = jax.vmap(lambda k: jax.random.randint(k, (), 0, len(sizes)))(keys[:, 1])
+    centre = jnp.stack(centres, axis=1)[jnp.arange(len(pick)), pick]
+    return jnp.asarray(sizes, image.dtype)[pick], centre.astype(image.dtype)
+
+
+def _window(image, side, centre, degrees, patch: int) -> Array:
+    """Square windows of images, turned and brought to `patch` pixels.
+
+    Two samples along each side of a pixel, as most windows are shrunk.
+    """
+    matrix = augment.affine_matrix(degrees=degrees, scale=2.0 * patch / side)
+    middle = (jnp.array(image.shape[1:3], image.dtype) - 1)[None] / 2
+    shift = (centre - middle)[:, ::-1].astype(matrix.dtype)
+    matrix = matrix.at[:, :, 2].add(shift)
+    made = augment.affine(image, matrix, size=(2 * patch, 2 * patch), edge=True)
+    made = made.reshape(len(made), patch, 2, patch, 2, -1)
+    return made.mean(axis=(2, 4))
 
 
 def _inside(scores: Array, box: Array | None, patch: int) -> Array:
