@@ -13,6 +13,11 @@ def crop(size: int, *, scale=(0.08, 1.0), resize: str = "bilinear", **kwargs) ->
     return dict(name="view", size=size, scale=scale, resize=resize, **kwargs)
 
 
+def square(size: int, *, resize_to: int, **kwargs) -> dict:
+    """A crop of a fixed size, as before Inception's: jigsaws, colorization."""
+    return dict(name="fixed_crop", size=size, resize_to=resize_to, **kwargs)
+
+
 def simclr(size: int, *, strength: float = 1.0, blur: float = 0.5) -> dict:
     """Two views of SimCLR's code, in TensorFlow: no antialiasing, colours clipped.
 

@@ -241,6 +241,7 @@ def builders() -> dict:
         ),
         "rotated": views.rotated(view=crop),
         "jigsaw": views.jigsaw(view=views.view(size=90), tile=24, normalize=False),
+        "tiled": views.tiled(view=views.view(size=90), tile=24, normalize=False),
         "counted": views.counted(view=crop, normalize=False),
         "montage": views.montage(view=views.view(size=32)),
         "context_pairs": views.context_pairs(patch=24, gap=8, jitter=2),
@@ -265,6 +266,7 @@ def builders() -> dict:
         ),
         "one_view": views.one_view(view=crop),
         "renderings": views.renderings(first=crop, second=view),
+        "fixed_crop": views.one_view(view=views.fixed_crop(size=64, resize_to=80)),
         "shifted": views.one_view(view=views.shifted(padding=12)),
         "fine_tuned": views.fine_tuned(view=crop, classes=4),
     }

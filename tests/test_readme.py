@@ -56,7 +56,7 @@ def test_paths_in_the_readme_exist():
 NO_PICTURE = {
     "augment": """BlockMask RandomMask ab_centres ab_grid ab_prior ab_to_index
         affine_matrix choose_permutations grid_pairs hamming_distances nearest_centre
-        neighbour_label patch_scores permutation_set random_ratio to_float
+        neighbour_label patch_scores permutation_set puzzles random_ratio to_float
         unit_mask_from_order whole_box""",
     # Masks are shown by those of augment, and by `masked`.
     "views": "center hide_blocks hide_patches hide_some hide_units normalized view",

@@ -18,14 +18,14 @@ MODULES = (methods, models, optim, views, schedules)
 BN = {"bn_momentum": 0.9, "bn_eps": 1e-5}
 
 
-def resolved(spec):
+def resolved(spec, modules=MODULES):
     """A call with the defaults of its function, nested calls too."""
     if isinstance(spec, (list, tuple)):
-        return tuple(resolved(v) for v in spec)
+        return tuple(resolved(v, modules) for v in spec)
     if not isinstance(spec, Mapping):
         return spec
-    spec = {key: resolved(value) for key, value in spec.items()}
-    owner = next((m for m in MODULES if spec.get("name") in m.__all__), None)
+    spec = {key: resolved(value, modules) for key, value in spec.items()}
+    owner = next((m for m in modules if spec.get("name") in m.__all__), None)
     if owner is None:
         return spec
     parameters = inspect.signature(getattr(owner, spec["name"])).parameters.values()
@@ -35,7 +35,9 @@ def resolved(spec):
 
 def parts(config):
     """The calls of a config that a sheet speaks of, by what they are."""
-    found = {k: resolved(config[k]) for k in ("method", "optimizer", "views")}
+    found = {k: resolved(config[k]) for k in ("method", "optimizer")}
+    # A method and its views may have one name.
+    found["views"] = resolved(config["views"], (views, *MODULES))
     inner = [v for v in config["views"].values() if isinstance(v, Mapping)]
     for call in (*inner, config["method"], config["views"]):  # the outer ones count
         found |= {k: resolved(v) for k, v in call.items() if isinstance(v, Mapping)}

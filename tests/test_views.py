@@ -40,7 +40,9 @@ BUILDERS = {
         mask=views.hide_some(patch_size=2, unit=4),
     ),
     "rotated": views.rotated(view=CROP),
-    "jigsaw": views.jigsaw(view=views.view(size=15), tile=4),
+    "jigsaw": views.jigsaw(view=views.view(size=15), tile=3),
+    "fixed_crop": views.one_view(view=views.fixed_crop(size=15, resize_to=18)),
+    "tiled": views.tiled(view=views.view(size=15), tile=3),
     "montage": views.montage(view=views.view(size=8)),
     "pixel_views": views.pixel_views(first=CROP),
     "context_pairs": views.context_pairs(patch=8, gap=4, jitter=1, level=1.0),
@@ -121,6 +123,29 @@ def test_center_is_resize_then_crop():
     chex.assert_trees_all_equal(small, image[:, :, :30])
     with pytest.raises(ValueError, match="not both"):
         views.center(size=16, resize_to=20, fraction=0.5)
+
+
+@pytest.mark.parametrize(("stretch", "sides"), [(False, (18, 18)), (True, (20, 18))])
+def test_a_fixed_crop_is_a_part_of_the_resized_image(stretch, sides):
+    """Its size over that of the image before the cut, at any place of the box."""
+    ramp = jnp.arange(24.0)[None, :, None, None] / 24
+    across = jnp.arange(24.0)[None, None, :, None] / 24
+    image = jnp.concatenate([ramp + 0 * across, across + 0 * ramp], axis=-1)
+    batch = jnp.broadcast_to(image, (64, 24, 24, 2))
+    box = jnp.broadcast_to(BATCH["box"][:1], (64, 4))
+    make = views.fixed_crop(size=8, resize_to=16, flip=0.0, stretch=stretch)
+    made = np.asarray(make(jax.random.key(0), batch, box)) * 24
+    for axis, (side, start, length) in enumerate(
+        zip(sides, (2, 3), (20, 18), strict=True)
+    ):
+        inside = made[..., axis].mean(axis=2 - axis)
+        step = np.diff(inside[:, 1:-1], axis=1).mean()
+        np.testing.assert_allclose(step, side / 16, rtol=0.02)
+        middle = inside.mean(axis=1) + 0.5 - start
+        assert side / 4 - 0.1 <= middle.min() < 0.35 * length
+        assert 0.65 * length < middle.max() <= length - side / 4 + 0.1
+    with pytest.raises(ValueError, match="at most resize_to = 16; got 20"):
+        views.fixed_crop(size=20, resize_to=16)
 
 
 def test_rotated_copies_carry_their_turns():
@@ -341,11 +366,12 @@ def test_normalising_is_the_last_step_of_every_array():
 TAKING_A_VIEW = {
     "channel_views": {},
     "fine_tuned": {"classes": 3},
-    "jigsaw": {"tile": 4},
+    "jigsaw": {"tile": 3},
     "lab": {},
     "one_view": {},
     "overlapping_patches": {"size": 6, "stride": 3, "window": None},
     "rotated": {},
+    "tiled": {"tile": 4},
 }
 
 

@@ -206,6 +206,16 @@ def rotation():
     return Toy(methods.rotation(encoder()), views.rotated(view=views.view(size=SIZE)))
 
 
+def jigsaw():
+    net = encoder(norm="none", output=("pooled", "map"))
+    classifier = models.linear(dim=6)
+    method = methods.jigsaw(net, classifier, tiles=4, permutations=6, features="map")
+    make = views.jigsaw(
+        view=views.view(size=SIZE), grid=2, tile=6, jitter=1, permutations=6
+    )
+    return Toy(method, make)
+
+
 def one_view():
     return views.one_view(view=view())
 
@@ -325,6 +335,7 @@ _METHODS = (
     ibot,
     instdisc,
     invaspread,
+    jigsaw,
     localmim,
     mae,
     moco,

@@ -71,10 +71,7 @@ from sslax.augment._hsv import (
     rgb_to_hsv,
 )
 from sslax.augment._jigsaw import (
-    choose_permutations,
     cut,
-    hamming_distances,
-    permutation_set,
     random_tiles,
     shuffle,
     standardize_patches,
@@ -114,6 +111,12 @@ from sslax.augment._normalize import (
 from sslax.augment._patches import (
     patchify,
     unpatchify,
+)
+from sslax.augment._permutations import (
+    choose_permutations,
+    hamming_distances,
+    permutation_set,
+    puzzles,
 )
 from sslax.augment._rand_augment import (
     apply_operations,
@@ -186,6 +189,7 @@ __all__ = [
     "permutation_set",
     "posterize",
     "project_colours",
+    "puzzles",
     "random_augment",
     "random_blur",
     "random_box",

@@ -1,131 +1,13 @@
-"""Jigsaw puzzles: sets of permutations far from one another, and the tiles."""
+"""Jigsaw puzzles: the tiles of an image."""
 
 from __future__ import annotations
 
-import functools
-import itertools
-
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float, Int, Integer, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from sslax.arrays import at_least_float32
-from sslax.augment._lab import TABLES
 from sslax.augment._layout import check_image
-from sslax.checks import check_choice
-
-CRITERIA = ("max_mean", "max_min")
-
-
-def choose_permutations(
-    *, count: int, tiles: int = 9, criterion: str = "max_mean", first: int = 0
-) -> Integer[np.ndarray, "count tiles"]:
-    """Chooses permutations far from one another, one after the other.
-
-    Each step adds the permutation with the largest mean (or least) Hamming distance to
-    those chosen; ties go to the lexicographically first. With `max_mean`, the paper's
-    listing, the mean stays high while the least distance falls to 2; with `max_min`,
-    what the paper's text asks for, the least distance stays high.
-
-    Args:
-      count: how many to choose.
-      tiles: what is permuted; all `tiles!` permutations are candidates.
-      criterion: `max_mean` or `max_min`.
-      first: lexicographic number of the first.
-
-    Returns:
-      uint8 permutations of 0..tiles-1.
-
-    Raises:
-      ValueError: for more than there are, or an unknown criterion.
-
-    Example:
-      >>> choose_permutations(count=2, tiles=3).tolist()
-      [[0, 1, 2], [1, 2, 0]]
-
-    References:
-      Noroozi and Favaro, Unsupervised Learning of Visual Representations by Solving
-      Jigsaw Puzzles, 2016, arXiv:1603.09246, algorithm 1.
-    """
-    check_choice(CRITERIA, criterion=criterion)
-    candidates = np.array(list(itertools.permutations(range(tiles))), np.uint8)
-    if not 1 <= count <= len(candidates):
-        raise ValueError(
-            f"count must be in 1..{len(candidates)} for {tiles} tiles, got {count}"
-        )
-    chosen = [first]
-    score = np.full(len(candidates), tiles if criterion == "max_min" else 0, np.int32)
-    columns = np.ascontiguousarray(candidates.T)
-    for _ in range(count - 1):
-        newest = candidates[chosen[-1]]
-        distance = sum(
-            (c != v).astype(np.int32) for c, v in zip(columns, newest, strict=True)
-        )
-        if criterion == "max_min":
-            np.minimum(score, distance, out=score)
-        else:
-            score += distance
-        score[chosen[-1]] = -(2**30)
-        chosen.append(int(np.argmax(score)))
-    return candidates[chosen]
-
-
-@functools.cache
-def _stored(criterion: str) -> np.ndarray:
-    return np.load(TABLES / f"permutations_{criterion}.npy")
-
-
-def permutation_set(
-    *, count: int = 100, criterion: str = "max_mean"
-) -> Integer[np.ndarray, "count 9"]:
-    """The stored set of permutations of nine tiles.
-
-    Args:
-      count: how many, at most 1000; sets are nested.
-      criterion: `max_mean` or `max_min`, see `choose_permutations`.
-
-    Returns:
-      uint8 permutations of 0..8; row k is the answer to puzzle k.
-
-    Raises:
-      ValueError: for more than 1000, or an unknown criterion.
-
-    Example:
-      >>> permutation_set(count=100).shape
-      (100, 9)
-
-    References:
-      Noroozi and Favaro, Unsupervised Learning of Visual Representations by Solving
-      Jigsaw Puzzles, 2016, arXiv:1603.09246, section 3.4.
-    """
-    check_choice(CRITERIA, criterion=criterion)
-    stored = _stored(criterion)
-    if not 1 <= count <= len(stored):
-        raise ValueError(
-            f"count must be in 1..{len(stored)}, got {count}; "
-            "choose_permutations makes larger sets"
-        )
-    return stored[:count]
-
-
-def hamming_distances(permutations: np.ndarray) -> Integer[np.ndarray, " pairs"]:
-    """How many places differ, for every pair of permutations.
-
-    Args:
-      permutations: `[n tiles]`.
-
-    Returns:
-      int64 distances `[n (n - 1) / 2]`.
-
-    Example:
-      >>> import numpy as np
-      >>> hamming_distances(np.array([[0, 1, 2], [1, 0, 2]])).tolist()
-      [2]
-    """
-    different = permutations[:, None, :] != permutations[None, :, :]
-    first, second = np.triu_indices(len(permutations), k=1)
-    return different.sum(axis=-1)[first, second]
 
 
 def cut(
@@ -208,7 +90,12 @@ def tiles(
 
 
 def random_tiles(
-    key: PRNGKeyArray, image: Float[Array, "b h w c"], *, grid: int = 3, size: int = 64
+    key: PRNGKeyArray,
+    image: Float[Array, "b h w c"],
+    *,
+    grid: int = 3,
+    size: int = 64,
+    jitter: int = 0,
 ) -> Float[Array, "b n p p c"]:
     """Cuts a tile out of every cell of a grid, at a random place in the cell.
 
@@ -217,12 +104,14 @@ def random_tiles(
       image: images.
       grid: cells along a side.
       size: side of a tile; the cell's room beyond it is the random gap.
+      jitter: by how many pixels the channels of a tile are moved against each other, at
+        most, so that the fringes of a lens do not tell where it lies.
 
     Returns:
-      Tiles in raster order.
+      Tiles in raster order, which no two cells share a pixel of.
 
     Raises:
-      ValueError: if a tile does not fit its cell.
+      ValueError: if a tile and its jitter do not fit the cell.
 
     Example:
       >>> import jax, jax.numpy as jnp
@@ -231,13 +120,30 @@ def random_tiles(
 
     References:
       Noroozi and Favaro, Unsupervised Learning of Visual Representations by Solving
-      Jigsaw Puzzles, 2016, arXiv:1603.09246, section 3.3.
+      Jigsaw Puzzles, 2016, arXiv:1603.09246, sections 3.3 and 4.2.
     """
-    shape, cells = image.shape, grid * grid
-    room = jnp.array([shape[1] // grid - size, shape[2] // grid - size])
-    room = jnp.maximum(room, 0)[None, None] + 1
-    offset = jax.random.randint(key, (shape[0], cells, 2), 0, room)
-    return tiles(image, offset, grid=grid, size=size)
+    batch, height, width, channels = image.shape
+    cells = grid * grid
+    room = [side // grid - size - jitter for side in (height, width)]
+    if min(room) < 0:
+        raise ValueError(
+            f"tiles of {size} and a jitter of {jitter} do not fit cells of "
+            f"{height // grid} x {width // grid}"
+        )
+    offset = jax.random.randint(
+        key, (batch, cells, 2), 0, jnp.array(room)[None, None] + 1
+    )
+    if not jitter or channels == 1:
+        return tiles(image, offset, grid=grid, size=size)
+    own = jax.random.randint(
+        jax.random.fold_in(key, 1), (batch, channels, cells, 2), 0, jitter + 1
+    )
+    # Every channel as an image of its own.
+    apart = jnp.moveaxis(image, -1, 1).reshape(-1, height, width, 1)
+    offset = (offset[:, None] + own).reshape(-1, cells, 2)
+    made = tiles(apart, offset, grid=grid, size=size)
+    made = made.reshape(batch, channels, cells, size, size)
+    return jnp.moveaxis(made, 1, -1)
 
 
 def standardize_patches(

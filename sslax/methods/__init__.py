@@ -22,6 +22,7 @@ from sslax.methods._hard_negatives import hard_negatives
 from sslax.methods._ibot import ibot
 from sslax.methods._instdisc import instdisc
 from sslax.methods._invaspread import invaspread
+from sslax.methods._jigsaw import jigsaw
 from sslax.methods._localmim import localmim
 from sslax.methods._mae import mae
 from sslax.methods._moco import moco
@@ -59,6 +60,7 @@ __all__ = [
     "ibot",
     "instdisc",
     "invaspread",
+    "jigsaw",
     "localmim",
     "mae",
     "moco",

@@ -17,6 +17,9 @@ from sslax.views._colours import (
 from sslax.views._evaluate import (
     center,
 )
+from sslax.views._fixed_crop import (
+    fixed_crop,
+)
 from sslax.views._grids import (
     altered_patches,
     overlapping_patches,
@@ -44,9 +47,12 @@ from sslax.views._photometric import (
 )
 from sslax.views._pretext import (
     counted,
-    jigsaw,
     montage,
     rotated,
+)
+from sslax.views._puzzles import (
+    jigsaw,
+    tiled,
 )
 from sslax.views._several import (
     multi_crop,
@@ -70,6 +76,7 @@ __all__ = [
     "counted",
     "exemplars",
     "fine_tuned",
+    "fixed_crop",
     "frame_crops",
     "hide_alike",
     "hide_blocks",
@@ -90,6 +97,7 @@ __all__ = [
     "rotated",
     "shifted",
     "swapped_backgrounds",
+    "tiled",
     "two_views",
     "view",
 ]

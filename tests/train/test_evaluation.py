@@ -316,7 +316,7 @@ def test_methods_of_patches_and_paintings_have_a_whole_report(tmp_path):
 @pytest.mark.parametrize(
     "views",
     [
-        {"name": "jigsaw", "view": {"name": "view", "size": 15}, "tile": 4},
+        {"name": "jigsaw", "view": {"name": "view", "size": 18}, "tile": 4},
         {"name": "lab", "view": {"name": "view", "size": 16}},
         {"name": "multi_crop", "first": {"name": "view", "size": 16},
          "small": {"name": "view", "size": 8}, "count": 2},
