@@ -3,6 +3,7 @@
     python -m experiments.learning --methods simclr,mae --budget 3 --peer PYTHON
     python -m experiments.learning --all --seeds 3
     python -m experiments.learning --table      # draw the stored rows again
+    python -m experiments.learning --merge FILE # and add the rows of another machine
 
 Each method trains the network family and the data that are its own
 (`configs/NAME.py:sample`), for as many steps as the budget allows here, and is read
@@ -46,7 +47,8 @@ from sslax.train.stages import run_to_the_end
 from sslax.train.start import graft, grafts_of
 
 RESULTS = Path(__file__).parent / "results" / "learning.json"
-PEERS = ("simclr", "byol", "moco", "mae")
+PEERS = ("barlow_twins", "byol", "dino", "mae", "moco", "nnclr", "simclr", "simsiam")
+PEERS += ("swav", "vicreg")
 # Those that read other runs or labels are no contestants.
 ASIDE = ("classifier", "distillation", "supcon")
 _RANDOM: dict[tuple[str, int], dict[str, float]] = {}
@@ -245,35 +247,50 @@ def machine() -> dict[str, Any]:
         if line.startswith("model name")
     ]
     versions = {"python": platform.python_version(), "jax": jax.__version__}
-    return {"cpu": names[0] if names else platform.processor(), **versions}
+    made = {"cpu": names[0] if names else platform.processor(), **versions}
+    device = jax.devices()[0]
+    return made if device.platform == "cpu" else {**made, "device": device.device_kind}
 
 
 def contestants(args: argparse.Namespace) -> list[str]:
     if not args.all:
         return args.methods.split(",")
-    return [name for name in methods.__all__ if name not in ASIDE]
+    return [name for name in methods.__all__ if name not in ASIDE] + ["classifier"]
 
 
 def storing(args: argparse.Namespace) -> Callable[[list[dict[str, Any]]], None]:
     """What writes the rows of this run, with what made them, behind those stored."""
-    stored = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
+    file = Path(args.results)
+    stored = json.loads(file.read_text()) if file.exists() else []
     words = ["PYTHON" if word == args.peer else word for word in sys.argv[1:]]
     command = " ".join(["python -m experiments.learning", *words])
     run = {"command": command, **machine()}
-    RESULTS.parent.mkdir(exist_ok=True)
+    file.parent.mkdir(exist_ok=True)
 
     def store(rows):
-        text = json.dumps([*stored, {**run, "rows": rows}], indent=1)
-        RESULTS.write_text(text + "\n")
+        write(file, [*stored, {**run, "rows": rows}])
 
     return store
+
+
+def write(file: Path, runs: list[dict[str, Any]]) -> None:
+    file.write_text(json.dumps(runs, indent=1) + "\n")
+
+
+def merge(file: Path, others: list[str]) -> None:
+    """Adds the runs of other files; a run that is there already is not added again."""
+    runs = json.loads(file.read_text()) if file.exists() else []
+    for other in others:
+        found = json.loads(Path(other).read_text())
+        runs += [run for run in found if run not in runs]
+    write(file, runs)
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--methods", default="simclr,byol,moco,mae")
+    parser.add_argument("--methods", default="simclr,byol,moco,mae,classifier")
     parser.add_argument("--all", action="store_true", help="every method")
     parser.add_argument("--data", default="", help="in place of that of the recipes")
     parser.add_argument("--budget", type=float, default=2.0, help="minutes a run")
@@ -291,14 +308,18 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--peer", help="a Python with lightly and timm")
     parser.add_argument("--workers", type=int, default=2, help="of lightly's loader")
     parser.add_argument("--held_out", action="store_true", help="to choose recipes")
+    parser.add_argument("--results", default=str(RESULTS), help="where rows go")
     parser.add_argument("--table", action="store_true", help="draw the stored rows")
+    parser.add_argument("--merge", nargs="*", default=[], help="files of other runs")
     return parser.parse_args(arguments)
 
 
 def main(say: Callable[[str], None] = print) -> None:
     args = parse()
-    if args.table:
-        say(draw(json.loads(RESULTS.read_text())))
+    if args.merge:
+        merge(Path(args.results), args.merge)
+    if args.table or args.merge:
+        say(draw(json.loads(Path(args.results).read_text())))
         return
     platforms.keep_memory()
     names = contestants(args)
@@ -316,7 +337,7 @@ def main(say: Callable[[str], None] = print) -> None:
     for config in {c["data"]["train"]: c for c in map(made, names)}.values():
         keep(pixel_row(config))
     for seed in range(args.seeds):
-        for name in names if args.held_out else [*names, "classifier"]:
+        for name in names:
             for row in race(name, args, seed):
                 keep(row)
     say(draw([{"rows": rows}]))

@@ -12,13 +12,15 @@ import time
 
 import numpy as np
 import torch
-from lightly.transforms import MAETransform, SimCLRTransform
+from lightly.transforms import MAETransform, SimCLRTransform, SwaVTransform
 from PIL import Image
 from torch import nn
 from torchvision import transforms
 
 from experiments.benchmarks.peers import serve
 from experiments.lightly_models import MAE, METHODS
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def convnet(spec: dict, channels: int) -> tuple[nn.Module, int]:
@@ -53,44 +55,80 @@ class Views(torch.utils.data.Dataset):
 
 
 def transform_of(config: dict, statistics: dict):
-    if config["method"]["name"] == "mae":
-        view = config["views"]["view"]
+    views = config["views"]
+    if views["name"] == "masked":
+        view = views["view"]
         return MAETransform(view["size"], view["scale"][0], normalize=statistics)
-    view = config["views"]["first"]
+    view = views["first"]
     jitter = view.get("jitter") or (0.0,) * 4
+    common = {
+        "cj_prob": 0.8 if view.get("jitter") else 0.0,
+        **dict(zip(("cj_bright", "cj_contrast", "cj_sat", "cj_hue"), jitter, strict=True)),
+        "random_gray_scale": view.get("grayscale", 0.0),
+        "gaussian_blur": view.get("blur", 0.0),
+        "normalize": statistics,
+    }
+    if views["name"] == "multi_crop":
+        pair = (view, views["small"])
+        return SwaVTransform(
+            crop_sizes=tuple(one["size"] for one in pair),
+            crop_counts=(2, views["count"]),
+            crop_min_scales=tuple(one["scale"][0] for one in pair),
+            crop_max_scales=tuple(one["scale"][1] for one in pair),
+            **common,
+        )
     return SimCLRTransform(
-        input_size=view["size"],
-        cj_prob=0.8 if view.get("jitter") else 0.0,
-        cj_bright=jitter[0],
-        cj_contrast=jitter[1],
-        cj_sat=jitter[2],
-        cj_hue=jitter[3],
-        min_scale=view["scale"][0],
-        random_gray_scale=view.get("grayscale", 0.0),
-        gaussian_blur=view.get("blur", 0.0),
-        normalize=statistics,
+        input_size=view["size"], min_scale=view["scale"][0], **common
     )
 
 
-def optimizer_of(config: dict, model: nn.Module):
-    spec, steps = config["optimizer"], config["steps"]
-    if spec["name"] != "adamw":
-        raise ValueError(f"the race compares runs of adamw; got {spec['name']!r}")
-    warmup = spec["schedule"].get("warmup", 0)
+class Optimizer:
+    """AdamW with what the config puts around it: clipping, rest, a constant rate."""
 
-    def rate(step):
-        if step < warmup:
-            return step / warmup
-        return 0.5 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup)))
+    def __init__(self, config: dict, model: nn.Module):
+        spec, self.clip, self.rest, constant = config["optimizer"], None, 0, ()
+        while spec["name"] != "adamw":
+            if spec["name"] == "clipped":
+                self.clip = spec["norm"]
+            elif spec["name"] == "frozen":
+                self.rest = spec["steps"]
+            elif spec["name"] == "grouped":
+                constant = spec["others"][0][0]
+            else:
+                raise ValueError(f"the race compares runs of adamw; got {spec}")
+            spec = spec["optimizer"]
+        named = [(k, p) for k, p in model.named_parameters() if p.requires_grad]
+        kept = [p for k, p in named if k.split(".")[0] in constant]
+        moved = [p for k, p in named if k.split(".")[0] not in constant]
+        self.weights = [*moved, *kept]
+        self.last = [p for k, p in named if "prototypes" in k or "last_layer" in k]
+        self.optimizer = torch.optim.AdamW(
+            [{"params": group} for group in (moved, kept) if group],
+            lr=spec["learning_rate"],
+            betas=(spec.get("b1", 0.9), spec.get("b2", 0.999)),
+            weight_decay=spec["weight_decay"],
+        )
+        steps, warmup = config["steps"], spec["schedule"].get("warmup", 0)
 
-    trained = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(
-        trained,
-        lr=spec["learning_rate"],
-        betas=(spec.get("b1", 0.9), spec.get("b2", 0.999)),
-        weight_decay=spec["weight_decay"],
-    )
-    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+        def rate(step):
+            if step < warmup:
+                return step / warmup
+            return 0.5 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup)))
+
+        rates = [rate, lambda step: 1.0][: len(self.optimizer.param_groups)]
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, rates)
+
+    def step(self, loss: torch.Tensor, step: int) -> None:
+        self.optimizer.zero_grad()
+        loss.backward()
+        if step < self.rest:
+            for weight in self.last:
+                weight.grad = None
+        if self.clip:
+            for weight in self.weights:
+                nn.utils.clip_grad_norm_(weight, self.clip)
+        self.optimizer.step()
+        self.schedule.step()
 
 
 def features(model, images: np.ndarray, statistics: dict) -> np.ndarray:
@@ -98,7 +136,9 @@ def features(model, images: np.ndarray, statistics: dict) -> np.ndarray:
     prepare = transforms.Normalize(statistics["mean"], statistics["std"])
     tensor = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
     with torch.no_grad():
-        parts = [model.encoder(prepare(part)) for part in tensor.split(500)]
+        parts = [
+            model.encoder(prepare(part.to(DEVICE))).cpu() for part in tensor.split(500)
+        ]
     return torch.cat(parts).numpy()
 
 
@@ -116,7 +156,8 @@ def train(question: dict) -> dict:
         encoder, _ = convnet(config["method"]["encoder"], channels)
         width = encoder(torch.zeros(2, channels, size, size)).shape[1]
         model = METHODS[name](config, encoder, width, len(images))
-    optimizer, schedule = optimizer_of(config, model)
+    model.to(DEVICE)
+    optimizer = Optimizer(config, model)
     loader = torch.utils.data.DataLoader(
         Views(images, transform_of(config, question["statistics"])),
         batch_size=config["batch_size"],
@@ -129,11 +170,8 @@ def train(question: dict) -> dict:
     step, began = 0, time.monotonic()
     while step < config["steps"]:
         for views in loader:
-            value = model(views, step)
-            optimizer.zero_grad()
-            value.backward()
-            optimizer.step()
-            schedule.step()
+            value = model([view.to(DEVICE) for view in views], step)
+            optimizer.step(value, step)
             step += 1
             if step == config["steps"]:
                 break
