@@ -1,19 +1,24 @@
-"""Fine-tuning the demo's encoder on 1 %, 10 % and all labels of the bundled sample.
+"""Fine-tuning runs on 1 %, 10 % and all labels of the bundled sample.
 
     make demo
-    python -m experiments.finetune --run=workdir/demo --workdir=workdir/finetune
+    python -m experiments.finetune --runs workdir/demo --workdir=workdir/finetune
 
-prints a table of accuracies on the test images: the encoder fine-tuned, that encoder
-under a linear classifier fitted to the optimum, and the same network from random
-weights, on the same labels; mean and deviation over seeds, each of which draws others.
+prints a table of accuracies on the test images: the encoder of each run fine-tuned,
+that encoder under a linear classifier fitted to the optimum, and the same network from
+random weights, on the same labels; mean and deviation over seeds, each of which draws
+others. Any run on the bundled sample will do, of any method:
 
-    python -m experiments.finetune --run=workdir/demo --workdir=workdir/choose --choose
+    sslax pretrain --config=configs/mae.py:sample --workdir=workdir/mae
+    python -m experiments.finetune --runs workdir/mae --workdir=workdir/finetune
+
+    python -m experiments.finetune --runs workdir/demo --workdir=workdir/choose --choose
 
 prints what several rates come to on a fifth of the training images that is held out for
 it. `RATES` holds the best ones; the test images have no part in the choice.
 """
 
 import argparse
+import itertools
 import json
 from pathlib import Path
 
@@ -27,6 +32,7 @@ from sslax.train.checks import open_splits, tasks_of
 from sslax.train.loop import pretrain
 from sslax.train.readings import ask, numbers_of, read_network
 from sslax.train.start import encoder_of
+from sslax.train.workdir import read_config
 from sslax.views import normalized
 
 SAMPLE = dict(name="fashion_mnist_sample", split="train")
@@ -39,7 +45,7 @@ GRID = ((1e-4, 1e-3), (3e-4, 1e-3), (1e-3, 1e-3), (3e-3, 3e-3))
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", required=True, help="the folder of the demo")
+    parser.add_argument("--runs", nargs="+", required=True, help="folders of runs")
     parser.add_argument("--workdir", required=True, help="where the runs go")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--percent", type=int, nargs="*", default=[1, 10, 100])
@@ -49,50 +55,55 @@ def main() -> None:
     if args.choose:
         choose(args)
         return
-    print("| labels | fine-tuned | linear | from scratch |\n|---|---|---|---|")
-    for percent in args.percent:
-        cells = [
-            [trained(args, kind, percent, seed) for seed in range(args.seeds)]
-            for kind in ("fine-tuned", "linear", "from scratch")
-        ]
-        shown = " | ".join(f"{np.mean(x):.1f} ± {np.std(x):.1f}" for x in cells)
-        print(f"| {percent} % | {shown} |", flush=True)
+    print(
+        "| run | labels | fine-tuned | linear | from scratch |\n|---|---|---|---|---|"
+    )
+    for run in args.runs:
+        for percent in args.percent:
+            cells = [
+                [trained(args, run, kind, percent, seed) for seed in range(args.seeds)]
+                for kind in ("fine-tuned", "linear", "from scratch")
+            ]
+            shown = " | ".join(f"{np.mean(x):.1f} ± {np.std(x):.1f}" for x in cells)
+            print(f"| {Path(run).name} | {percent} % | {shown} |", flush=True)
 
 
 def choose(args) -> None:
     """What the rates come to on a fifth of the training images."""
-    print("| labels | | encoder | classifier | held out |\n|---|---|---|---|---|")
-    for percent in args.percent:
-        for kind in ("fine-tuned", "from scratch"):
-            for rates in GRID:
-                score = trained(args, kind, percent, 0, rates, held_out=True)
-                cells = f"{percent} % | {kind} | {rates[0]:g} | {rates[1]:g}"
-                print(f"| {cells} | {score:.1f} |", flush=True)
+    print("| run | labels | | encoder | classifier | held out |")
+    print("|---|---|---|---|---|---|")
+    cells = itertools.product(
+        args.runs, args.percent, ("fine-tuned", "from scratch"), GRID
+    )
+    for run, percent, kind, rates in cells:
+        score = trained(args, run, kind, percent, 0, rates, held_out=True)
+        said = f"{Path(run).name} | {percent} % | {kind} | {rates[0]:g} | {rates[1]:g}"
+        print(f"| {said} | {score:.1f} |", flush=True)
 
 
-def trained(args, kind, percent, seed, rates=None, *, held_out=False) -> float:
+def trained(args, run, kind, percent, seed, rates=None, *, held_out=False) -> float:
     """The accuracy of one cell, percent; a run that is complete is not run again."""
-    config = recipe(percent, seed, args.epochs, held_out=held_out)
+    config = recipe(run, percent, seed, args.epochs, held_out=held_out)
     if kind == "linear":
-        return linear(args.run, config)
+        return linear(run, config)
     if kind == "fine-tuned":
-        config["start"] = [args.run]
+        config["start"] = [run]
     trunk, head = rates or RATES[kind]
     config["optimizer"]["optimizer"]["learning_rate"] = trunk
     config["optimizer"]["others"][0][1]["learning_rate"] = head
     name = f"{kind}_{percent}_{seed}_{trunk:g}_{head:g}".replace(" ", "_")
-    folder = Path(args.workdir) / name
+    folder = Path(args.workdir) / Path(run).name / name
     file = folder / "accuracy.json"
     if not file.exists():
-        run, state = pretrain(config, str(folder))
-        asked = ask(run, tasks_of(config), open_splits(run)[0])
+        tuned, state = pretrain(config, str(folder))
+        asked = ask(tuned, tasks_of(config), open_splits(tuned)[0])
         found, _ = read_network(asked, state, "network")
         file.write_text(json.dumps(numbers_of(found)))
     return json.loads(file.read_text())["top_1"]
 
 
-def recipe(percent: int, seed: int, epochs=None, *, held_out: bool = False) -> dict:
-    """The variant of configs/finetune.py, on the labels that a seed draws."""
+def recipe(run: str, percent: int, seed: int, epochs=None, *, held_out=False) -> dict:
+    """The variant of configs/finetune.py for a run, on the labels that a seed draws."""
     train, share = dict(SAMPLE), percent / 100
     overrides = [("seed", str(seed))]
     if epochs:
@@ -101,6 +112,10 @@ def recipe(percent: int, seed: int, epochs=None, *, held_out: bool = False) -> d
         train = dict(name="part", of=train, stop="80%")
         overrides += [("examples", str(80 * percent))]
     config = load_config(f"configs/finetune.py:{CONFIGS[percent]}", overrides)
+    pretrained = read_config(run)
+    views = config["evaluate"]["views"] = pretrained["evaluate"]["views"]
+    config["views"]["view"]["size"] = views["view"]["size"]
+    config["method"]["encoder"] = network(pretrained)
     if percent < 100:
         train = dict(name="subset", of=train, fraction=share, seed=seed)
     config["data"]["train"] = train
@@ -110,9 +125,18 @@ def recipe(percent: int, seed: int, epochs=None, *, held_out: bool = False) -> d
     return config
 
 
+def network(config: dict) -> dict:
+    """The call of a run's encoder, of whose outputs a classifier reads one."""
+    call = config["method"]["encoder"]
+    several = not isinstance(call.get("output", "pooled"), str)
+    return {**call, "output": "pooled"} if several else call
+
+
 def linear(run: str, config: dict) -> float:
     """Logistic regression on the frozen encoder, the penalty chosen by the labels."""
-    net, params, stats = encoder_of(run)
+    net, params, stats = encoder_of(
+        run, output=config["method"]["encoder"].get("output", "pooled")
+    )
     view = normalized(
         calls.build(config["evaluate"]["views"], Builder),
         statistics=config["normalize"],

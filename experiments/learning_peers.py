@@ -63,7 +63,9 @@ def transform_of(config: dict, statistics: dict):
     jitter = view.get("jitter") or (0.0,) * 4
     common = {
         "cj_prob": 0.8 if view.get("jitter") else 0.0,
-        **dict(zip(("cj_bright", "cj_contrast", "cj_sat", "cj_hue"), jitter, strict=True)),
+        **dict(
+            zip(("cj_bright", "cj_contrast", "cj_sat", "cj_hue"), jitter, strict=True)
+        ),
         "random_gray_scale": view.get("grayscale", 0.0),
         "gaussian_blur": view.get("blur", 0.0),
         "normalize": statistics,

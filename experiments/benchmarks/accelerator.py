@@ -67,9 +67,7 @@ def built(config: Mapping[str, Any]) -> Case:
     began = time.perf_counter()
     traced = program.train_step.trace(program.shapes, batch, jax.random.key(0))
     compiled = traced.lower().compile()
-    return Case(
-        config, program, traced, compiled, batch, time.perf_counter() - began
-    )
+    return Case(config, program, traced, compiled, batch, time.perf_counter() - began)
 
 
 def noise(config: Mapping[str, Any]) -> dict[str, np.ndarray]:
