@@ -250,6 +250,9 @@ PROBES = {
     "barlow_twins": dict(learning_rate=0.3, epochs=100, weight_decay=1e-6),
     "vicreg": dict(learning_rate=0.02, epochs=100, weight_decay=1e-6),
     "moco": dict(learning_rate=30.0, batch_size=256, epochs=100, milestones=(60, 80)),
+    "jigsaw_clustering": dict(
+        learning_rate=10.0, batch_size=256, epochs=100, milestones=(60, 80)
+    ),
     "moco_v3": dict(learning_rate=3.0, batch_size=1024, epochs=90),
     "moco_v3_resnet": dict(learning_rate=0.1, batch_size=1024, epochs=90),
     "swav": dict(learning_rate=0.3, epochs=100, weight_decay=1e-6),

@@ -216,6 +216,12 @@ def jigsaw():
     return Toy(method, make)
 
 
+def jigsaw_clustering():
+    net = encoder(strides=(2, 2), output=("pooled", "map"))
+    method = methods.jigsaw_clustering(net, hidden=8, dim=4)
+    return Toy(method, views.montage(view=views.view(size=SIZE // 2)))
+
+
 def one_view():
     return views.one_view(view=view())
 
@@ -336,6 +342,7 @@ _METHODS = (
     instdisc,
     invaspread,
     jigsaw,
+    jigsaw_clustering,
     localmim,
     mae,
     moco,

@@ -23,6 +23,7 @@ from sslax.methods._ibot import ibot
 from sslax.methods._instdisc import instdisc
 from sslax.methods._invaspread import invaspread
 from sslax.methods._jigsaw import jigsaw
+from sslax.methods._jigsaw_clustering import jigsaw_clustering
 from sslax.methods._localmim import localmim
 from sslax.methods._mae import mae
 from sslax.methods._moco import moco
@@ -61,6 +62,7 @@ __all__ = [
     "instdisc",
     "invaspread",
     "jigsaw",
+    "jigsaw_clustering",
     "localmim",
     "mae",
     "moco",

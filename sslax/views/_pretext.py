@@ -155,13 +155,15 @@ def montage(*, view: View, overlap: float = 0.3) -> Builder:
         box = augment.whole_box(image) if box is None else box
         number = image.shape[0]
         part = jnp.round((0.5 + overlap) * box[:, 2:])
-        quarters = []
-        for i, (down, right) in enumerate(((0, 0), (1, 0), (0, 1), (1, 1))):
-            room = box[:, 2:] - part
-            corner = box[:, :2] + room * jnp.array([down, right])[None]
-            quarter = jnp.concatenate([corner, part], axis=1)
-            quarters.append(view(jax.random.fold_in(view_key, i), image, quarter))
-        pool = jnp.concatenate(quarters)
+        room = box[:, 2:] - part
+        sides = jnp.array([[0, 0], [1, 0], [0, 1], [1, 1]])[:, None]  # down, right
+        corners = box[None, :, :2] + room[None] * sides
+        spans = jnp.broadcast_to(part, corners.shape)
+        places = jnp.concatenate([corners, spans], axis=-1)
+        # One program for all quarters: compiles once, not four times.
+        keys = jax.random.split(view_key, 4)
+        quarters = jax.vmap(view, in_axes=(0, None, 0))(keys, image, places)
+        pool = quarters.reshape(-1, *quarters.shape[2:])
         order = jax.random.permutation(order_key, 4 * number)
         parts = pool[order].reshape(4, number, *pool.shape[1:])
         top = jnp.concatenate([parts[0], parts[1]], axis=2)
