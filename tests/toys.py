@@ -246,6 +246,12 @@ def cmc():
     return Toy(method, views.channel_views(view=views.view(size=SIZE)))
 
 
+def context_prediction():
+    head = models.caffenet_head(dim=8, hidden=(8, 6))
+    make = views.context_pairs(patch=6, gap=1, jitter=1, level=1.0, pixelate=0.0)
+    return Toy(methods.context_prediction(encoder(strides=(2, 2)), head), make)
+
+
 def convmae():
     encoder = models.convmae_encoder(
         widths=(4, 4, 8), depths=(1, 1, 1), strides=(2, 1, 2), heads=2
@@ -327,6 +333,7 @@ _METHODS = (
     byol,
     classifier,
     cmc,
+    context_prediction,
     convmae,
     cpc,
     cpc_v2,

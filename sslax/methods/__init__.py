@@ -8,6 +8,7 @@ from sslax.methods._beit import beit
 from sslax.methods._byol import byol
 from sslax.methods._classifier import classifier
 from sslax.methods._cmc import cmc
+from sslax.methods._context_prediction import context_prediction
 from sslax.methods._convmae import convmae
 from sslax.methods._cpc import cpc
 from sslax.methods._cpc_v2 import cpc_v2
@@ -47,6 +48,7 @@ __all__ = [
     "byol",
     "classifier",
     "cmc",
+    "context_prediction",
     "convmae",
     "cpc",
     "cpc_v2",

@@ -12,7 +12,7 @@ from sslax import augment
 from sslax.checks import check_shape
 from sslax.core import Aux, Batch, Method, Net, Objective, Output
 from sslax.methods._inner import inner_output
-from sslax.methods._tiles import by_tile, joined, tiles_of
+from sslax.methods._tiles import by_tile, joined, tile_features, tiles_of
 from sslax.nets import chain, features_of
 
 __all__ = ["jigsaw"]
@@ -102,15 +102,12 @@ def jigsaw(
         value = jnp.where(known, value, jnp.nan).mean()
         return value, Aux({**extra, "stats": stats}, {"accuracy": right})
 
-    read, codes = (
-        features_of(net, "encoder", inner_output(encoder, name))
-        for name in (features, None)
-    )
+    codes = features_of(net, "encoder", inner_output(encoder, None))
     return Method(
         init=init,
         objectives={"ssl": Objective(loss=loss, separable=True)},
         outputs={
-            "features": _gathered(read),
+            "features": tile_features(encoder, features),
             "map": _placed(codes),
         },
     )
@@ -125,18 +122,6 @@ def _numbers(batch: Batch, table: Int[Array, "k n"]) -> tuple[Int[Array, " b"], 
         )
     same = (batch["order"][:, None] == table[None]).all(axis=-1)
     return same.argmax(axis=1), same.any(axis=1)
-
-
-def _gathered(output: Output) -> Output:
-    """Codes [b n d] as their mean, maps [b n h w d] as the means of all tiles."""
-
-    def features(params, extra, batch, *, key):
-        found = output(params, extra, batch, key=key)
-        if found.ndim == 3:
-            return found.mean(axis=1)
-        return found.mean(axis=(2, 3)).reshape(len(found), -1)
-
-    return features
 
 
 def _placed(output: Output) -> Output:

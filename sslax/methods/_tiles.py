@@ -6,10 +6,11 @@ import jax
 from jaxtyping import Array, Float
 
 from sslax.checks import check_rank
-from sslax.core import Batch, Net
-from sslax.nets import views_of
+from sslax.core import Batch, Net, Output
+from sslax.methods._inner import inner_output
+from sslax.nets import chain, features_of, views_of
 
-__all__ = ["by_tile", "joined", "tiles_of"]
+__all__ = ["by_tile", "joined", "tile_features", "tiles_of"]
 
 
 def tiles_of(batch: Batch, count: int) -> Float[Array, "b n p q c"]:
@@ -78,3 +79,29 @@ def joined(net: Net) -> Net:
         return net.apply(params, stats, flat(codes), **options)
 
     return Net(init, apply)
+
+
+def tile_features(encoder: Net, features: str | None) -> Output:
+    """What is evaluated of tiles, whose encoder is the group "encoder".
+
+    Args:
+      encoder: tiles [n p q c] to codes [n d], or several outputs by name.
+      features: which of them; None is the first.
+
+    Returns:
+      The features: of codes [d] their mean over the tiles of an image, of maps [h w d]
+      the mean of each tile, one after the other.
+
+    Raises:
+      ValueError: if the encoder does not give them.
+    """
+    net = chain(encoder=by_tile(encoder))
+    read = features_of(net, "encoder", inner_output(encoder, features))
+
+    def gathered(params, extra, batch, *, key):
+        found = read(params, extra, batch, key=key)
+        if found.ndim == 3:
+            return found.mean(axis=1)
+        return found.mean(axis=(2, 3)).reshape(len(found), -1)
+
+    return gathered

@@ -8,7 +8,12 @@ from jaxtyping import Array
 
 from sslax import augment
 from sslax.augment import to_float
-from sslax.checks import check_choice, check_positive
+from sslax.checks import (
+    check_choice,
+    check_not_negative,
+    check_positive,
+    check_probability,
+)
 from sslax.kinds import Builder, View
 from sslax.views._canvas import filled
 
@@ -47,8 +52,9 @@ def context_pairs(
       `batch["position"]`, int32 `[b m]`: where the second lies around the first, 0..7.
 
     Raises:
-      ValueError: for an unknown way with colours; when called, if the image does not
-        hold two patches and the gap, or lies on a canvas and `view` is None.
+      ValueError: for an unknown way with colours or a number that makes no sense; when
+        called, if the image does not hold two patches and the gap, or lies on a canvas
+        and `view` is None.
 
     Example:
       >>> import jax, jax.numpy as jnp
@@ -62,6 +68,9 @@ def context_pairs(
       2015, arXiv:1505.05192, section 3.
     """
     check_choice(COLOURS, colours=colours)
+    check_positive(patch=patch, level=level)
+    check_not_negative(gap=gap, jitter=jitter)
+    check_probability(pixelate=pixelate)
 
     def views(key, batch):
         view_key, place_key, jitter_key, style_key = jax.random.split(key, 4)
