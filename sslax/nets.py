@@ -72,6 +72,8 @@ def chain(*, reads: Reads | None = None, **nets: Net) -> Net:
                 f"output=('pooled', {output!r})"
             )
 
+    read = {part for part, _ in before.values()}
+
     def inputs_of(name, out, inputs):
         if name not in before:
             return inputs
@@ -83,7 +85,8 @@ def chain(*, reads: Reads | None = None, **nets: Net) -> Net:
         for i, (name, net) in enumerate(nets.items()):
             given = inputs_of(name, out, inputs)
             params[name], stats[name] = net.init(jax.random.fold_in(key, i), *given)
-            out[name], _ = net.apply(params[name], stats[name], *given)
+            if name in read:
+                out[name], _ = net.apply(params[name], stats[name], *given)
         return params, stats
 
     def apply(params, stats, *inputs, train=False, key=None, order=None):

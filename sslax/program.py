@@ -73,8 +73,9 @@ def build_program(
         calls.build(spec, Builder)
         for spec in (config["views"], config["evaluate"]["views"])
     )
+    # Inline: traced once, though initialisation and step both have them.
     views, evaluation_views = (
-        normalized(builder, statistics=config["normalize"])
+        jax.jit(normalized(builder, statistics=config["normalize"]), inline=True)
         for builder in (plain, plain_evaluation)
     )
     specs = _optimizer_specs(config["optimizer"], method)

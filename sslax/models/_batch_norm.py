@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int
 
 from sslax.arrays import at_least_float32
+from sslax.models._parameter import parameter
 
 __all__ = ["BatchNorm", "Order"]
 
@@ -48,13 +50,13 @@ class BatchNorm(nn.Module):
         var = self.variable("batch_stats", "var", jnp.ones, channels, jnp.float32)
         scale = bias = None
         if self.use_scale:
-            scale = self.param("scale", self.scale_init, channels, jnp.float32)
+            scale = parameter(self, "scale", self.scale_init, channels)
         if self.use_bias:
-            bias = self.param("bias", nn.initializers.zeros, channels, jnp.float32)
+            bias = parameter(self, "bias", nn.initializers.zeros, channels)
         dtype = self.dtype or jnp.result_type(x, mean.value)
         if not train:
             return _normalize(
-                x, mean.value, var.value, scale, bias, self.epsilon
+                x, mean.value, var.value, scale, bias, epsilon=self.epsilon
             ).astype(dtype)
         if x.shape[0] % self.groups:
             raise ValueError(
@@ -68,19 +70,29 @@ class BatchNorm(nn.Module):
             member = _membership(order, x.shape[0], self.groups)
             batch_mean, batch_var = _member_moments(x, member, mean.value)
             y, own = x, [_of_examples(member, v, x) for v in (batch_mean, batch_var)]
-        y = _normalize(y, *own, scale, bias, self.epsilon)
+        y = _normalize(y, *own, scale, bias, epsilon=self.epsilon)
         if not self.is_initializing():
             count = x.size // x.shape[-1] // self.groups
             correction = count / max(count - 1, 1) if self.unbiased else 1.0
-            self._update(mean, batch_mean)
-            self._update(var, batch_var * correction)
+            mean.value = _follow(mean.value, batch_mean, momentum=self.momentum)
+            var.value = _follow(
+                var.value, batch_var * correction, momentum=self.momentum
+            )
         return y.reshape(x.shape).astype(dtype)
 
-    def _update(self, running, value):
-        value = value.mean(axis=(0, 1)).astype(running.value.dtype)
-        running.value = self.momentum * running.value + (1 - self.momentum) * value
+
+# A network has dozens of these layers, of a few shapes. What is compiled inline is
+# traced once for each shape, and stands in the program as if written out.
+_inline = functools.partial(jax.jit, inline=True)
 
 
+@functools.partial(_inline, static_argnames="momentum")
+def _follow(running, value, *, momentum):
+    value = value.mean(axis=(0, 1)).astype(running.dtype)
+    return momentum * running + (1 - momentum) * value
+
+
+@_inline
 def _moments(x, centre):
     """Mean and variance over axis 1, in one pass around a constant near the mean."""
     x = at_least_float32(x)
@@ -91,6 +103,7 @@ def _moments(x, centre):
     return mean + centre, jnp.maximum(var, 0.0)
 
 
+@functools.partial(_inline, static_argnums=(1, 2))
 def _membership(order, count, groups):
     """One row for each example: 1.0 at the group that it is in, `[n g]`."""
     if order.shape != (count,):
@@ -102,6 +115,7 @@ def _membership(order, count, groups):
     return jax.nn.one_hot(group, groups, dtype=jnp.float32)
 
 
+@_inline
 def _member_moments(x, member, centre):
     """`_moments` of groups whose examples lie anywhere in the batch, `[g 1 c]`."""
     x = at_least_float32(x)
@@ -115,6 +129,7 @@ def _member_moments(x, member, centre):
     return (mean + centre.reshape(1, -1))[:, None], var[:, None]
 
 
+@_inline
 def _of_examples(member, value, like):
     """What each example takes of a value `[g 1 c]` of the groups."""
     value = jnp.einsum(
@@ -123,7 +138,8 @@ def _of_examples(member, value, like):
     return value.reshape(len(value), *(1,) * (like.ndim - 2), -1)
 
 
-def _normalize(x, mean, var, scale, bias, epsilon):
+@functools.partial(_inline, static_argnames="epsilon")
+def _normalize(x, mean, var, scale, bias, *, epsilon):
     shape = (1,) * (x.ndim - 1) + (-1,)
     x = at_least_float32(x)
     if mean.ndim == 1:

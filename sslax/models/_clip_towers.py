@@ -15,6 +15,7 @@ from sslax.arrays import at_least_float32
 from sslax.models._layers import Conv, Dense, LayerNorm
 from sslax.models._looks import attention_asked, on_grid
 from sslax.models._nets import Selected, select
+from sslax.models._parameter import parameter
 from sslax.models._positions import positions_on
 from sslax.models._transformer import Inits, run_blocks
 from sslax.models._vision_transformer import patch_grid
@@ -111,9 +112,9 @@ class TextTower(Tower):
                 f"texts have {count} tokens; this net has a context of {self.context}"
             )
         normal, shape = nn.initializers.normal, (self.words, self.width)
-        table = self.param("token_embed", normal(0.02), shape, jnp.float32)
+        table = parameter(self, "token_embed", normal(0.02), shape)
         shape = (1, self.context, self.width)
-        places = self.param("pos_embed", normal(0.01), shape, jnp.float32)
+        places = parameter(self, "pos_embed", normal(0.01), shape)
         x = table[tokens] + places[:, :count]
         x = x if self.dtype is None else x.astype(self.dtype)
         later = np.triu(np.full((count, count), _LATER), 1)[None, None]
@@ -148,7 +149,7 @@ class ImageTower(Tower):
         )(images)
         x = x.reshape(x.shape[0], -1, self.width)
         init, shape = normal(self.width**-0.5), (1, 1, self.width)
-        token = self.param("cls_token", init, shape, jnp.float32).astype(x.dtype)
+        token = parameter(self, "cls_token", init, shape).astype(x.dtype)
         token = jnp.broadcast_to(token, (x.shape[0], 1, self.width))
         x = jnp.concatenate([token, x], axis=1)
         x = x + self._positions(grid, init).astype(x.dtype)
@@ -162,5 +163,5 @@ class ImageTower(Tower):
     def _positions(self, grid, init):
         if not self.has_variable("params", "pos_embed"):
             shape = (1, 1 + grid[0] * grid[1], self.width)
-            return self.param("pos_embed", init, shape, jnp.float32)
+            return parameter(self, "pos_embed", init, shape)
         return positions_on(self.get_variable("params", "pos_embed"), grid, prefix=1)

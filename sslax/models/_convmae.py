@@ -18,6 +18,7 @@ from sslax.models._layers import Conv, Dense, LayerNorm
 from sslax.models._looks import attention_asked, off_grid, on_grid
 from sslax.models._mask_decoder import check_heads
 from sslax.models._nets import Selected, compute_dtype, from_linen, select
+from sslax.models._parameter import parameter
 from sslax.models._positions import positions_on, sincos_table
 from sslax.models._transformer import INITS, gelu, run_blocks
 
@@ -137,7 +138,7 @@ class ConvMAE(nn.Module):
         start = nn.initializers.normal(0.02)
         if self.positions == "sincos_learned":
             start = lambda *_: fixed  # noqa: E731
-        return self.param("pos_embed", start, fixed.shape, jnp.float32)
+        return parameter(self, "pos_embed", start, fixed.shape)
 
     def _transformer(self, x, rates, train, *, whole):
         def block(kind, **options):

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 
 from sslax import platforms
 from sslax.checks import check_choice
+from sslax.models._parameter import parameter
 
 __all__ = ["ConvTranspose", "DepthwiseConv"]
 
@@ -41,8 +42,8 @@ class DepthwiseConv(nn.Module):
         channels = x.shape[-1]
         init = _uniform(1.0 / self.size)
         shape = (self.size, self.size, 1, channels)
-        kernel = self.param("kernel", init, shape, jnp.float32)
-        bias = self.param("bias", init, (channels,), jnp.float32)
+        kernel = parameter(self, "kernel", init, shape)
+        bias = parameter(self, "bias", init, (channels,))
         x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
         on_cpu = platforms.target() == "cpu"
         if self.impl == "lax" or (self.impl == "auto" and not on_cpu):
@@ -86,8 +87,8 @@ class ConvTranspose(nn.Module):
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b i j d"]:
         shape = (self.size, self.size, x.shape[-1], self.features)
         init = _uniform(1.0 / np.sqrt(self.size**2 * self.features))
-        kernel = self.param("kernel", init, shape, jnp.float32)
-        bias = self.param("bias", init, (self.features,), jnp.float32)
+        kernel = parameter(self, "kernel", init, shape)
+        bias = parameter(self, "bias", init, (self.features,))
         x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
         return self._spread(x, kernel) + bias.reshape(1, 1, 1, -1)
 

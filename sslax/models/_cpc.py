@@ -18,6 +18,7 @@ from sslax.models._batch_norm import Order
 from sslax.models._layers import Conv, Dense, max_pool
 from sslax.models._neighbours import above_and_own, beside
 from sslax.models._nets import Selected, compute_dtype, from_linen, select
+from sslax.models._parameter import parameter
 from sslax.models._resnet_block import Block
 
 __all__ = ["cpc_context", "cpc_resnet"]
@@ -38,8 +39,8 @@ class MapNorm(nn.Module):
     ) -> Float[Array, "*b c"]:
         del train, order  # every example alone
         channels = (x.shape[-1],)
-        scale = self.param("scale", self.scale_init, channels, jnp.float32)
-        bias = self.param("bias", nn.initializers.zeros, channels, jnp.float32)
+        scale = parameter(self, "scale", self.scale_init, channels)
+        bias = parameter(self, "bias", nn.initializers.zeros, channels)
         dtype = self.dtype or jnp.result_type(x, scale)
         x = at_least_float32(x)
         x = x - x.mean(axis=(1, 2, 3), keepdims=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import flax.linen as nn
@@ -15,6 +16,7 @@ from jaxtyping import Array, Float
 
 from sslax import platforms
 from sslax.checks import check_choice
+from sslax.models._parameter import parameter
 
 __all__ = [
     "Conv",
@@ -89,15 +91,15 @@ class Dense(nn.Module):
         if self.kernel_init == "uniform":
             bound = 1.0 / np.sqrt(x.shape[-1])
             bias_init = _symmetric_uniform(bound)
-        kernel = self.param(
+        kernel = parameter(
+            self,
             "kernel",
             dense_init(self.kernel_init),
             (x.shape[-1], self.features),
-            jnp.float32,
         )
         bias = None
         if self.use_bias:
-            bias = self.param("bias", bias_init, (self.features,), jnp.float32)
+            bias = parameter(self, "bias", bias_init, (self.features,))
         x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
         y = x @ kernel
         return y if bias is None else y + bias.reshape((1,) * (y.ndim - 1) + (-1,))
@@ -110,15 +112,37 @@ def _symmetric_uniform(bound):
     return init
 
 
-def LayerNorm(*, epsilon=1e-6, dtype=None, name=None):
+class LayerNorm(nn.Module):
     """Layer norm with the exact (two-pass) variance."""
-    return nn.LayerNorm(
-        epsilon=epsilon, dtype=dtype, use_fast_variance=False, name=name
-    )
+
+    epsilon: float = 1e-6
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "*b c"]) -> Float[Array, "*b c"]:
+        channels = x.shape[-1:]
+        scale = parameter(self, "scale", nn.initializers.ones, channels)
+        bias = parameter(self, "bias", nn.initializers.zeros, channels)
+        dtype = self.dtype or jnp.result_type(x, scale, bias)
+        return _layer_norm(x, scale, bias, self.epsilon, dtype)
 
 
-def _matmul_conv(x, kernel, stride):
-    """A valid convolution as one matrix product over shifted copies of the input."""
+# Inline: traced once for each shape, and in the program as if written out.
+@partial(jax.jit, static_argnums=(3, 4), inline=True)
+def _layer_norm(x, scale, bias, epsilon, dtype):
+    high = x.astype(jnp.promote_types(dtype, jnp.float32))
+    mean = high.mean(axis=-1, keepdims=True)
+    var = lax.square(high - mean).mean(axis=-1, keepdims=True)
+    shape = (1,) * (x.ndim - 1) + (-1,)
+    y = (x - mean) * (lax.rsqrt(var + epsilon) * scale.reshape(shape))
+    return (y + bias.reshape(shape)).astype(dtype)
+
+
+@partial(jax.jit, static_argnums=(2, 3), inline=True)
+def _matmul_conv(x, kernel, stride, padding):
+    """A convolution as one matrix product over shifted copies of the input."""
+    edges = (padding, padding)
+    x = jnp.pad(x, ((0, 0), edges, edges, (0, 0))) if padding else x
     kh, kw, _, features = kernel.shape
     h = (x.shape[1] - kh) // stride + 1
     w = (x.shape[2] - kw) // stride + 1
@@ -135,6 +159,7 @@ def _matmul_conv(x, kernel, stride):
     return out.reshape(*patches.shape[:-1], features)
 
 
+@partial(jax.jit, inline=True)
 def _patch_conv(x, kernel):
     """A convolution whose stride is its kernel: one product over whole patches."""
     kh, kw, channels, features = kernel.shape
@@ -173,13 +198,13 @@ class Conv(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b i j d"]:
         shape = (self.size, self.size, x.shape[-1], self.features)
-        kernel = self.param("kernel", dense_init(self.kernel_init), shape, jnp.float32)
+        kernel = parameter(self, "kernel", dense_init(self.kernel_init), shape)
         bias = None
         if self.use_bias:
             bound = 1.0 / np.sqrt(np.prod(shape[:-1]))
             uniform = self.kernel_init == "uniform"
             bias_init = _symmetric_uniform(bound) if uniform else nn.initializers.zeros
-            bias = self.param("bias", bias_init, (self.features,), jnp.float32)
+            bias = parameter(self, "bias", bias_init, (self.features,))
         x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
         y = self._convolve(x, kernel)
         return y if bias is None else y + bias.reshape(1, 1, 1, -1)
@@ -192,9 +217,7 @@ class Conv(nn.Module):
         on_cpu = platforms.target() == "cpu"
         if self.impl == "lax" or (self.impl == "auto" and not on_cpu):
             return _lax_conv(x, kernel, self.stride, padding)
-        edges = (padding, padding)
-        x = jnp.pad(x, ((0, 0), edges, edges, (0, 0))) if padding else x
-        return _matmul_conv(x, kernel, self.stride)
+        return _matmul_conv(x, kernel, self.stride, padding)
 
 
 def max_pool(x, *, size: int, stride: int, padding: int):

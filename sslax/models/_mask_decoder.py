@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from sslax.models._layers import Dense
+from sslax.models._parameter import parameter
 from sslax.models._positions import sincos_table
 from sslax.models._transformer import INITS, run_blocks
 
@@ -99,7 +100,7 @@ class MaskDecoder(nn.Module):
     def _embedded(self, latents):
         x = self.linear(self.width, "embed")(latents)
         normal = nn.initializers.normal(0.02)
-        token = self.param("mask_token", normal, (1, 1, self.width), jnp.float32)
+        token = parameter(self, "mask_token", normal, (1, 1, self.width))
         return x, token.astype(x.dtype)
 
     def _positions(self, grid, prefix):

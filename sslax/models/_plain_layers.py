@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import flax.linen as nn
-import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 from jax import lax
 from jaxtyping import Array, Float
 
 from sslax.models._layers import he_fan_out
+from sslax.models._parameter import parameter
 
 __all__ = ["PlainConv", "PlainDense", "ceil_pool"]
 
@@ -32,9 +32,9 @@ class PlainConv(nn.Module):
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b i j d"]:
         channels = x.shape[-1] // self.groups
         shape = (self.size, self.size, channels, self.features)
-        kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
+        kernel = parameter(self, "kernel", self.kernel_init, shape)
         start = nn.initializers.constant(self.bias)
-        bias = self.param("bias", start, (self.features,), jnp.float32)
+        bias = parameter(self, "bias", start, (self.features,))
         x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
         margin = self.size // 2 * self.dilation
         margin = margin if self.padding is None else self.padding
@@ -61,9 +61,9 @@ class PlainDense(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "*b c"]) -> Float[Array, "*b d"]:
         shape = (x.shape[-1], self.features)
-        kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
+        kernel = parameter(self, "kernel", self.kernel_init, shape)
         start = nn.initializers.constant(self.bias)
-        bias = self.param("bias", start, (self.features,), jnp.float32)
+        bias = parameter(self, "bias", start, (self.features,))
         x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
         return x @ kernel + bias.reshape(1, -1)
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from sslax.arrays import unit
@@ -16,6 +15,7 @@ from sslax.core import Net
 from sslax.models._batch_norm import BatchNorm
 from sslax.models._layers import Dense, dense_init
 from sslax.models._nets import check_widths, compute_dtype, from_linen
+from sslax.models._parameter import parameter
 
 __all__ = ["dino_head"]
 
@@ -33,11 +33,11 @@ class Prototypes(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "*b c"]) -> Float[Array, "*b d"]:
         shape = (x.shape[-1], self.features)
-        kernel = self.param("kernel", dense_init("uniform"), shape, jnp.float32)
+        kernel = parameter(self, "kernel", dense_init("uniform"), shape)
         kernel = unit(kernel, axis=0)
         if self.with_gain:
             ones = nn.initializers.ones
-            gain = self.param("gain", ones, (1, self.features), jnp.float32)
+            gain = parameter(self, "gain", ones, (1, self.features))
             kernel = kernel * gain
         return x @ kernel.astype(x.dtype)
 

@@ -15,6 +15,7 @@ from sslax.arrays import at_least_float32
 from sslax.models._layers import Conv, LayerNorm
 from sslax.models._looks import attention_asked
 from sslax.models._nets import Selected, select
+from sslax.models._parameter import parameter
 from sslax.models._swin_block import PatchMerging, SwinBlock, received
 
 __all__ = ["Swin"]
@@ -128,7 +129,7 @@ class Swin(nn.Module):
         """(map with the mask token in, hidden places or None)."""
         if self.masked == "token" and (mask is not None or self.is_initializing()):
             normal = nn.initializers.normal(0.02)
-            token = self.param("mask_token", normal, (1, 1, self.width), jnp.float32)
+            token = parameter(self, "mask_token", normal, (1, 1, self.width))
         if mask is None:
             return x, None
         if self.masked is None:

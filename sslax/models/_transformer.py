@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 from sslax import platforms
 from sslax.arrays import at_least_float32
 from sslax.models._layers import Dense, DropPath, LayerNorm, dense_init
+from sslax.models._parameter import parameter
 
 __all__ = [
     "INITS",
@@ -66,6 +67,7 @@ def gelu(x):
     return jax.nn.gelu(x, approximate=False)
 
 
+@partial(jax.jit, static_argnames="implementation", inline=True)
 def attend(q, k, v, bias=None, *, implementation=None):
     """Attention of `[b n h d]`; the softmax is in float32 at least."""
     if q.dtype == jnp.float64:  # the fused form takes its softmax in float32
@@ -100,7 +102,7 @@ class RelativePositions(nn.Module):
         rows += 3 if self.class_token else 0
         self._check_rows(rows)
         normal = nn.initializers.normal(self.deviation)
-        table = self.param("table", normal, (rows, self.heads), jnp.float32)
+        table = parameter(self, "table", normal, (rows, self.heads))
         return table[index].transpose(2, 0, 1)[None]
 
     def _check_rows(self, rows):
@@ -158,10 +160,7 @@ class Attention(nn.Module):
         )(x)
         if self.qkv_bias == "qv":
             zeros = nn.initializers.zeros
-            q, v = (
-                self.param(f"{name}_bias", zeros, (width,), jnp.float32)
-                for name in "qv"
-            )
+            q, v = (parameter(self, f"{name}_bias", zeros, (width,)) for name in "qv")
             fused_bias = jnp.concatenate([q, jnp.zeros_like(q), v])
             qkv = qkv + fused_bias.astype(qkv.dtype).reshape(1, 1, -1)
         if self.relative is not None:
@@ -223,7 +222,7 @@ class Block(nn.Module):
     def _branch(self, y, rate, number):
         if self.layer_scale is not None:
             start = nn.initializers.constant(self.layer_scale)
-            scale = self.param(f"ls{number}", start, (y.shape[-1],), jnp.float32)
+            scale = parameter(self, f"ls{number}", start, (y.shape[-1],))
             y = y * scale.astype(y.dtype).reshape(1, 1, -1)
         if self.train and self.drops:
             y = DropPath(name=f"drop_path{number}")(y, rate)

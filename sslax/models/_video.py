@@ -17,6 +17,7 @@ from sslax.core import Net
 from sslax.models._batch_norm import BatchNorm
 from sslax.models._layers import Conv, dense_init
 from sslax.models._nets import Selected, compute_dtype, from_linen, select
+from sslax.models._parameter import parameter
 
 __all__ = ["video_resnet"]
 
@@ -34,7 +35,7 @@ class TemporalConv(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "b t h w c"]) -> Float[Array, "b s h w d"]:
         shape = (3, x.shape[-1], self.features)
-        kernel = self.param("kernel", dense_init(self.kernel_init), shape, jnp.float32)
+        kernel = parameter(self, "kernel", dense_init(self.kernel_init), shape)
         x, kernel = promote_dtype(x, kernel, dtype=self.dtype)
         frames = x.shape[1]
         x = jnp.pad(x, ((0, 0), (1, 1), (0, 0), (0, 0), (0, 0)))

@@ -15,6 +15,7 @@ from sslax.arrays import at_least_float32
 from sslax.models._layers import Conv, LayerNorm
 from sslax.models._looks import attention_asked, off_grid, on_grid
 from sslax.models._nets import Selected, select
+from sslax.models._parameter import parameter
 from sslax.models._positions import positions_on, sincos_table
 from sslax.models._transformer import INITS, RelativePositions, run_blocks
 
@@ -133,7 +134,7 @@ class ViT(nn.Module):
         if mask is None and not self.is_initializing():
             return x  # a teacher, who sees all patches, has no token
         normal = nn.initializers.normal(0.02)
-        token = self.param("mask_token", normal, (1, 1, self.width), jnp.float32)
+        token = parameter(self, "mask_token", normal, (1, 1, self.width))
         if mask is None:
             return x
         mask = mask.reshape(x.shape[0], -1, 1).astype(bool)
@@ -151,7 +152,7 @@ class ViT(nn.Module):
             return x
         deviation = 1e-6 if self.kernel_init == "xavier_qkv" else 0.02
         normal = nn.initializers.normal(deviation)
-        token = self.param("cls_token", normal, (1, 1, self.width), jnp.float32)
+        token = parameter(self, "cls_token", normal, (1, 1, self.width))
         token = token.astype(x.dtype)
         token = token if table is None else token + table[:, :1]
         token = jnp.broadcast_to(token, (x.shape[0], 1, self.width))
@@ -169,7 +170,7 @@ class ViT(nn.Module):
         start = nn.initializers.normal(0.02)
         if self.positions == "sincos_learned":
             start = lambda *_: _fixed(grid, self.width, "column", prefix)  # noqa: E731
-        return self.param("pos_embed", start, shape, jnp.float32)
+        return parameter(self, "pos_embed", start, shape)
 
     def _block(self, train, relative):
         def make(kind, **options):

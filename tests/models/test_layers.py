@@ -8,11 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax.errors import ScopeParamShapeError
 from jax import lax
 
 from sslax import models
 from sslax.models._batch_norm import BatchNorm
-from sslax.models._layers import Conv, DropPath, max_pool
+from sslax.models._layers import Conv, DropPath, LayerNorm, max_pool
 from tests.models.drawn import drawn
 
 KEY = jax.random.key(0)
@@ -201,6 +202,28 @@ def test_batch_norm_is_exact_for_a_mean_far_from_zero():
     exact = np.asarray(x, np.float64)
     exact = (exact - exact.mean()) / exact.std()
     np.testing.assert_allclose(y, exact, atol=2e-3)
+
+
+@pytest.mark.parametrize("layer", [Conv(5, 3, use_bias=True), BatchNorm(), LayerNorm()])
+def test_parameters_of_another_shape_are_refused_by_name(layer):
+    x, wide = jnp.ones((2, 4, 4, 3)), jnp.ones((2, 4, 4, 6))
+    given, other = (jax.eval_shape(layer.init, KEY, image) for image in (x, wide))
+    name = "kernel" if isinstance(layer, Conv) else "scale"
+    mixed = {**given, "params": {**given["params"], name: other["params"][name]}}
+    jax.eval_shape(layer.apply, given, x)
+    with pytest.raises(ScopeParamShapeError, match=name):
+        jax.eval_shape(layer.apply, mixed, x)
+
+
+@pytest.mark.parametrize("dtype", [None, "bfloat16"])
+def test_layer_norm_is_flax_layer_norm(dtype):
+    x = 1e3 + jax.random.normal(KEY, (2, 3, 8), dtype)
+    known = nn.LayerNorm(epsilon=1e-6, dtype=dtype, use_fast_variance=False)
+    params = {"scale": jnp.arange(8.0), "bias": -jnp.arange(8.0)}
+    wanted = known.apply({"params": params}, x)
+    got = LayerNorm(dtype=dtype).apply({"params": params}, x)
+    assert got.dtype == wanted.dtype
+    np.testing.assert_allclose(got, wanted, rtol=1e-6, atol=1e-6)
 
 
 def test_drop_path_drops_whole_examples_and_keeps_the_mean():
