@@ -142,11 +142,8 @@ def readings(net: Net, name: str, part: Net) -> dict[str, Output]:
       "features", and "map" and "attention" where the encoder gives them.
     """
     main = part.outputs[0] if part.outputs else None
-    more = [kind for kind in _READ if kind in part.outputs]
-    return {
-        "features": features_of(net, name, main),
-        **{kind: features_of(net, name, kind) for kind in more},
-    }
+    more = {k: features_of(net, name, k) for k in _READ if k in part.outputs}
+    return {"features": features_of(net, name, main), **more}
 
 
 def each(
