@@ -277,12 +277,19 @@ def write(file: Path, runs: list[dict[str, Any]]) -> None:
     file.write_text(json.dumps(runs, indent=1) + "\n")
 
 
-def merge(file: Path, others: list[str]) -> None:
+def without_speed(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of a machine on which other work ran as well."""
+    return {k: v for k, v in row.items() if k not in ("images_per_second", "seconds")}
+
+
+def merge(file: Path, others: list[str], *, shared: bool) -> None:
     """Adds the runs of other files; a run that is there already is not added again."""
     runs = json.loads(file.read_text()) if file.exists() else []
     for other in others:
-        found = json.loads(Path(other).read_text())
-        runs += [run for run in found if run not in runs]
+        for run in json.loads(Path(other).read_text()):
+            rows = [without_speed(row) if shared else row for row in run["rows"]]
+            if rows and {**run, "rows": rows} not in runs:
+                runs.append({**run, "rows": rows})
     write(file, runs)
 
 
@@ -309,6 +316,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=2, help="of lightly's loader")
     parser.add_argument("--held_out", action="store_true", help="to choose recipes")
     parser.add_argument("--results", default=str(RESULTS), help="where rows go")
+    parser.add_argument(
+        "--shared", action="store_true", help="no speed: others ran too"
+    )
     parser.add_argument("--table", action="store_true", help="draw the stored rows")
     parser.add_argument("--merge", nargs="*", default=[], help="files of other runs")
     return parser.parse_args(arguments)
@@ -317,7 +327,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 def main(say: Callable[[str], None] = print) -> None:
     args = parse()
     if args.merge:
-        merge(Path(args.results), args.merge)
+        merge(Path(args.results), args.merge, shared=args.shared)
     if args.table or args.merge:
         say(draw(json.loads(Path(args.results).read_text())))
         return
@@ -327,6 +337,7 @@ def main(say: Callable[[str], None] = print) -> None:
     store = (lambda rows: None) if args.held_out else storing(args)
 
     def keep(row):
+        row = without_speed(row) if args.shared else row
         say(json.dumps(row))
         rows.append(row)
         store(rows)
