@@ -155,9 +155,9 @@ def mae_adamw(config, rate, *, warmup_epochs: int, exclude="rank_one", **kwargs)
 
 
 def drawn(*, epochs: int, batch_size: int = 64) -> ml_collections.ConfigDict:
-    """Drawn shapes with their exact masks, for methods of colours or places."""
+    """Drawn objects with their exact masks, for methods of colours or places."""
     config = base(examples=1024, epochs=epochs, batch_size=batch_size)
-    config.data.train = "synthetic/train"
+    config.data.train = "objects/train"
     config.log_every = 20
     config.evaluate.views = recipes.center(64)
     classify = recipes.classify("simclr", batch_size=256)

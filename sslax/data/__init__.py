@@ -15,7 +15,7 @@ from sslax.data._pairs import unpaired
 from sslax.data._shapes import check_classes, check_examples, shapes
 from sslax.data._sources import BadExample, Source, read_labels, require_labels
 from sslax.data._subsets import part, subset
-from sslax.data._synthetic import synthetic
+from sslax.data._synthetic import objects, synthetic
 from sslax.data._tables import captioned, listed
 from sslax.data._tfds import tfds
 
@@ -36,6 +36,7 @@ __all__ = [
     "in_memory",
     "listed",
     "loader",
+    "objects",
     "parse",
     "part",
     "prepare",

@@ -1,15 +1,23 @@
-"""Procedural images: one shape on a texture, with its exact mask."""
+"""Procedural images: one shape on a texture, with its exact mask.
+
+The shape alone tells the classes of `synthetic`; those of `objects` differ in material
+as well, as things in photographs do.
+"""
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
 from sslax.data._fields import LABEL, Example, Field, picture
 from sslax.data._sources import Source
+
+# Waves of a texture that cross an image, from and to.
+_WAVES = (2, 12)
 
 
 def _regular(x: np.ndarray, y: np.ndarray, corners: int) -> np.ndarray:
@@ -38,8 +46,31 @@ SHAPES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 """Whether points (x, y) are inside the shape of radius 1 about the origin."""
 
 
+class Material(NamedTuple):
+    """What the textures of a class have in common.
+
+    Attributes:
+      colours: two colours in [0, 1], [2 3].
+      waves: how many of each of two directions cross the image, [2].
+      share: how far a texture lies on the way from any to this one, in [0, 1].
+    """
+
+    colours: np.ndarray
+    waves: np.ndarray
+    share: float
+
+
+def materials(share: float) -> list[Material]:
+    """One for each class, the same in all splits."""
+    rng = np.random.default_rng(0)
+    return [
+        Material(rng.uniform(0, 1, (2, 3)), rng.uniform(*_WAVES, 2), share)
+        for _ in SHAPES
+    ]
+
+
 def draw(
-    rng: np.random.Generator, label: int, size: int
+    rng: np.random.Generator, label: int, size: int, material: Material | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draw the image, the mask and the centre (row, column) of one example."""
     # Fractions of the image, so that one seed shows the same scene at any size.
@@ -51,19 +82,26 @@ def draw(
     mask = list(SHAPES.values())[label](
         x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
     )
-    front, back = _texture(rng, at), _texture(rng, at)
+    front, back = _texture(rng, at, material), _texture(rng, at)
     image = np.where(mask[..., None], front, back)
     pixels = np.clip(np.rint(255 * image), 0, 255).astype(np.uint8)
     centre = np.array([row * size, column * size], np.float32)
     return pixels, mask.astype(np.uint8), centre
 
 
-def _texture(rng: np.random.Generator, at: np.ndarray) -> np.ndarray:
+def _texture(
+    rng: np.random.Generator, at: np.ndarray, material: Material | None = None
+) -> np.ndarray:
     """Waves of two directions between two colours, [size size 3] in [0, 1]."""
     colours = rng.uniform(0, 1, (2, 3))
+    if material:
+        colours += material.share * (material.colours - colours)
     blend = np.zeros((len(at), len(at)))
-    for _ in range(2):
-        waves, angle, phase = rng.uniform((2, 0, 0), (12, np.pi, 2 * np.pi))
+    least, most = _WAVES
+    for i in range(2):
+        waves, angle, phase = rng.uniform((least, 0, 0), (most, np.pi, 2 * np.pi))
+        if material:
+            waves += material.share * (material.waves[i] - waves)
         along = at[None, :] * np.cos(angle) + at[:, None] * np.sin(angle)
         blend += np.sin(2 * np.pi * waves * along + phase) / 4
     blend = (blend + 0.5)[..., None]
@@ -96,15 +134,63 @@ def synthetic(
       >>> example["image"].shape, example["foreground"].shape, example["label"]
       ((32, 32, 3), (32, 32), 3)
     """
+    return _drawn("synthetic", split, size, length, seed, None)
+
+
+def objects(
+    *,
+    split: str = "train",
+    size: int = 64,
+    length: int = 1024,
+    seed: int = 0,
+    share: float = 0.7,
+) -> Source:
+    """Draws shapes whose texture follows their class, on any texture.
+
+    As `synthetic`, whose fields it has; but colours and waves of a shape lie near those
+    of its class, so that parts of it tell what it is of. Where it lies, how large it
+    is, its angle and what is around it tell nothing.
+
+    Args:
+      split: any name; each has examples of its own, of the same classes.
+      size: side of the images in pixels.
+      length: how many there are.
+      seed: of all that is drawn but for the materials of the classes.
+      share: how much of colours and waves is the class's; 0 is `synthetic`.
+
+    Returns:
+      The source.
+
+    Raises:
+      ValueError: if the size or the length is too small, or the share is not in [0, 1].
+
+    Example:
+      >>> from sslax import data
+      >>> data.objects(size=32)[3]["image"].shape
+      (32, 32, 3)
+    """
+    if not 0 <= share <= 1:
+        raise ValueError(f"objects: share is {share}; expected 0 to 1")
+    return _drawn("objects", split, size, length, seed, materials(share))
+
+
+def _drawn(
+    name: str,
+    split: str,
+    size: int,
+    length: int,
+    seed: int,
+    known: list[Material] | None,
+) -> Source:
     for what, value, least in (("size", size, 4), ("length", length, 1)):
         if value < least:
-            raise ValueError(f"synthetic: {what} is {value}, at least {least}")
+            raise ValueError(f"{name}: {what} is {value}, at least {least}")
     # A seed sequence takes numbers: splits are told apart by a sum of their name.
     seeds = (seed, zlib.crc32(split.encode()))
     return Source(
-        name=f"synthetic/{split}",
+        name=f"{name}/{split}",
         length=length,
-        read=partial(_read, seeds, size),
+        read=partial(_read, seeds, size, known),
         fields={
             "image": picture(size, size, 3),
             "label": LABEL,
@@ -117,14 +203,21 @@ def synthetic(
 
 
 def _read(
-    seeds: tuple[int, int], size: int, indices: Sequence[int], draws: Sequence[int]
+    seeds: tuple[int, int],
+    size: int,
+    known: list[Material] | None,
+    indices: Sequence[int],
+    draws: Sequence[int],
 ) -> list[Example]:
     del draws
-    return [_example(seeds, size, int(index)) for index in indices]
+    return [_example(seeds, size, known, int(index)) for index in indices]
 
 
-def _example(seeds: tuple[int, int], size: int, index: int) -> Example:
+def _example(
+    seeds: tuple[int, int], size: int, known: list[Material] | None, index: int
+) -> Example:
     label = index % len(SHAPES)
     rng = np.random.default_rng((*seeds, index))
-    image, mask, position = draw(rng, label, size)
+    material = known[label] if known else None
+    image, mask, position = draw(rng, label, size, material)
     return {"image": image, "label": label, "foreground": mask, "position": position}

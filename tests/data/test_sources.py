@@ -26,6 +26,24 @@ def test_synthetic_depends_on_seed_split_and_index_alone():
     np.testing.assert_array_equal(source.labels, [e["label"] for e in source])
 
 
+def test_objects_are_shapes_whose_textures_follow_their_class():
+    plain, none = data.synthetic(size=16), data.objects(size=16, share=0.0)
+    np.testing.assert_array_equal(none[11]["image"], plain[11]["image"])
+    same = data.objects(size=16, split="test", share=1.0)
+    colours = []
+    for i in (3, 11, 19):
+        example, drawn = same[i], data.synthetic(size=16, split="test")[i]
+        shape = example["foreground"].astype(bool)
+        np.testing.assert_array_equal(example["image"][~shape], drawn["image"][~shape])
+        colours.append(example["image"][shape])
+    # Between the same two colours wherever it lies: all points of a class on one line.
+    points = np.concatenate(colours).astype(float)
+    spread = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
+    assert spread[1] < 0.05 * spread[0]
+    with pytest.raises(ValueError, match=r"share is 2; expected 0 to 1"):
+        data.objects(share=2)
+
+
 @pytest.mark.parametrize("label", range(len(SHAPES)))
 def test_synthetic_foreground_is_exact(label):
     """Its edge is where the picture changes, and its middle is the position."""
