@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -9,9 +10,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from sslax.core import Aux, Loss, Parts
+from sslax.core import Aux, Loss, Objective, Parts
 
-__all__ = ["averaged_gradients", "in_micro_batches"]
+__all__ = ["averaged_gradients", "in_micro_batches", "of_drawn"]
 
 
 def averaged_gradients(
@@ -110,6 +111,31 @@ def in_micro_batches(parts: Parts, count: int) -> Loss:
         return parts.compare(params, extra, batch, embeddings, key=key, step=step)
 
     return loss
+
+
+def of_drawn(objective: Objective, make: Callable[[Any, Any], Any]) -> Objective:
+    """An objective of batches whose views are made when a function of it is called.
+
+    So a micro-batch's views are made with it, and forgotten with it. What compares the
+    embeddings of all may read labels and places of a whole batch, which cost nothing;
+    if it read views, they would be made at once.
+
+    Args:
+      objective: of batches that views have made.
+      make: `(drawn, batch) -> batch`, see `kinds.Drawn`.
+
+    Returns:
+      The same of batches `(drawn, batch)`.
+    """
+
+    def after(function):
+        def seeing(params, extra, batch, *embeddings, **rest):
+            return function(params, extra, make(*batch), *embeddings, **rest)
+
+        return seeing
+
+    parts = objective.parts and Parts(*map(after, objective.parts))
+    return dataclasses.replace(objective, loss=after(objective.loss), parts=parts)
 
 
 def _split(batch: Any, count: int) -> Any:

@@ -14,7 +14,8 @@ from jaxtyping import Array
 
 from sslax import platforms
 from sslax.core import Method, Objective, State
-from sslax.micro_batches import averaged_gradients, in_micro_batches
+from sslax.kinds import in_parts
+from sslax.micro_batches import averaged_gradients, in_micro_batches, of_drawn
 from sslax.sharding import Rule, batch_sharding, gathered, layout
 
 __all__ = ["compile_init", "compile_step", "init_state", "train_step"]
@@ -69,9 +70,11 @@ def train_step(
       accumulate: micro-batches in which a batch passes the nets. The update is that of
         the whole batch: gradients are averaged where examples do not see each other,
         else the loss is of all embeddings, see `micro_batches.in_micro_batches`. Batch
-        norm has the statistics of a micro-batch. The `update` of an optimizer may have
-        a function `between` of the mean so far, called before a micro-batch is added to
-        it: see `optim.clipped`.
+        norm has the statistics of a micro-batch. Views are the same in any number of
+        micro-batches; those that come in parts, see `kinds.Drawn`, are made one
+        micro-batch at a time. The `update` of an optimizer may have a function
+        `between` of the mean so far, called before a micro-batch is added to it: see
+        `optim.clipped`.
 
     Returns:
       The state after, and scalars named `objective/metric`.
@@ -82,9 +85,15 @@ def train_step(
     """
     _check_accumulate(method, accumulate)
     key = jax.random.fold_in(key, state.step)
-    batch = views(jax.random.fold_in(key, 0), batch)
+    views, objectives = in_parts(views), method.objectives
+    drawn = views.draw(jax.random.fold_in(key, 0), batch)
+    if accumulate == 1:
+        batch = views.make(drawn, batch)
+    else:
+        batch = (drawn, batch)
+        objectives = {k: of_drawn(o, views.make) for k, o in objectives.items()}
     params, extra, opt, metrics = state.params, state.extra, dict(state.opt), {}
-    for i, (name, objective) in enumerate(method.objectives.items(), start=1):
+    for i, (name, objective) in enumerate(objectives.items(), start=1):
         update = functools.partial(
             _update,
             objective,

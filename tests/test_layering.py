@@ -34,7 +34,7 @@ LAYERS = {
     "views": (BOTTOM, {"augment", "kinds", "views"}),
     "sharding": (BOTTOM, {"core"}),
     "micro_batches": (BOTTOM, {"core"}),
-    "step": (BOTTOM, {"core", "micro_batches", "platforms", "sharding"}),
+    "step": (BOTTOM, {"core", "kinds", "micro_batches", "platforms", "sharding"}),
     "methods": (
         BOTTOM,
         {"methods", "losses", "augment", "memory", "schedules", "models", "core"}

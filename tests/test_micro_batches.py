@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from sslax import methods, micro_batches, models, sharding, step
+from sslax import methods, micro_batches, models, sharding, step, views
 from tests import toys
 from tests.methods.following import colours, linear
 
@@ -120,6 +120,29 @@ def test_activations_are_those_of_a_micro_batch():
 def memory(loss, state):
     grad = jax.grad(functools.partial(loss, key=KEY, step=0), has_aux=True)
     return jax.jit(grad).lower(*state).compile().memory_analysis().temp_size_in_bytes
+
+
+def test_views_are_those_of_the_whole_batch_and_made_in_micro_batches():
+    """The step is that whose views are made at once, in the memory of fewer."""
+    crops = views.two_views(first=views.view(size=16, crop="byol", resize="bilinear"))
+    method, tx = FAMILY["simclr"](), {"ssl": optax.sgd(0.1)}
+    draw = np.random.default_rng(0).integers
+    batch = {"image": draw(0, 256, (64, 24, 24, 3)).astype(np.uint8)}
+    seen = {"views": (jnp.ones((2, 16, 16, 3)),) * 2}
+    state = step.init_state(method, tx, lambda *_: seen, batch, KEY)
+    taken, made = [], []
+    for make in (crops, lambda key, batch: crops(key, batch)):
+        train = functools.partial(step.train_step, method, tx, make, accumulate=4)
+        train = jax.jit(train).lower(state, batch, KEY).compile()
+        made.append(train(state, batch, KEY))
+        taken.append(train.memory_analysis().temp_size_in_bytes)
+    jax.tree.map(assert_near, *made)
+    views_of_others = 48 * 2 * 16 * 16 * 3 * 4  # bytes
+    assert taken[0] < taken[1] - views_of_others
+
+
+def assert_near(got, wanted):
+    np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-6)
 
 
 def test_every_method_takes_micro_batches():

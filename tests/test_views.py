@@ -95,6 +95,20 @@ def test_eight_devices_make_what_one_makes(name):
         chex.assert_trees_all_close(made["views"], kept["views"], atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["multi_crop", "masked_crops", "pixel_views", "lab"])
+def test_micro_batches_make_what_the_whole_batch_makes(name):
+    make, key = BUILDERS[name], jax.random.key(7)
+    drawn = make.draw(key, BATCH)
+    assert all(len(x) == 8 for x in jax.tree.leaves(drawn))
+    some = jax.jit(make.make)
+    halves = [
+        some(*jax.tree.map(lambda x: x[part], (drawn, BATCH)))
+        for part in (slice(4), slice(4, 8))
+    ]
+    made = jax.tree.map(lambda *parts: np.concatenate(parts), *halves)
+    chex.assert_trees_all_close(made, jax.jit(make)(key, BATCH), rtol=0, atol=1e-6)
+
+
 def test_views_are_the_same_without_jit():
     key = jax.random.key(6)
     make = BUILDERS["two_views"]

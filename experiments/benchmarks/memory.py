@@ -8,7 +8,8 @@ MoCo v3 with ViT-S/16 at 224 px, whose batch in the paper is 4096, unless said
 otherwise. In GiB: "state" is what training keeps, "images" the batch as the data give
 it; "views" is what making them takes, all at once, and "nets" what the rest of the step
 takes beside them: activations, gradients, embeddings. Each of these two is compiled
-alone; "step" is the whole one that training runs, its arguments included.
+alone; "step" is the whole one that training runs, its arguments included, which makes
+views micro-batch by micro-batch.
 """
 
 from __future__ import annotations

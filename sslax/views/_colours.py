@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from sslax import augment
 from sslax.checks import check_choice
 from sslax.kinds import Builder, View
+from sslax.views._several import from_one
 
 # Mid-range and half range of each channel over the sRGB gamut.
 SPACES = {
@@ -43,19 +44,17 @@ def lab(*, view: View, stride: int = 4, colourless: float = 5.0) -> Builder:
       Zhang et al., Colorful Image Colorization, 2016, arXiv:1603.08511, section 2.
     """
 
-    def views(key, batch):
-        image = view(key, batch["image"], batch.get("box"))
+    def asked(image):
         made = augment.rgb_to_lab(image)
         ab = made[:, ::stride, ::stride, 1:]
         weight = jnp.max(jnp.abs(ab), axis=(1, 2, 3)) > colourless
         return {
-            **batch,
             "views": (made[..., :1] - 50.0,),
             "ab": ab,
             "weight": weight.astype(made.dtype),
         }
 
-    return views
+    return from_one(view, asked)
 
 
 def channel_views(
@@ -91,16 +90,15 @@ def channel_views(
         raise ValueError(f"channels must be three in all; got {tuple(channels)}")
     ends = tuple(itertools.accumulate(channels))
 
-    def views(key, batch):
-        image = view(key, batch["image"], batch.get("box"))
+    def apart(image):
         convert = augment.rgb_to_lab if space == "lab" else augment.rgb_to_ycbcr
         made = convert(image)
         middle, half = jnp.asarray(SPACES[space], made.dtype)[:, None, None, None]
         made = (made - middle) / half
-        apart = tuple(
+        views = tuple(
             made[..., end - count : end]
             for end, count in zip(ends, channels, strict=True)
         )
-        return {**batch, "views": apart}
+        return {"views": views}
 
-    return views
+    return from_one(view, apart)

@@ -10,8 +10,9 @@ import jax.numpy as jnp
 from sslax import augment
 from sslax.augment import to_float
 from sslax.augment.parts import check_ratio, grid_of
-from sslax.kinds import Builder, Mask, View
+from sslax.kinds import Builder, Drawn, Mask, View
 from sslax.views._masked_crops import check_ranges, on_patches, per_unit
+from sslax.views._several import from_each
 
 
 def masked(*, view: View, mask: Mask, rendering: View | None = None) -> Builder:
@@ -19,7 +20,8 @@ def masked(*, view: View, mask: Mask, rendering: View | None = None) -> Builder:
 
     Args:
       view: makes the view, as `view` gives it.
-      mask: `(key, image [b h w c]) -> dict of arrays`, such as `hide_patches` gives.
+      mask: `(key, image [b h w c]) -> dict of arrays`, such as `hide_patches` gives; of
+        the image it is told the shape alone.
       rendering: draws the same crop again, as `renderings` does, for what sees all of
         it: BEiT's tokenizer. It is never normalised.
 
@@ -40,16 +42,20 @@ def masked(*, view: View, mask: Mask, rendering: View | None = None) -> Builder:
       arXiv:2111.06377, section 3.
     """
 
-    def views(key, batch):
-        view_key, mask_key = jax.random.split(key)
-        image = view(view_key, batch["image"], batch.get("box"))
-        made = {"views": (image,), **mask(mask_key, image)}
-        if rendering is not None:
-            drawn = rendering(view_key, batch["image"], batch.get("box"))
-            made["rendering"] = to_float(drawn)
-        return {**batch, **made}
+    both = (view,) if rendering is None else (view, rendering)
+    parts = from_each(both, lambda key: (key,) * len(both))
 
-    return views
+    def draw(key, batch):
+        view_key, mask_key = jax.random.split(key)
+        image = jax.eval_shape(parts, view_key, batch)["views"][0]
+        return parts.draw(view_key, batch), mask(mask_key, image)
+
+    def make(drawn, batch):
+        image, *again = parts.make(drawn[0], batch)["views"]
+        made = {**batch, "views": (image,), **drawn[1]}
+        return {**made, "rendering": to_float(again[0])} if again else made
+
+    return Drawn(draw, make)
 
 
 def hide_patches(*, patch_size, ratio: float = 0.75) -> Mask:
@@ -229,7 +235,8 @@ def hide_alike(mask: Mask) -> Mask:
     """
 
     def shared(key, image):
-        drawn = mask(key, image[:1])
+        first = jax.ShapeDtypeStruct((1, *image.shape[1:]), image.dtype)
+        drawn = mask(key, first)
         return {
             name: jnp.broadcast_to(array, (image.shape[0], *array.shape[1:]))
             for name, array in drawn.items()

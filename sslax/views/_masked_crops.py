@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from sslax import augment
 from sslax.augment.parts import grid_of
-from sslax.kinds import Builder, Mask
+from sslax.kinds import Builder, Drawn, Mask, in_parts
 
 __all__ = ["check_ranges", "hide_some", "masked_crops", "on_patches", "per_unit"]
 
@@ -18,7 +18,8 @@ def masked_crops(*, crops: Builder, mask: Mask) -> Builder:
     Args:
       crops: makes the views, large ones first, as `multi_crop` or `two_views` gives it.
       mask: `(key, image [b h w c]) -> dict of arrays`, such as `hide_blocks` gives;
-        each of the two views has a mask of its own.
+        each of the two views has a mask of its own. Of the image it is told the shape
+        alone.
 
     Returns:
       `(key, batch) -> batch` with `batch["views"]` and `batch["mask"]`, two arrays,
@@ -40,16 +41,22 @@ def masked_crops(*, crops: Builder, mask: Mask) -> Builder:
       arXiv:2111.07832, section 3.2.
     """
 
-    def views(key, batch):
-        crop_key, mask_key = jax.random.split(key)
-        made = crops(crop_key, batch)
-        large = made["views"][:2]
-        together = jnp.stack(large, axis=1).reshape(-1, *large[0].shape[1:])
-        drawn = mask(mask_key, together)["mask"]
-        drawn = drawn.reshape(-1, len(large), drawn.shape[-1])
-        return {**made, "mask": tuple(drawn[:, i] for i in range(len(large)))}
+    parts = in_parts(crops)
 
-    return views
+    def draw(key, batch):
+        crop_key, mask_key = jax.random.split(key)
+        large = jax.eval_shape(crops, crop_key, batch)["views"][:2]
+        number, *rest = large[0].shape
+        together = jax.ShapeDtypeStruct((len(large) * number, *rest), large[0].dtype)
+        masks = mask(mask_key, together)["mask"]
+        masks = masks.reshape(number, len(large), -1)
+        masks = tuple(masks[:, i] for i in range(len(large)))
+        return parts.draw(crop_key, batch), masks
+
+    def make(drawn, batch):
+        return {**parts.make(drawn[0], batch), "mask": drawn[1]}
+
+    return Drawn(draw, make)
 
 
 def hide_some(

@@ -7,7 +7,7 @@ from jaxtyping import Array
 
 from sslax.augment import to_float
 from sslax.augment.parts import statistics_of
-from sslax.kinds import Builder
+from sslax.kinds import Builder, Drawn, in_parts
 
 
 def normalized(views: Builder, *, statistics=None) -> Builder:
@@ -48,8 +48,10 @@ def normalized(views: Builder, *, statistics=None) -> Builder:
         )
         return (view - mean) / std
 
-    def made(key, batch):
-        batch = views(key, batch)
+    parts = in_parts(views)
+
+    def make(drawn, batch):
+        batch = parts.make(drawn, batch)
         return {**batch, "views": tuple(normalize(v) for v in batch["views"])}
 
-    return made
+    return Drawn(parts.draw, make)

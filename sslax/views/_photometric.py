@@ -29,7 +29,7 @@ from sslax.augment.parts import (
     per_image,
 )
 from sslax.checks import check_choice, check_probability
-from sslax.kinds import View
+from sslax.kinds import Drawn, View
 
 
 def view(
@@ -80,8 +80,8 @@ def view(
       threshold: of solarisation.
 
     Returns:
-      `(key, image [b h w c], box [b 4] or None) -> view [b size size c]`; with
-      `coordinates=True` also where it comes from, see `pixel_views`.
+      `(key, image [b h w c], box [b 4] or None) -> view [b size size c]`, in two parts:
+      what is drawn says also where a view comes from, see `pixel_views`.
 
     Raises:
       ValueError: for a range, probability or name that makes no sense.
@@ -108,7 +108,9 @@ def view(
         check_blur(kernel_size, padding, size)
     check_probability(flip=flip, grayscale=grayscale, blur=blur, solarize=solarize)
 
-    def draw(key, batch, channels, box) -> dict[str, Array]:
+    def draw(key, image, box=None) -> dict[str, Array]:
+        batch, channels = image.shape[0], image.shape[-1]
+        box = whole_box(image) if box is None else box
         keys = jax.random.split(key, 6)
         drawn = {"box": random_box(keys[0], box, scale=scale, ratio=ratio, rule=crop)}
         if flip:
@@ -130,9 +132,10 @@ def view(
         if solarize:
             chosen = jax.random.bernoulli(keys[5], solarize, (batch,))
             drawn["threshold"] = jnp.where(chosen, threshold, jnp.inf)
+        drawn["coordinates"] = _coordinates(drawn["box"], box, drawn.get("flip"))
         return drawn
 
-    develop = functools.partial(
+    make = functools.partial(
         _develop,
         size=size,
         resize=resize,
@@ -143,22 +146,13 @@ def view(
         kernel_size=kernel_size,
         padding=padding,
     )
-
-    def op(key, image, box=None, *, coordinates=False):
-        batch, channels = image.shape[0], image.shape[-1]
-        box = whole_box(image) if box is None else box
-        drawn = draw(key, batch, channels, box)
-        made = develop(image, drawn)
-        if not coordinates:
-            return made
-        return made, _coordinates(drawn["box"], box, drawn.get("flip"))
-
-    return op
+    return Drawn(draw, make)
 
 
 def _develop(
-    image,
     drawn: dict[str, Array],
+    image,
+    box=None,
     *,
     size,
     resize,
@@ -170,6 +164,7 @@ def _develop(
     padding,
 ) -> Array:
     """The views, once it is drawn what happens to each image."""
+    del box  # the one that is drawn lies within
     x = crop_columns(
         image,
         drawn["box"],

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from sslax import augment
 from sslax.kinds import Builder, View
+from sslax.views._several import from_one
 
 
 def rotated(*, view: View) -> Builder:
@@ -35,14 +36,12 @@ def rotated(*, view: View) -> Builder:
       Rotations, 2018, arXiv:1803.07728, section 3.
     """
 
-    def views(key, batch):
-        image = view(key, batch["image"], batch.get("box"))
+    def turned(image):
         if image.shape[1] != image.shape[2]:
             raise ValueError(f"rotated needs square views, got {tuple(image.shape)}")
-        turned = tuple(augment.rot90(image, turns=k) for k in range(4))
-        return {**batch, "views": turned}
+        return {"views": tuple(augment.rot90(image, turns=k) for k in range(4))}
 
-    return views
+    return from_one(view, turned)
 
 
 def counted(*, view: View, grey: float = 0.67, normalize: bool = True) -> Builder:

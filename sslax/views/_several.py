@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
 
 import jax
+import jax.numpy as jnp
+from jaxtyping import Array
 
-from sslax.kinds import Builder, View
+from sslax.kinds import Batch, Builder, Drawn, View, in_parts
 
 
 def two_views(*, first: View, second: View | None = None) -> Builder:
@@ -33,15 +33,29 @@ def two_views(*, first: View, second: View | None = None) -> Builder:
       Chen et al., A Simple Framework for Contrastive Learning of Visual
       Representations, 2020, arXiv:2002.05709, algorithm 1.
     """
-    second = first if second is None else second
+    return from_each((first, first if second is None else second), jax.random.split)
 
-    def views(key, batch):
-        image, box = batch["image"], batch.get("box")
-        first_key, second_key = jax.random.split(key)
-        made = (first(first_key, image, box), second(second_key, image, box))
-        return {**batch, "views": made}
 
-    return views
+def from_each(views: Sequence[View], keys: Callable[[Array], Iterable[Array]]) -> Drawn:
+    """A builder of a view by each of several, with the keys that its own one gives."""
+    parts = [in_parts(view) for view in views]
+
+    def draw(key, batch):
+        source = pictures(batch)
+        pairs = zip(parts, keys(key), strict=True)
+        return tuple(part.draw(key, *source) for part, key in pairs)
+
+    def make(drawn, batch):
+        source = pictures(batch)
+        pairs = zip(parts, drawn, strict=True)
+        return {**batch, "views": tuple(part.make(d, *source) for part, d in pairs)}
+
+    return Drawn(draw, make)
+
+
+def pictures(batch: Batch) -> tuple:
+    """What a view takes of a batch: images, and their boxes or None."""
+    return batch["image"], batch.get("box")
 
 
 def one_view(*, view: View) -> Builder:
@@ -65,11 +79,20 @@ def one_view(*, view: View) -> Builder:
       Discrimination, 2018, arXiv:1805.01978.
     """
 
-    def views(key, batch):
-        made = view(key, batch["image"], batch.get("box"))
-        return {**batch, "views": (made,)}
+    return from_one(view, lambda image: {"views": (image,)})
 
-    return views
+
+def from_one(view: View, fields: Callable[[Array], Batch]) -> Builder:
+    """A builder of what is computed from one view of every image, each by itself."""
+    parts = in_parts(view)
+
+    def draw(key, batch):
+        return parts.draw(key, *pictures(batch))
+
+    def make(drawn, batch):
+        return {**batch, **fields(parts.make(drawn, *pictures(batch)))}
+
+    return Drawn(draw, make)
 
 
 def multi_crop(
@@ -104,20 +127,29 @@ def multi_crop(
       Assignments, 2020, arXiv:2006.09882, section 3.3. Caron et al., Emerging
       Properties in Self-Supervised Vision Transformers, 2021, arXiv:2104.14294.
     """
-    large = two_views(first=first, second=second)
+    second = first if second is None else second
+    large = from_each((first, second), jax.random.split)
+    little = in_parts(small) if small is not None and count else None
 
-    def views(key, batch):
+    def draw(key, batch):
         large_key, small_key = jax.random.split(key)
-        made = large(large_key, batch)["views"]
-        if small is not None and count:
-            image, box = batch["image"], batch.get("box")
+        drawn = {"large": large.draw(large_key, batch)}
+        if little:
             # One program for all small views: compiles once, not `count` times.
             keys = jax.random.split(small_key, count)
-            several = jax.vmap(small, in_axes=(0, None, None))(keys, image, box)
+            several = jax.vmap(little.draw, in_axes=(0, None, None), out_axes=1)
+            drawn["small"] = several(keys, *pictures(batch))
+        return drawn
+
+    def make(drawn, batch):
+        made = large.make(drawn["large"], batch)["views"]
+        if little:
+            several = jax.vmap(little.make, in_axes=(1, None, None))
+            several = several(drawn["small"], *pictures(batch))
             made += tuple(several[i] for i in range(count))
         return {**batch, "views": made}
 
-    return views
+    return Drawn(draw, make)
 
 
 def renderings(*, first: View, second: View) -> Builder:
@@ -144,12 +176,7 @@ def renderings(*, first: View, second: View) -> Builder:
       section 2.1: the transformer sees 224 pixels, the tokenizer 112.
     """
 
-    def views(key, batch):
-        image, box = batch["image"], batch.get("box")
-        made = (first(key, image, box), second(key, image, box))
-        return {**batch, "views": made}
-
-    return views
+    return from_each((first, second), lambda key: (key, key))
 
 
 def pixel_views(*, first: View, second: View | None = None) -> Builder:
@@ -179,24 +206,17 @@ def pixel_views(*, first: View, second: View | None = None) -> Builder:
       Xie et al., Propagate Yourself: Exploring Pixel-Level Consistency for Unsupervised
       Visual Representation Learning, 2020, arXiv:2011.10043, section 3.1.
     """
-    cut, recut = _placed(first), _placed(first if second is None else second)
+    for cut in (first, second):
+        if cut is not None and not isinstance(cut, Drawn):
+            raise ValueError(
+                "pixel_views needs views that say where they were cut, as `view` gives "
+                f"them; got {cut}"
+            )
+    second = first if second is None else second
+    both = from_each((first, second), jax.random.split)
 
-    def views(key, batch):
-        image, box = batch["image"], batch.get("box")
-        first_key, second_key = jax.random.split(key)
-        one, here = cut(first_key, image, box, coordinates=True)
-        two, there = recut(second_key, image, box, coordinates=True)
-        places = jax.numpy.stack([here, there], axis=1)
-        return {**batch, "views": (one, two), "coordinates": places}
+    def make(drawn, batch):
+        places = jnp.stack([view["coordinates"] for view in drawn], axis=1)
+        return {**both.make(drawn, batch), "coordinates": places}
 
-    return views
-
-
-def _placed(make: View) -> Callable[..., Any]:
-    """A view that can say where it was cut."""
-    if "coordinates" not in inspect.signature(make).parameters:
-        raise ValueError(
-            "pixel_views needs views that say where they were cut, as `view` gives "
-            f"them; got {make}"
-        )
-    return make
+    return Drawn(both.draw, make)
