@@ -79,7 +79,7 @@ def _resnet50():
 def _cifar10():
     config = common.cifar10(epochs=1000, batch_size=256)
     config.evaluate.tasks = (recipes.classify("moco_v3_resnet", batch_size=256),)
-    config.views = recipes.torch_byol(32, blur=(0.0, 0.0))
+    config.views = recipes.torch_byol(32, resize="bicubic", blur=(0.0, 0.0))
     encoder = dict(name="resnet18", stem="cifar", dtype="float32")
     heads = dict(hidden=4096, dim=256, **RESNET_HEADS)
     config.method = _method(config, encoder, temperature=0.2, **heads)

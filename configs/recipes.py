@@ -110,7 +110,7 @@ def torch_byol(
 ) -> dict:
     """BYOL's two unlike views as codes in torchvision have them.
 
-    Barlow Twins and VICReg resize by "bicubic".
+    Barlow Twins, VICReg and solo-learn resize by "bicubic".
     """
 
     def view(blur, solarize):

@@ -1,6 +1,6 @@
 """The sheet of moco_v3."""
 
-from tests.sheets.common import LARS, TORCH, TORCH_BYOL
+from tests.sheets.common import LARS, TORCH, TORCH_BYOL, TWINS
 
 MOCO_V3 = {"hidden": 4096, "dim": 256}
 MOCO_VIT = {"name": "vit", "patch_size": 16, "positions": "sincos_row", "pool": "cls"}
@@ -45,8 +45,8 @@ SHEETS = {
         "epochs": 1000,
         "normalize": "cifar10",
         "encoder": {"name": "resnet18", "stem": "cifar", **TORCH},
-        "first": {**TORCH_BYOL, "blur": 0.0, "solarize": 0.0, "size": 32},
-        "second": {**TORCH_BYOL, "blur": 0.0, "solarize": 0.2, "size": 32},
+        "first": {**TWINS, "blur": 0.0, "solarize": 0.0, "size": 32},
+        "second": {**TWINS, "blur": 0.0, "solarize": 0.2, "size": 32},
         "method": {**MOCO_V3, "depth": 2, "predictor_norm": False, "temperature": 0.2},
         "momentum": {0: 0.99, 1000: 1.0},
         "optimizer": {"name": "lars_byol", **LARS, "weight_decay": 1e-6},
