@@ -2,8 +2,13 @@
 
 import jax
 import numpy as np
+import pytest
 
 from sslax import methods, schedules
+from sslax.core import Net
+from sslax.methods import _byol
+from sslax.methods._teacher import taught
+from tests.methods.collapse import after_training
 from tests.methods.following import dense, equal, flat, follow, linear, mlp, unit
 
 MOMENTUM = schedules.cosine(start=0.7, end=1.0, steps=4)
@@ -43,3 +48,25 @@ def test_the_teacher_of_the_other_view_is_predicted_and_follows_by_average(rng):
             step.after.extra["teacher"],
             jax.tree.map(lambda t, s, m=m: m * t + (1 - m) * s, old, student),
         )
+
+
+def without_predictor(nets, *rest, **options):
+    """What `_teacher.taught` makes where nothing stands between the projections."""
+    bare = Net(lambda key, x: ({}, {}), lambda params, stats, x, **_: (x, stats))
+    return taught({**nets, "predictor": bare}, *rest, **options)
+
+
+@pytest.mark.slow
+def test_without_predictor_images_become_one_at_the_best_loss(monkeypatch):
+    """Section 5: the slow teacher alone does not hold images apart."""
+
+    def ending():
+        method = methods.byol(linear(12), hidden=64, dim=16, momentum=0.99)
+        return after_training(method, lambda found: found[0][0]["projector"])
+
+    healthy = ending()
+    monkeypatch.setattr(_byol, "taught", without_predictor)
+    collapsed = ending()
+    assert healthy.std > 0.6 > 0.1 > collapsed.std
+    assert healthy.rank > 6 > 3 > collapsed.rank
+    assert collapsed.loss < 0.05 < 0.8 < healthy.loss
