@@ -49,7 +49,14 @@ class Drawn:
 
 
 def in_parts(function: Callable[..., Any]) -> Drawn:
-    """The parts of a builder or a view; one without is made whole as it is drawn."""
+    """The parts of a builder or a view; one without is made whole as it is drawn.
+
+    Args:
+      function: a builder or a view, in parts or not.
+
+    Returns:
+      The same in parts.
+    """
     if isinstance(function, Drawn):
         return function
     return Drawn(draw=function, make=lambda drawn, *given: drawn)
