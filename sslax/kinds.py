@@ -5,9 +5,8 @@ A kind is told from another by its type, so no two of them may be equal.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from jaxtyping import Array
 
@@ -28,8 +27,7 @@ Mask = Callable[[Array, Array], Mapping[str, Array]]
 Builder = Callable[[Array, Batch], Batch]
 
 
-@dataclasses.dataclass(frozen=True)
-class Drawn:
+class Drawn(NamedTuple):
     """A builder or a view in two parts, whose images may be made a few at a time.
 
     First all that is random is drawn for the whole batch; from it each image is made by
