@@ -10,6 +10,7 @@ from sslax.data._fields import Field
 from sslax.data._folder import folder
 from sslax.data._loader import Loader, loader
 from sslax.data._memory import batches, in_memory
+from sslax.data._moving import moving_shapes
 from sslax.data._open import described, parse, prepare, source, test_of
 from sslax.data._pairs import unpaired
 from sslax.data._shapes import check_classes, check_examples, shapes
@@ -36,6 +37,7 @@ __all__ = [
     "in_memory",
     "listed",
     "loader",
+    "moving_shapes",
     "objects",
     "parse",
     "part",

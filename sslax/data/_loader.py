@@ -161,7 +161,7 @@ def loader(
       batch_size: examples a batch, of all processes together.
       seed: of the order.
       memory: True decodes the whole set at the start, False reads it again and again
-        through Grain, "auto" takes memory for up to 1 GiB of pixels.
+        through Grain, "auto" takes memory for up to 1 GiB.
       canvas: the side in pixels of a square that images are put on, shrunk if they are
         larger; needed where they differ in size. Batches then have a `box`.
       workers: processes that read ahead (0: threads of this process). They start this
@@ -226,7 +226,10 @@ def _held(source: Source, memory: bool | str, canvas: int | None) -> bool:
             f"memory is True, but {source.name} draws afresh each time: leave it out"
         )
     if memory == "auto":
-        sizes = [math.prod(fields[name].shape) for name in source.pictures]
+        sizes = [
+            math.prod(map(int, field.shape)) * np.dtype(field.dtype).itemsize
+            for field in fields.values()
+        ]
         return not source.draws and len(source) * sum(sizes) <= MEMORY_LIMIT
     return memory is True
 

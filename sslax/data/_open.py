@@ -13,6 +13,7 @@ import numpy as np
 from sslax.data import _folder, _tfds
 from sslax.data._arrays import arrays
 from sslax.data._fashion_mnist import fashion_mnist, fashion_mnist_sample
+from sslax.data._moving import moving_shapes
 from sslax.data._sources import Source
 from sslax.data._subsets import part
 from sslax.data._synthetic import objects, synthetic
@@ -20,13 +21,15 @@ from sslax.data._tables import captioned, listed, splits_of
 
 _FORM = re.compile(r"(.+?)(?:\[(-?\d+%?)?:(-?\d+%?)?\])?")
 _PATHS = ("folder", "listed", "captioned")
-_SETS = ("fashion_mnist", "fashion_mnist_sample", "objects", "synthetic")
+_DRAWN = ("moving_shapes", "objects", "synthetic")
+_SETS = ("fashion_mnist", "fashion_mnist_sample", *_DRAWN)
 _CALLS: Mapping[str, Callable[..., Source]] = {
     "captioned": captioned,
     "fashion_mnist": fashion_mnist,
     "fashion_mnist_sample": fashion_mnist_sample,
     "folder": _folder.folder,
     "listed": listed,
+    "moving_shapes": moving_shapes,
     "objects": objects,
     "synthetic": synthetic,
     "tfds": _tfds.tfds,
@@ -223,7 +226,7 @@ def prepare(name: str, data_dir: str | os.PathLike | None = None) -> Path:
       ValueError: 'synthetic' needs no preparing
     """
     folder = _tfds.folder_of(data_dir)
-    if name in ("folder", "objects", "synthetic") or name.startswith("folder:"):
+    if name in ("folder", *_DRAWN) or name.startswith("folder:"):
         raise ValueError(f"{name!r} needs no preparing")
     if name == _tfds.SAMPLE:
         return _tfds.prepare_sample(folder)

@@ -82,27 +82,31 @@ def draw(
     mask = list(SHAPES.values())[label](
         x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
     )
-    front, back = _texture(rng, at, material), _texture(rng, at)
+    here = at[None, :], at[:, None]
+    front, back = texture(rng, *here, material), texture(rng, *here)
     image = np.where(mask[..., None], front, back)
     pixels = np.clip(np.rint(255 * image), 0, 255).astype(np.uint8)
     centre = np.array([row * size, column * size], np.float32)
     return pixels, mask.astype(np.uint8), centre
 
 
-def _texture(
-    rng: np.random.Generator, at: np.ndarray, material: Material | None = None
+def texture(
+    rng: np.random.Generator,
+    x: np.ndarray,
+    y: np.ndarray,
+    material: Material | None = None,
 ) -> np.ndarray:
-    """Waves of two directions between two colours, [size size 3] in [0, 1]."""
+    """Waves of two directions between two colours, [... 3] in [0, 1]."""
     colours = rng.uniform(0, 1, (2, 3))
     if material:
         colours += material.share * (material.colours - colours)
-    blend = np.zeros((len(at), len(at)))
+    blend = np.zeros(np.broadcast_shapes(x.shape, y.shape))
     least, most = _WAVES
     for i in range(2):
         waves, angle, phase = rng.uniform((least, 0, 0), (most, np.pi, 2 * np.pi))
         if material:
             waves += material.share * (material.waves[i] - waves)
-        along = at[None, :] * np.cos(angle) + at[:, None] * np.sin(angle)
+        along = x * np.cos(angle) + y * np.sin(angle)
         blend += np.sin(2 * np.pi * waves * along + phase) / 4
     blend = (blend + 0.5)[..., None]
     return colours[0] * blend + colours[1] * (1 - blend)
