@@ -15,6 +15,7 @@ from jaxtyping import Array
 
 __all__ = [
     "Aux",
+    "Drawn",
     "Method",
     "Net",
     "Objective",
@@ -22,6 +23,7 @@ __all__ = [
     "Parts",
     "State",
     "compared",
+    "in_parts",
 ]
 
 Params = Mapping[str, Any]
@@ -238,3 +240,37 @@ class State:
     params: Any
     extra: Any
     opt: Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawn:
+    """A builder or a view in two parts, whose images may be made a few at a time.
+
+    First all that is random is drawn for the whole batch; from it each image is made by
+    itself, the same however many are made together.
+
+    Attributes:
+      draw: `(key, *given) -> drawn`, small arrays [b ...] in a tree.
+      make: `(drawn, *given) -> result`, for any neighbours in the batch.
+    """
+
+    draw: Callable[..., Any]
+    make: Callable[..., Any]
+
+    def __call__(self, key: Array | None, *given: Any) -> Any:
+        """Both parts, one after the other."""
+        return self.make(self.draw(key, *given), *given)
+
+
+def in_parts(function: Callable[..., Any]) -> Drawn:
+    """The parts of a builder or a view; one without is made whole as it is drawn.
+
+    Args:
+      function: a builder or a view, in parts or not.
+
+    Returns:
+      The same in parts.
+    """
+    if isinstance(function, Drawn):
+        return function
+    return Drawn(draw=function, make=lambda drawn, *given: drawn)

@@ -122,7 +122,7 @@ def of_drawn(objective: Objective, make: Callable[[Any, Any], Any]) -> Objective
 
     Args:
       objective: of batches that views have made.
-      make: `(drawn, batch) -> batch`, see `kinds.Drawn`.
+      make: `(drawn, batch) -> batch`, see `core.Drawn`.
 
     Returns:
       The same of batches `(drawn, batch)`.

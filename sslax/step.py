@@ -13,8 +13,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
 from sslax import platforms
-from sslax.core import Method, Objective, State
-from sslax.kinds import in_parts
+from sslax.core import Method, Objective, State, in_parts
 from sslax.micro_batches import averaged_gradients, in_micro_batches, of_drawn
 from sslax.sharding import Rule, batch_sharding, gathered, layout
 
@@ -71,7 +70,7 @@ def train_step(
         the whole batch: gradients are averaged where examples do not see each other,
         else the loss is of all embeddings, see `micro_batches.in_micro_batches`. Batch
         norm has the statistics of a micro-batch. Views are the same in any number of
-        micro-batches; those that come in parts, see `kinds.Drawn`, are made one
+        micro-batches; those that come in parts, see `core.Drawn`, are made one
         micro-batch at a time. The `update` of an optimizer may have a function
         `between` of the mean so far, called before a micro-batch is added to it: see
         `optim.clipped`.

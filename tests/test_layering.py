@@ -31,10 +31,10 @@ LAYERS = {
     "schedules": (BOTTOM, set()),
     "optim": (BOTTOM, {"optim", "schedules"}),
     "models": (BOTTOM | {"flax"}, {"models", "core", "platforms"}),
-    "views": (BOTTOM, {"augment", "kinds", "views"}),
+    "views": (BOTTOM, {"augment", "core", "kinds", "views"}),
     "sharding": (BOTTOM, {"core"}),
     "micro_batches": (BOTTOM, {"core"}),
-    "step": (BOTTOM, {"core", "kinds", "micro_batches", "platforms", "sharding"}),
+    "step": (BOTTOM, {"core", "micro_batches", "platforms", "sharding"}),
     "methods": (
         BOTTOM,
         {"methods", "losses", "augment", "memory", "schedules", "models", "core"}

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from sslax import augment
 from sslax.augment import to_float
 from sslax.augment.parts import check_ratio, grid_of
-from sslax.kinds import Builder, Drawn, Mask, View
+from sslax.core import Drawn
+from sslax.kinds import Builder, Mask, View
 from sslax.views._masked_crops import check_ranges, on_patches, per_unit
 from sslax.views._several import from_each
 

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 
 from sslax import augment
 from sslax.augment.parts import grid_of
-from sslax.kinds import Builder, Drawn, Mask, in_parts
+from sslax.core import Drawn, in_parts
+from sslax.kinds import Builder, Mask
 
 __all__ = ["check_ranges", "hide_some", "masked_crops", "on_patches", "per_unit"]
 

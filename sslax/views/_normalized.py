@@ -7,7 +7,8 @@ from jaxtyping import Array
 
 from sslax.augment import to_float
 from sslax.augment.parts import statistics_of
-from sslax.kinds import Builder, Drawn, in_parts
+from sslax.core import Drawn, in_parts
+from sslax.kinds import Builder
 
 
 def normalized(views: Builder, *, statistics=None) -> Builder:

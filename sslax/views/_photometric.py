@@ -29,7 +29,8 @@ from sslax.augment.parts import (
     per_image,
 )
 from sslax.checks import check_choice, check_probability
-from sslax.kinds import Drawn, View
+from sslax.core import Drawn
+from sslax.kinds import View
 
 
 def view(

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from sslax.kinds import Batch, Builder, Drawn, View, in_parts
+from sslax.core import Drawn, in_parts
+from sslax.kinds import Batch, Builder, View
 
 
 def two_views(*, first: View, second: View | None = None) -> Builder:
