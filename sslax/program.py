@@ -10,7 +10,7 @@ import optax
 from jax.sharding import Mesh
 
 from sslax import calls, rates, sharding, step
-from sslax.core import Method
+from sslax.core import Drawn, Method, in_parts
 from sslax.kinds import Builder
 from sslax.views import normalized
 
@@ -73,9 +73,8 @@ def build_program(
         calls.build(spec, Builder)
         for spec in (config["views"], config["evaluate"]["views"])
     )
-    # Inline: traced once, though initialisation and step both have them.
     views, evaluation_views = (
-        jax.jit(normalized(builder, statistics=config["normalize"]), inline=True)
+        traced_once(normalized(builder, statistics=config["normalize"]))
         for builder in (plain, plain_evaluation)
     )
     specs = _optimizer_specs(config["optimizer"], method)
@@ -106,6 +105,12 @@ def build_program(
             accumulate=config["accumulate"],
         ),
     )
+
+
+def traced_once(views: Builder) -> Builder:
+    """The same, inline where it is called: initialisation and step both have it."""
+    parts = in_parts(views)
+    return Drawn(*(jax.jit(part, inline=True) for part in (parts.draw, parts.make)))
 
 
 def _check_periods(config: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from sslax import methods, micro_batches, models, sharding, step, views
+from sslax import methods, micro_batches, models, program, sharding, step, views
 from tests import toys
 from tests.methods.following import colours, linear
 
@@ -131,7 +131,8 @@ def test_views_are_those_of_the_whole_batch_and_made_in_micro_batches():
     seen = {"views": (jnp.ones((2, 16, 16, 3)),) * 2}
     state = step.init_state(method, tx, lambda *_: seen, batch, KEY)
     taken, made = [], []
-    for make in (crops, lambda key, batch: crops(key, batch)):
+    # As a program has them; and made whole.
+    for make in (program.traced_once(crops), lambda *given: crops(*given)):
         train = functools.partial(step.train_step, method, tx, make, accumulate=4)
         train = jax.jit(train).lower(state, batch, KEY).compile()
         made.append(train(state, batch, KEY))
