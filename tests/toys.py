@@ -266,6 +266,11 @@ def convmae():
     )
 
 
+def counting():
+    net, counter = encoder(norm="none"), models.linear(dim=6)
+    return Toy(methods.counting(net, counter), views.counted(view=views.view(size=8)))
+
+
 def cpc():
     net = models.preact_resnet(stages=(1,), width=4, bottleneck=False, stem="small")
     context = models.pixel_cnn(layers=1)
@@ -335,6 +340,7 @@ _METHODS = (
     cmc,
     context_prediction,
     convmae,
+    counting,
     cpc,
     cpc_v2,
     debiased,

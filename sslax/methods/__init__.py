@@ -10,6 +10,7 @@ from sslax.methods._classifier import classifier
 from sslax.methods._cmc import cmc
 from sslax.methods._context_prediction import context_prediction
 from sslax.methods._convmae import convmae
+from sslax.methods._counting import counting
 from sslax.methods._cpc import cpc
 from sslax.methods._cpc_v2 import cpc_v2
 from sslax.methods._debiased import debiased
@@ -50,6 +51,7 @@ __all__ = [
     "cmc",
     "context_prediction",
     "convmae",
+    "counting",
     "cpc",
     "cpc_v2",
     "debiased",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import jax
+import jax.numpy as jnp
 import optax
 
 from sslax.optim._groups import clipped
@@ -20,6 +22,7 @@ def adam(
     b1: float = 0.9,
     b2: float = 0.999,
     eps: float = 1e-8,
+    eps_first: bool = False,
     weight_decay: float | Schedule = 0.0,
     exclude: Exclude = "none",
     stacked: Sequence[str] = STACKED,
@@ -32,6 +35,7 @@ def adam(
       b1: decay of the first moment.
       b2: decay of the second moment.
       eps: added to the root of the second moment.
+      eps_first: add it before the moment's bias is corrected, as TensorFlow does.
       weight_decay: coupled; a number, or a schedule of it.
       exclude: parameters without weight decay, see `included`.
       stacked: paths whose first axis counts layers, see `included`.
@@ -46,10 +50,30 @@ def adam(
       Kingma and Ba, Adam: A Method for Stochastic Optimization, 2015, arXiv:1412.6980,
       algorithm 1.
     """
+    scale = _scale_eps_first if eps_first else optax.scale_by_adam
     return optax.chain(
         optax.add_decayed_weights(weight_decay, included(exclude, stacked=stacked)),
-        optax.adam(rate(learning_rate, schedule), b1=b1, b2=b2, eps=eps),
+        scale(b1=b1, b2=b2, eps=eps),
+        optax.scale_by_learning_rate(rate(learning_rate, schedule)),
     )
+
+
+def _scale_eps_first(*, b1: float, b2: float, eps: float):
+    """Adam's step as TensorFlow takes it: the corrections of both moments come last."""
+    adam = optax.scale_by_adam(b1=b1, b2=b2)
+
+    def update(gradient, state, params=None):
+        _, state = adam.update(gradient, state, params)
+        power = state.count.astype(jnp.float32)
+        size = jnp.sqrt(1 - b2**power) / (1 - b1**power)
+        step = jax.tree.map(
+            lambda m, v: (size * m / (jnp.sqrt(v) + eps)).astype(m.dtype),
+            state.mu,
+            state.nu,
+        )
+        return step, state
+
+    return optax.GradientTransformation(adam.init, update)
 
 
 def adamw(

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 
 from sslax import augment
+from sslax.checks import check_choice, check_probability
 from sslax.kinds import Builder, View
 from sslax.views._several import from_one
+
+WAYS = ("bicubic", "bilinear", "lanczos", "box")
 
 
 def rotated(*, view: View) -> Builder:
@@ -44,24 +50,34 @@ def rotated(*, view: View) -> Builder:
     return from_one(view, turned)
 
 
-def counted(*, view: View, grey: float = 0.67, normalize: bool = True) -> Builder:
+def counted(
+    *,
+    view: View,
+    grey: float = 0.67,
+    normalize: bool = True,
+    ways: Sequence[str] = WAYS,
+    both: bool = False,
+) -> Builder:
     """A view made small, its four quarters, and another image made small.
 
-    How to make small (bicubic, bilinear, lanczos or box) is drawn in every step, so
-    that the style of resampling tells nothing.
+    How to make small is drawn in every step, so that the style of resampling tells
+    nothing: made small by one way, images are softer or sharper than quarters are.
 
     Args:
       view: makes the view of even side, as `view` gives it: 224 pixels in the paper.
       grey: probability that all terms of an image are grey.
       normalize: whether each term gets mean 0 and deviation 1.
+      ways: what is drawn from; one to evaluate.
+      both: the quarters of the other image too.
 
     Returns:
       `(key, batch) -> batch` with `batch["views"]`: the small view `[b s s c]`, its
-      quarters `[b 4 s s c]` in raster order, and the small view of the next image of
-      the batch `[b s s c]`.
+      quarters `[b 4 s s c]` in raster order, the small view of the next image of the
+      batch `[b s s c]`, and with `both` the quarters of that one.
 
     Raises:
-      ValueError: when called, if the side is odd or the batch has one image.
+      ValueError: for an unknown way or a wrong probability; when called, if the side is
+        odd or the batch has one image.
 
     Example:
       >>> import jax, jax.numpy as jnp
@@ -71,46 +87,61 @@ def counted(*, view: View, grey: float = 0.67, normalize: bool = True) -> Builde
       >>> [v.shape for v in batch["views"]]
       [(2, 8, 8, 3), (2, 4, 8, 8, 3), (2, 8, 8, 3)]
 
+    Note:
+      The paper's ways are OpenCV's, which do not antialias. At half the side its
+      bilinear is the box; here bilinear antialiases, as the one that softens.
+
     References:
       Noroozi et al., Representation Learning by Learning to Count, 2017,
       arXiv:1708.06734, section 3 and section 4.
     """
-    methods = ("bicubic", "bilinear", "lanczos", "box")
+    if not ways:
+        raise ValueError(f"ways must name one or more of {', '.join(WAYS)}; got none")
+    for way in ways:
+        check_choice(WAYS, ways=way)
+    check_probability(grey=grey)
 
     def views(key, batch):
-        view_key, method_key, grey_key = jax.random.split(key, 3)
+        view_key, way_key, grey_key = jax.random.split(key, 3)
         image = view(view_key, batch["image"], batch.get("box"))
-        number, side = image.shape[:2]
-        if side % 2 or number < 2:
+        number, side, wide, channels = image.shape
+        if side % 2 or side != wide or number < 2:
             raise ValueError(
-                f"counting needs two images of even side, got {tuple(image.shape)}"
+                f"counting needs two square images of even side, got {image.shape}"
             )
-        drab = jax.random.bernoulli(grey_key, grey, (number, 1, 1, 1))
         half = side // 2
-        chosen = jax.random.randint(method_key, (), 0, len(methods))
-        small = sum(
-            jnp.where(chosen == i, augment.resize(image, size=half, method=name), 0.0)
-            for i, name in enumerate(methods)
-        )
-        other = jnp.roll(small, -1, axis=0)
-
-        def dress(x):
-            decided = drab.reshape(number, *(1,) * (x.ndim - 1))
-            x = jnp.where(decided, jnp.mean(x, axis=-1, keepdims=True), x)
-            if not normalize:
-                return x
-            x = x - jnp.mean(x, axis=(-3, -2, -1), keepdims=True)
-            square = jnp.mean(x**2, axis=(-3, -2, -1), keepdims=True)
-            return x / jnp.sqrt(jnp.maximum(square, 1e-8))
-
-        corners = jnp.array([[0, 0], [0, half], [half, 0], [half, half]])
-        corners = jnp.broadcast_to(corners, (number, 4, 2))
-        quarters = augment.cut(
-            image, corners[..., 0], corners[..., 1], size=(half, half)
-        )
-        return {**batch, "views": (dress(small), dress(quarters), dress(other))}
+        shrink = [functools.partial(_halved, way=way) for way in ways]
+        chosen = jax.random.randint(way_key, (), 0, len(ways))
+        small = jax.lax.switch(chosen, shrink, image)
+        quarters = image.reshape(number, 2, half, 2, half, channels)
+        quarters = quarters.transpose(0, 1, 3, 2, 4, 5)
+        terms = [small, quarters.reshape(number, 4, half, half, channels)]
+        others = [jnp.roll(x, -1, axis=0) for x in terms]
+        terms += others if both else others[:1]
+        # One decision for all terms, the other image's too.
+        drab = jax.random.bernoulli(grey_key, grey, (number,))
+        dressed = tuple(_dressed(x, drab, normalize) for x in terms)
+        return {**batch, "views": dressed}
 
     return views
+
+
+def _halved(image, *, way: str):
+    """Images at half the side; box takes the mean of four pixels."""
+    soft = way in ("bilinear", "box")
+    half = image.shape[1] // 2
+    return augment.resize(image, size=half, method=way, antialias=soft)
+
+
+def _dressed(x, drab, normalize: bool):
+    """Some images without colours, and each picture with mean 0 and deviation 1."""
+    drab = drab.reshape(-1, *(1,) * (x.ndim - 1))
+    x = jnp.where(drab, jnp.mean(x, axis=-1, keepdims=True), x)
+    if not normalize:
+        return x
+    x = x - jnp.mean(x, axis=(-3, -2, -1), keepdims=True)
+    square = jnp.mean(x**2, axis=(-3, -2, -1), keepdims=True)
+    return x / jnp.sqrt(jnp.maximum(square, 1e-8))
 
 
 def montage(*, view: View, overlap: float = 0.3) -> Builder:
