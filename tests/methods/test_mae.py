@@ -6,99 +6,29 @@ import numpy as np
 import pytest
 
 from sslax import augment, methods, models
-from sslax.core import Net
+from tests.methods import painting
 from tests.methods.following import follow
 
 SIDE, PATCH, CHANNELS = 6, 2, 2
-COUNT, SIZE = (SIDE // PATCH) ** 2, PATCH * PATCH * CHANNELS
-
-
-def encoder():
-    """A matrix over the patches that it is given; the class token is their mean."""
-
-    def init(key, image, keep=None):
-        del image, keep
-        return {"w": jax.random.normal(key, (SIZE, 3))}, {}
-
-    def apply(params, stats, image, keep=None, *, train=False, key=None):
-        del train, key
-        tokens = augment.patchify(image, patch_size=PATCH) @ params["w"]
-        if keep is not None:
-            tokens = jnp.take_along_axis(tokens, keep[:, :, None], axis=1)
-        mean = tokens.mean(axis=1, keepdims=True)
-        return jnp.concatenate([mean, tokens], axis=1), stats
-
-    return Net(init, apply)
-
-
-def decoder():
-    """A matrix over tokens at their places; hidden ones get a token and the mean."""
-
-    def init(key, latents, restore):
-        del latents, restore
-        w, token = jax.random.split(key)
-        return {
-            "w": jax.random.normal(w, (3, SIZE)),
-            "token": jax.random.normal(token, (3,)),
-        }, {}
-
-    def apply(params, stats, latents, restore, *, train=False, key=None):
-        del train, key
-        hidden = latents[:, :1] + params["token"].reshape(1, 1, -1)
-        missing = restore.shape[1] + 1 - latents.shape[1]
-        tokens = [latents[:, 1:], hidden.repeat(missing, axis=1)]
-        tokens = jnp.concatenate(tokens, axis=1)
-        tokens = jnp.take_along_axis(tokens, restore[:, :, None], axis=1)
-        return tokens @ params["w"], stats
-
-    return Net(init, apply)
-
-
-def patches(image):
-    """In raster order, each (row, column, channel)."""
-    starts = range(0, SIDE, PATCH)
-    cuts = [image[r : r + PATCH, c : c + PATCH] for r in starts for c in starts]
-    return [cut.ravel() for cut in cuts]
-
-
-def loss_of(normalize):
-    def loss(params, extra, batch):
-        """Of the hidden patches alone, each in its own mean and deviation."""
-        del extra
-        errors = []
-        for image, keep in zip(batch["views"][0], batch["keep"], strict=True):
-            own = patches(image)
-            mean = np.mean([own[i] @ params["encoder"]["w"] for i in keep], axis=0)
-            for i in set(range(COUNT)) - set(keep.tolist()):
-                wanted = own[i]
-                if normalize:
-                    deviation = np.sqrt(wanted.var(ddof=1) + 1e-6)
-                    wanted = (wanted - wanted.mean()) / deviation
-                token = mean + params["decoder"]["token"]
-                errors.append(np.mean((token @ params["decoder"]["w"] - wanted) ** 2))
-        return np.mean(errors)
-
-    return loss
+STUB, COUNT = (PATCH, CHANNELS), (SIDE // PATCH) ** 2
 
 
 def batches(rng):
-    out = []
-    for _ in range(3):
-        noise = jnp.asarray(rng.uniform(size=(3, COUNT)))
-        drawn = augment.mask_from_noise(noise, ratio=0.6)._asdict()
-        image = rng.normal(size=(3, SIDE, SIDE, CHANNELS))
-        out.append({"views": (image,), **drawn})
-    return out
+    return [painting.batch(rng, SIDE, *STUB, ratio=0.6) for _ in range(3)]
 
 
 def method(normalize):
-    nets = encoder(), decoder()
+    nets = (
+        make(*STUB, class_token=True) for make in (painting.encoder, painting.decoder)
+    )
     return methods.mae(*nets, patch_size=PATCH, normalize_target=normalize)
 
 
 @pytest.mark.parametrize("normalize", [True, False])
 def test_three_steps_paint_what_the_mask_hides(rng, normalize):
-    follow(method(normalize), batches(rng), loss_of(normalize))
+    follow(
+        method(normalize), batches(rng), painting.loss_of(PATCH, normalize=normalize)
+    )
 
 
 def test_pictures_show_what_is_kept_and_paint_the_rest(rng):
@@ -108,7 +38,7 @@ def test_pictures_show_what_is_kept_and_paint_the_rest(rng):
     shown = mae.outputs["pictures"](params, extra, batch, key=jax.random.key(0))
     kept = np.asarray(batch["mask"]) == 0
     whole, seen, painted = (
-        np.array([patches(x) for x in np.asarray(shown[k])])
+        np.array([painting.patches(x, PATCH) for x in np.asarray(shown[k])])
         for k in ("image", "visible", "painted")
     )
     np.testing.assert_allclose(seen, whole * kept[..., None])
