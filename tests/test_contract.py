@@ -176,15 +176,17 @@ def test_every_group_moves(name):
         assert moved == (group in trained), group
 
 
-def seen(name, batch):
-    return jax.jit(toys.TOYS[name]().views)(KEY, batch)
+@functools.cache
+def seen(name):
+    """A batch as the views of a method make it."""
+    return jax.jit(toys.TOYS[name]().views)(KEY, toys.batch())
 
 
 @pytest.mark.parametrize("name", toys.TOYS)
 def test_features_see_each_image_alone(name):
     method, *_ = compiled(name, 1)
     state, _, _ = reference(name)
-    batch = seen(name, toys.batch())
+    batch = seen(name)
     turned = jax.tree.map(lambda x: x[::-1], batch)
     read = jax.jit(functools.partial(method.outputs["features"], key=KEY))
     features = read(state.params, state.extra, batch)
@@ -201,7 +203,7 @@ def test_other_outputs_are_arrays_of_their_kind(name):
     """Deterministic given the key; pictures are titled images, a map has two axes."""
     method, *_ = compiled(name, 1)
     state, _, _ = reference(name)
-    batch, ranks = seen(name, toys.batch()), {"logits": 2, "text": 2, "map": 4}
+    batch, ranks = seen(name), {"logits": 2, "text": 2, "map": 4}
     for kind in sorted(set(method.outputs) - {"features"}):
         read = jax.jit(functools.partial(method.outputs[kind], key=KEY))
         output = read(state.params, state.extra, batch)
@@ -225,7 +227,7 @@ def test_painted_pictures_keep_what_was_seen():
     """MAE paints the hidden patches and leaves the others as they are."""
     method, *_ = compiled("mae", 1)
     state, _, _ = reference("mae")
-    batch = seen("mae", toys.batch())
+    batch = seen("mae")
     pictures = method.outputs["pictures"](state.params, state.extra, batch, key=KEY)
     assert list(pictures) == ["image", "visible", "painted"]
     image, visible, painted = pictures.values()
