@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sslax import methods, models, schedules, views
-from sslax.core import Method
+from sslax.core import Method, Net
 
 SIZE, BATCH, CLASSES = 16, 16, 4
 
@@ -222,6 +222,25 @@ def jigsaw_clustering():
     return Toy(method, views.montage(view=views.view(size=SIZE // 2)))
 
 
+def painter():
+    """Two convolutions whose map are the logits: a colour for each channel."""
+    net = models.convnet(widths=(8, 4), strides=(2, 2), output=("pooled", "map"))
+
+    def apply(*args, **options):
+        out, stats = net.apply(*args, **options)
+        return {**out, "logits": out["map"]}, stats
+
+    return Net(net.init, apply, ("pooled", "map", "logits"))
+
+
+def colorization():
+    centres = np.array([[-40, -40], [-40, 40], [40, -40], [40, 40]], np.float32)
+    method = methods.colorization(
+        painter(), centres=centres, prior=np.full(4, 0.25, np.float32), neighbours=2
+    )
+    return Toy(method, views.lab(view=views.view(size=SIZE)))
+
+
 def one_view():
     return views.one_view(view=view())
 
@@ -338,6 +357,7 @@ _METHODS = (
     byol,
     classifier,
     cmc,
+    colorization,
     context_prediction,
     convmae,
     counting,

@@ -8,6 +8,7 @@ from sslax.methods._beit import beit
 from sslax.methods._byol import byol
 from sslax.methods._classifier import classifier
 from sslax.methods._cmc import cmc
+from sslax.methods._colorization import colorization
 from sslax.methods._context_prediction import context_prediction
 from sslax.methods._convmae import convmae
 from sslax.methods._counting import counting
@@ -49,6 +50,7 @@ __all__ = [
     "byol",
     "classifier",
     "cmc",
+    "colorization",
     "context_prediction",
     "convmae",
     "counting",

@@ -67,6 +67,7 @@ class Colorizer(nn.Module):
         outputs["conv8"] = x
         logits = PlainConv(self.bins, 1, dtype=self.dtype, name="logits")(x)
         outputs["logits"] = at_least_float32(logits)
+        outputs["map"] = outputs["conv7"]
         outputs["pooled"] = at_least_float32(outputs["conv7"]).mean(axis=(1, 2))
         return select(outputs, self.output)
 
@@ -86,8 +87,8 @@ def colorizer(
     Args:
       bins: the number of colours.
       width: channels of the first block; the widest have 8 times as many.
-      output: "logits" [b h/4 w/4 bins], "conv1" to "conv8" (with their norm), "pooled"
-        (the mean of "conv7", for probes); several names give a dict.
+      output: "logits" [b h/4 w/4 bins], "conv1" to "conv8" (with their norm), "map"
+        (that of "conv7") and "pooled" (its mean); several names give a dict.
       dtype: dtype of computation; None follows inputs and parameters.
 
     Returns:
