@@ -286,3 +286,15 @@ def classify(probe: str, *, batch_size: int | None = None, **kwargs) -> dict:
     if batch_size is not None:
         recipe["batch_size"] = batch_size
     return dict(name="classify", probe=recipe, **kwargs)
+
+
+def clip(size: int, *, frames: int, ahead: int, reach: float) -> dict:
+    """A window of clips in all modalities; the sound is as loud as drawn clips are."""
+    return dict(
+        name="clips",
+        size=size,
+        frames=frames,
+        ahead=ahead,
+        reach=reach,
+        sound=(-4.0, 1.5),
+    )

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
-from sslax import augment, views
+from sslax import augment, data, views
 from sslax.train.pictures import grid
 
 SIDE = 96
@@ -269,7 +269,15 @@ def builders() -> dict:
         "fixed_crop": views.one_view(view=views.fixed_crop(size=64, resize_to=80)),
         "shifted": views.one_view(view=views.shifted(padding=12)),
         "fine_tuned": views.fine_tuned(view=crop, classes=4),
+        "clips": views.clips(size=40, frames=4, ahead=1, reach=3.0, sound=(-4.0, 2.0)),
+        "middle_clip": views.middle_clip(size=40, frames=4),
     }
+
+
+def moving() -> dict[str, jax.Array]:
+    """A few clips."""
+    source = data.moving_shapes(size=48, frames=6, length=4, seed=1)
+    return {name: jnp.asarray(x) for name, x in next(data.batches(source, 4)).items()}
 
 
 def row(pictures) -> np.ndarray:
@@ -308,7 +316,8 @@ def main() -> None:
         "label": jnp.arange(4),
     }
     for name, make in builders().items():
-        made = jax.device_get(jax.jit(make)(KEY, batch))
+        given = moving() if "clip" in name else batch
+        made = jax.device_get(jax.jit(make)(KEY, given))
         picture = grid(pictures(made, images=3), side=SIDE)
         Image.fromarray(picture).save(
             folder / "augment" / f"views_{name}.png", optimize=True

@@ -42,7 +42,8 @@ def parts(config):
     for call in (*inner, config["method"], config["views"]):  # the outer ones count
         found |= {k: resolved(v) for k, v in call.items() if isinstance(v, Mapping)}
         found |= several(call)
-    found["evaluated"] = resolved(config["evaluate"]["views"]["view"])
+    seen = config["evaluate"]["views"]
+    found["evaluated"] = resolved(seen.get("view", seen))
     optimizer = found["optimizer"]
     found["optimizer"] = unwrapped(optimizer)
     for i, (match, other) in enumerate(optimizer.get("others", ())):

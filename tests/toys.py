@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
 from sslax import methods, models, schedules, views
@@ -308,6 +309,49 @@ def cpc_v2():
     return Toy(method, grid)
 
 
+def over_frames(net):
+    """A net of images as one of clips: each frame alone, then their mean."""
+
+    def frames(x):
+        return x.reshape(-1, *x.shape[2:])
+
+    def init(key, clip):
+        return net.init(key, frames(clip))
+
+    def apply(params, stats, clip, **options):
+        out, stats = net.apply(params, stats, frames(clip), **options)
+        return {k: x.reshape(len(clip), -1, 8).mean(1) for k, x in out.items()}, stats
+
+    return Net(init, apply, net.outputs)
+
+
+def evolving():
+    """Of the picture of a batch, which moves to the right, with a sound of its rows."""
+    make = views.clips(size=8, frames=4, ahead=2, sound=(128.0, 64.0))
+
+    def moving(key, batch):
+        image, index = batch["image"], batch["index"]
+        moved = [jnp.roll(image, t, axis=2) for t in range(6)]
+        flow = jnp.ones((*image.shape[:1], 6, *image.shape[1:3], 2), jnp.float16)
+        rows = jnp.stack([x[:, :, :4].mean(axis=3) for x in moved], axis=1)
+        sound = rows[:, :, ::8].reshape(len(image), 12, 4)
+        video = jnp.stack(moved, axis=1)
+        clip = {"video": video, "flow": flow, "sound": sound}
+        return make(key, {**batch, **clip, "has_sound": index % 4 > 0})
+
+    net = encoder(output=("pooled",))
+    method = methods.evolving(
+        over_frames(net),
+        flow=over_frames(net),
+        grey=over_frames(net),
+        sound=net,
+        decoder=models.clip_decoder(width=4, stages=1),
+        depths=("pooled",),
+        hidden=4,
+    )
+    return Toy(method, moving)
+
+
 def exemplar():
     make = views.exemplars(patch=8, scales=2)
     return Toy(methods.exemplar(encoder(), examples=3 * BATCH), make)
@@ -368,6 +412,7 @@ _METHODS = (
     dino,
     distillation,
     dvae,
+    evolving,
     exemplar,
     flatnce,
     hard_negatives,

@@ -105,7 +105,7 @@ def _read(model, source: data.Source, images: int, batch_size: int):
     rows = np.linspace(0, len(source) - 1, count // batch_size * batch_size or count)
     rows = rows.astype(int).tolist()
     size = min(batch_size, len(rows))
-    differ = None in source.fields["image"].shape
+    differ = any(None in source.fields[name].shape for name in source.pictures)
     batches = list(
         data.batches(source, size, rows=rows, canvas=_CANVAS if differ else None)
     )

@@ -19,6 +19,7 @@ from sslax.methods._deepmim import deepmim
 from sslax.methods._dino import dino
 from sslax.methods._distillation import distillation
 from sslax.methods._dvae import dvae
+from sslax.methods._evolving import evolving
 from sslax.methods._exemplar import exemplar
 from sslax.methods._flatnce import flatnce
 from sslax.methods._hard_negatives import hard_negatives
@@ -61,6 +62,7 @@ __all__ = [
     "dino",
     "distillation",
     "dvae",
+    "evolving",
     "exemplar",
     "flatnce",
     "hard_negatives",

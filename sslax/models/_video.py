@@ -21,7 +21,7 @@ from sslax.models._parameter import parameter
 
 __all__ = ["video_resnet"]
 
-_STAGES = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
+_STAGES = {10: (1, 1, 1, 1), 18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
 
 
 class TemporalConv(nn.Module):
@@ -197,7 +197,7 @@ def video_resnet(
     `[b time mel 1]`, goes into `resnet`.
 
     Args:
-      depth: 18, 34 (basic blocks) or 50 (bottlenecks).
+      depth: 10, 18, 34 (basic blocks) or 50 (bottlenecks).
       width: multiplies all channels; may be a fraction.
       output: "pooled" [b d], "map" [b t h w d], "stem", "layer1" to "layer4"; a
         sequence of names gives a dict.
@@ -206,7 +206,7 @@ def video_resnet(
       dtype: dtype of computation; None follows inputs and parameters.
 
     Returns:
-      A net of clips; pooled features are at least float32 and have 512 (18, 34) or 2048
+      A net of clips; pooled features are at least float32 and have 2048 (50) or 512
       channels at width 1.
 
     Raises:

@@ -206,10 +206,10 @@ def _field(program: Any, batch: Mapping[str, Any], name: str, key: Any) -> Any:
 
 
 def _small(x: Any) -> Any:
-    """Images of 32 pixels at most; what is no image as it is."""
-    if x.ndim != 4 or max(x.shape[1:3]) <= 32:
+    """Images and frames of 32 pixels at most; what is neither as it is."""
+    if x.ndim < 4 or max(x.shape[-3:-1]) <= 32:
         return x
-    return jax.image.resize(x, (len(x), 32, 32, x.shape[-1]), "bilinear")
+    return jax.image.resize(x, (*x.shape[:-3], 32, 32, x.shape[-1]), "bilinear")
 
 
 def _fitting(size: int, run: Run) -> int:

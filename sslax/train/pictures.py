@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,9 +47,9 @@ def pictures(batch: Mapping[str, Any], *, images: int = 8) -> list[Column]:
         if mask is not None and np.ndim(view) == 4:
             drawn = [_dimmed(x, m) for x, m in zip(drawn, mask[:images], strict=True)]
         columns.append((f"view {i + 1}" if several else "view", drawn))
-    for name in sorted(set(batch) - set(_PLACED)):
-        if _is_image(batch[name]):
-            columns.append((name, [as_picture(x) for x in _some(batch[name], images)]))
+    for name, value in _others(batch):
+        if _is_image(value):
+            columns.append((name, [as_picture(x) for x in _some(value, images)]))
     return columns
 
 
@@ -136,6 +136,15 @@ def _originals(batch: Mapping[str, Any], count: int) -> list[np.ndarray]:
     return drawn
 
 
+def _others(batch: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What else a batch holds; what is there in several kinds has numbers."""
+    for name in sorted(set(batch) - set(_PLACED)):
+        value = batch[name]
+        several = isinstance(value, tuple | list)
+        named = {f"{name} {i + 1}": x for i, x in enumerate(value)} if several else {}
+        yield from named.items() if several else [(name, value)]
+
+
 def _some(x: Any, count: int) -> np.ndarray:
     return np.asarray(x[:count])
 
@@ -170,11 +179,11 @@ def _dimmed(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def _is_image(x: Any) -> bool:
-    """Whether an array of a batch can be looked at: [b h w] or [b h w c]."""
+    """Whether an array of a batch can be looked at: [b h w], [b h w c] or clips."""
     shape = np.shape(x)
     if len(shape) == 3:
         return min(shape[1:]) >= 8
-    return len(shape) == 4 and shape[-1] <= 9 and min(shape[1:3]) >= 4
+    return len(shape) in (4, 5) and shape[-1] <= 9 and min(shape[-3:-1]) >= 4
 
 
 def _fit(picture: np.ndarray, side: int) -> np.ndarray:

@@ -16,7 +16,7 @@ from sslax import data
 from sslax.core import State
 from sslax.evaluate.tasks import Results, Split, Task, attend
 from sslax.train.checks import has_pairs
-from sslax.train.outputs import PAIR, PIXELS, losses_of, outputs_of
+from sslax.train.outputs import PAIR, PIXELS, losses_of, outputs_of, reading
 from sslax.train.run import Run
 
 __all__ = ["ask", "numbers_of", "read_network", "read_pixels", "spaced"]
@@ -191,7 +191,7 @@ def read_pixels(
         for split, source in asked.sources.items():
             if split not in task.splits and split != list(asked.sources)[-1]:
                 continue
-            most = max(2, _PIXELS_LIMIT // _bytes_of_pixels(source))
+            most = max(2, _PIXELS_LIMIT // _bytes_of_pixels(asked.run, source))
             rows = spaced(len(source), min(most, task.examples or most))
             if task.examples is None and len(rows) < len(source):
                 notes[f"raw pixels are those of {len(rows):,} images of {split}"] = None
@@ -205,8 +205,12 @@ def read_pixels(
     return found, tuple(notes)
 
 
-def _bytes_of_pixels(source: data.Source) -> int:
-    return 4 * 32 * 32 * (source.fields["image"].shape[-1] or 3)
+def _bytes_of_pixels(run: Run, source: data.Source) -> int:
+    """Of one example, by the shape that it is seen in."""
+    canvas = run.config["data"]["canvas"]
+    batch = data.shapes(source, batch_size=1, canvas=canvas)
+    read = functools.partial(reading(run, (PIXELS,)), None, None)
+    return 4 * jax.eval_shape(read, batch, jax.random.key(0))[PIXELS].size
 
 
 def spaced(length: int, count: int | None) -> np.ndarray:

@@ -10,6 +10,10 @@ from sslax.views._backgrounds import (
     background,
     swapped_backgrounds,
 )
+from sslax.views._clips import (
+    clips,
+    middle_clip,
+)
 from sslax.views._colours import (
     channel_views,
     lab,
@@ -72,6 +76,7 @@ __all__ = [
     "background",
     "center",
     "channel_views",
+    "clips",
     "context_pairs",
     "counted",
     "exemplars",
@@ -87,6 +92,7 @@ __all__ = [
     "lab",
     "masked",
     "masked_crops",
+    "middle_clip",
     "montage",
     "multi_crop",
     "normalized",

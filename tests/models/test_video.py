@@ -94,3 +94,20 @@ def test_sound_goes_into_a_resnet():
     params, stats = jax.eval_shape(net.init, KEY, spectrogram)
     out, _ = jax.eval_shape(net.apply, params, stats, spectrogram)
     assert out["map"].shape == (2, 3, 2, 256)
+
+
+def test_a_decoder_turns_channels_into_blocks(rng):
+    """A linear layer makes the grid; each cell of it becomes a block of 2 x 2 x 2."""
+    net = models.clip_decoder(width=4, stages=1)
+    features = rng.normal(size=(2, 5)).astype(np.float32)
+    like = np.zeros((2, 3, 4, 2, 3), np.float32)  # three frames: the fourth is cut off
+    params, stats = net.init(KEY, features, like)
+    made, _ = net.apply(params, stats, features, like)
+    grid = relu(features @ params["grid"]["kernel"] + params["grid"]["bias"])
+    cells = grid.reshape(2, 2, 2, 1, 4) @ params["up1"]["kernel"]
+    cells = np.asarray(cells).reshape(2, 2, 2, 1, 2, 2, 2, 3)
+    assert made.shape == like.shape
+    for time, row, column in np.ndindex(like.shape[1:4]):
+        cell = cells[:, time // 2, row // 2, column // 2]
+        wanted = cell[:, time % 2, row % 2, column % 2]
+        np.testing.assert_allclose(made[:, time, row, column], wanted, atol=1e-5)

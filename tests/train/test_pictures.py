@@ -58,6 +58,14 @@ def test_masks_are_dimmed_boxes_drawn_and_patches_laid_out():
         pictures({"image": batch["image"]})
 
 
+def test_clips_are_drawn_by_their_frames_and_several_by_number():
+    clip, sound = np.ones((3, 4, 6, 6, 3), np.float32), np.ones((3, 8, 8, 1))
+    batch = {"views": (clip,), "shuffled": (clip, sound), "video": clip}
+    columns = dict(pictures(batch, images=2))
+    assert list(columns) == ["view", "shuffled 1", "shuffled 2", "video"]
+    assert columns["shuffled 1"][0].shape == columns["view"][0].shape == (14, 14, 3)
+
+
 @pytest.mark.parametrize(
     ("shape", "drawn"),
     [
