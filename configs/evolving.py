@@ -1,14 +1,14 @@
 """Evolving losses for video (ELo). Piergiovanni et al., 2020, arXiv:2002.12177.
 
 Variants: `sample` (drawn shapes that move, with sound, minutes on a laptop),
-`youtube8m` ((2+1)-D ResNet-50 on 32 frames of 224 pixels, ResNet-50 for sound; with the
-weights that the authors found, k-means of the features has 43.4 % of HMDB51, one layer
-64.5 %, fine-tuning 67.4 %; of a random network 15.7, 17.8 and 35.2 %).
+`youtube8m` ((2+1)-D ResNet-50, ResNet-50 for sound; with the weights that the authors
+found, k-means of the features has 43.4 % of HMDB51, one layer 64.5 %, fine-tuning 67.4
+%; of a random network 15.7, 17.8 and 35.2 %).
 
 The paper's weights were never published: these start at 1 each, which it found to do
 poorly. Others are given by --config.method.weights, 40 numbers in [0, 1]. Nor were its
-clips, sizes of heads and optimizer; drawn clips of the paper's size stand for the 2
-million of YouTube-8M, to plan with.
+clips, sizes of heads and optimizer: 16 frames of 112 pixels are those of the (2+1)-D
+ResNets' own paper. Drawn clips stand for the 2 million of YouTube-8M, to plan with.
 
     sslax pretrain --config=configs/evolving.py:sample --workdir=/tmp/evolving
 """
@@ -41,14 +41,14 @@ def _method(video: dict, sound: dict, decoder: dict, **kwargs) -> dict:
 def _youtube8m():
     config = common.base(examples=2_000_000, epochs=2, batch_size=256)
     config.data.train = dict(
-        name="moving_shapes", size=256, frames=40, mels=64, length=2_000_000
+        name="moving_shapes", size=128, frames=20, mels=64, length=2_000_000
     )
-    config.views = recipes.clip(224, frames=32, ahead=8, reach=20.0)
-    config.evaluate.views = dict(name="middle_clip", size=224, frames=32)
+    config.views = recipes.clip(112, frames=16, ahead=4, reach=10.0)
+    config.evaluate.views = dict(name="middle_clip", size=112, frames=16)
     config.method = _method(
-        dict(name="video_resnet", depth=50),
-        dict(name="resnet50"),
-        dict(name="clip_decoder", width=64, stages=5),
+        dict(name="video_resnet", depth=50, dtype="bfloat16"),
+        dict(name="resnet50", dtype="bfloat16"),
+        dict(name="clip_decoder", width=64, stages=4, dtype="bfloat16"),
     )
     config.optimizer = dict(
         name="sgd",

@@ -9,7 +9,7 @@ SHEETS = {
         "flow": VIDEO,
         "grey": VIDEO,
         "sound": {"name": "resnet50", "width": 1},
-        "views": {"name": "clips", "size": 224, "frames": 32},
+        "views": {"name": "clips", "size": 112, "frames": 16},
         "method": {"depths": DEPTHS, "margin": 1.0, "weights": None},
         "optimizer": {"name": "sgd", "momentum": 0.9, "nesterov": False},
         "rate": (0.1, {0: 1.0, 1: 0.5, 2: 0.0}),
