@@ -103,9 +103,10 @@ def test_a_decoder_turns_channels_into_blocks(rng):
     like = np.zeros((2, 3, 4, 2, 3), np.float32)  # three frames: the fourth is cut off
     params, stats = net.init(KEY, features, like)
     made, _ = net.apply(params, stats, features, like)
+    params = jax.tree.map(np.asarray, params)
     grid = relu(features @ params["grid"]["kernel"] + params["grid"]["bias"])
     cells = grid.reshape(2, 2, 2, 1, 4) @ params["up1"]["kernel"]
-    cells = np.asarray(cells).reshape(2, 2, 2, 1, 2, 2, 2, 3)
+    cells = (cells + params["up1"]["bias"]).reshape(2, 2, 2, 1, 2, 2, 2, 3)
     assert made.shape == like.shape
     for time, row, column in np.ndindex(like.shape[1:4]):
         cell = cells[:, time // 2, row // 2, column // 2]
