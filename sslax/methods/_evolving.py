@@ -79,10 +79,7 @@ def evolving(
     start = _weights(weights, len(nets), len(depths))
     check_positive(margin=margin)
     _check_depths(nets, depths)
-    asks = {task: decoder for task in TASKS[:3]}
-    asks |= {task: models.linear(dim=1) for task in ("order", "direction")}
-    asks["alignment"] = models.mlp(hidden=hidden, dim=1, norm=None, bias=True)
-    answering = heads(asks)
+    answering = _answering(decoder, hidden)
 
     def init(key, batch):
         params, stats, features = {}, {}, {}
@@ -100,24 +97,10 @@ def evolving(
         stats["heads"] = {name: moved for name, (_, moved) in made.items()}
         return params, {"stats": stats, "weights": jnp.array(start, jnp.float32)}
 
-    def encode(params, stats, batch, key):
-        views_of(batch, len(nets), least=2)
-        features, layers, new = {}, {}, {}
-        for i, (name, net) in enumerate(nets.items()):
-            copies, own = (
-                fold([batch[k][i] for k in COPIES]),
-                jax.random.fold_in(key, i),
-            )
-            out, new[name] = net.apply(
-                params[name], stats[name], copies, train=True, key=own
-            )
-            features[name] = unfold(main_output(net, out), len(COPIES))
-            layers[name] = {k: unfold(out[k], len(COPIES))[0] for k in depths}
-        return features, layers, new
-
     def loss(params, extra, batch, *, key, step):
         del step
-        features, layers, stats = encode(params, extra["stats"], batch, key)
+        views_of(batch, len(nets), least=2)
+        features, layers, stats = _encode(nets, depths, params, extra, batch, key)
         present = _present(batch, len(nets))
         costs, right, moved = [], {}, {}
         for i, name in enumerate(nets):
@@ -148,6 +131,26 @@ def evolving(
         objectives={"ssl": Objective(loss=loss)},
         outputs=readings(chain(encoder=encoder), "encoder", encoder),
     )
+
+
+def _answering(decoder: Net, hidden: int) -> Net:
+    """What answers for one modality: decoders, and heads with one logit."""
+    asks = {task: decoder for task in TASKS[:3]}
+    asks |= {task: models.linear(dim=1) for task in ("order", "direction")}
+    asks["alignment"] = models.mlp(hidden=hidden, dim=1, norm=None, bias=True)
+    return heads(asks)
+
+
+def _encode(nets, depths: Sequence[str], params, extra, batch, key):
+    """Features of all copies and layers of the first, by modality; new statistics."""
+    features, layers, new = {}, {}, {}
+    for i, (name, net) in enumerate(nets.items()):
+        copies, own = fold([batch[k][i] for k in COPIES]), jax.random.fold_in(key, i)
+        stats = extra["stats"][name]
+        out, new[name] = net.apply(params[name], stats, copies, train=True, key=own)
+        features[name] = unfold(main_output(net, out), len(COPIES))
+        layers[name] = {k: unfold(out[k], len(COPIES))[0] for k in depths}
+    return features, layers, new
 
 
 def _weights(given: Sequence[float] | None, count: int, depths: int) -> Sequence[float]:
