@@ -42,7 +42,21 @@ def draw(runs: Iterable[Mapping[str, Any]]) -> str:
             fresh.setdefault(mark, []).append(row)
         for (source, method, side), rows in fresh.items():
             tables.setdefault(source, {})[method, side] = rows
-    return "\n\n".join(_table(source, rows) for source, rows in tables.items())
+    return "\n\n".join(
+        _table(source, _finished(rows)) for source, rows in tables.items()
+    )
+
+
+def _finished(newest: Mapping[tuple[str, str], list]) -> dict[tuple[str, str], list]:
+    """Without methods of which only the random network is there: stopped before it."""
+    sides: dict[str, set[str]] = {}
+    for method, side in newest:
+        sides.setdefault(method, set()).add(side)
+    return {
+        (method, side): rows
+        for (method, side), rows in newest.items()
+        if sides[method] != {"random network"}
+    }
 
 
 def _table(source: str, newest: Mapping[tuple[str, str], list]) -> str:

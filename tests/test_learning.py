@@ -1,8 +1,9 @@
 """The learning race: schedules follow the budget; the table means what it says."""
 
 import functools
+import json
 
-from experiments.learning import config_of, epochs_of
+from experiments.learning import config_of, epochs_of, merge, write
 from experiments.learning_table import draw
 
 
@@ -52,3 +53,23 @@ def test_rows_are_means_over_seeds_of_the_newest_run():
         table.splitlines()[-1] == "| mae | sslax | 9 | 81.0 ± 1.4 | - | - | - | - | - |"
     )
     assert "10.0" not in table
+
+
+def test_a_method_that_was_stopped_before_it_trained_has_no_row():
+    row = {"row": "random network", "data": "synthetic", "steps": 9, "knn": 70.0}
+    trained = {**row, "row": "sslax", "knn": 80.0}
+    rows = [{**row, "method": "mae"}, {**row, "method": "byol"}]
+    table = draw([{"rows": [*rows, {**trained, "method": "mae"}]}])
+    assert table.count("| mae |") == 2
+    assert "byol" not in table
+
+
+def test_runs_of_other_machines_are_added_once(tmp_path):
+    file, other = tmp_path / "here.json", tmp_path / "there.json"
+    row = {"row": "sslax", "data": "synthetic", "method": "mae", "knn": 80.0}
+    run = {"command": "there", "rows": [{**row, "seconds": 3.0}]}
+    empty = {"command": "stopped", "rows": []}
+    write(other, [run, empty])
+    for _ in range(2):
+        merge(file, [str(other)], shared=True)
+    assert json.loads(file.read_text()) == [{**run, "rows": [row]}]
