@@ -1,5 +1,6 @@
 """The pages of docs/add_a_method.md are run, block by block, in an empty folder."""
 
+import functools
 import re
 import shutil
 import subprocess
@@ -22,6 +23,7 @@ def few(monkeypatch):
     """A fifth of the sample under its name: most of the time would be its features."""
     whole = data.fashion_mnist_sample
 
+    @functools.wraps(whole)  # calls look for what gives a source
     def part(**options):
         return data.subset(of=whole(**options), fraction=0.2)
 

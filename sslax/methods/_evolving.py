@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from sslax import models
 from sslax.checks import check_positive
-from sslax.core import Aux, Method, Net, Objective
+from sslax.core import Aux, Method, Net, compared
 from sslax.methods._evolving_terms import COPIES, TASKS, asked, distilled, heads, terms
 from sslax.nets import chain, fold, main_output, readings, unfold, views_of
 
@@ -97,10 +97,15 @@ def evolving(
         stats["heads"] = {name: moved for name, (_, moved) in made.items()}
         return params, {"stats": stats, "weights": jnp.array(start, jnp.float32)}
 
-    def loss(params, extra, batch, *, key, step):
+    def embed(params, extra, batch, *, key, step):
         del step
         views_of(batch, len(nets), least=2)
         features, layers, stats = _encode(nets, depths, params, extra, batch, key)
+        return (features, layers), {"stats": {**extra["stats"], **stats}}
+
+    def compare(params, extra, batch, embeddings, *, key, step):
+        del step
+        features, layers = embeddings
         present = _present(batch, len(nets))
         costs, right, moved = [], {}, {}
         for i, name in enumerate(nets):
@@ -124,11 +129,12 @@ def evolving(
         costs = jnp.stack(costs)
         value = jnp.sum(extra["weights"] * costs)
         metrics = _metrics(costs, len(nets), right["encoder"])
-        return value, Aux({**extra, "stats": {**stats, "heads": moved}}, metrics)
+        stats = {**extra["stats"], "heads": moved}
+        return value, Aux({**extra, "stats": stats}, metrics)
 
     return Method(
         init=init,
-        objectives={"ssl": Objective(loss=loss)},
+        objectives={"ssl": compared(embed, compare)},
         outputs=readings(chain(encoder=encoder), "encoder", encoder),
     )
 

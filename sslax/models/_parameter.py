@@ -27,4 +27,4 @@ def parameter(
     if value.shape != shape:
         where = "/".join(module.path)
         raise flax.errors.ScopeParamShapeError(name, where, value.shape, shape)
-    return value
+    return jnp.asarray(value)  # NumPy arrays are taken too

@@ -161,6 +161,7 @@ def slopes():
     """Values, metrics and gradients of any weights and batch, by one compilation."""
     method, traces = made(), []
     (batch,) = batches(np.random.default_rng(0), [(1, 1, 1)])
+    batch = jax.tree.map(jnp.asarray, batch)
     params, extra = method.init(jax.random.key(0), batch)
 
     @jax.jit
