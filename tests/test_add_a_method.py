@@ -1,6 +1,5 @@
 """The pages of docs/add_a_method.md are run, block by block, in an empty folder."""
 
-import functools
 import re
 import shutil
 import subprocess
@@ -10,25 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sslax import data
-from sslax.data import _open
-
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"```python(?: file=(\S+))?\n(.*?)```", re.DOTALL)
 MODULES = ("decoupled", "my_config", "my_data", "my_tasks")
-
-
-@pytest.fixture
-def few(monkeypatch):
-    """A fifth of the sample under its name: most of the time would be its features."""
-    whole = data.fashion_mnist_sample
-
-    @functools.wraps(whole)  # calls look for what gives a source
-    def part(**options):
-        return data.subset(of=whole(**options), fraction=0.2)
-
-    monkeypatch.setattr(data, "fashion_mnist_sample", part)
-    monkeypatch.setitem(_open._CALLS, "fashion_mnist_sample", part)
 
 
 @pytest.fixture
@@ -42,7 +25,6 @@ def folder(tmp_path, monkeypatch):
         sys.modules.pop(name, None)
 
 
-@pytest.mark.usefixtures("few")
 def test_the_page_runs_from_a_loss_to_an_evaluated_method(folder):
     text = (ROOT / "docs/add_a_method.md").read_text()
     names: dict = {"__name__": "page"}

@@ -109,16 +109,10 @@ def evolving(
         present = _present(batch, len(nets))
         costs, right, moved = [], {}, {}
         for i, name in enumerate(nets):
-            inputs, own = (
-                asked(features, batch, i),
-                jax.random.fold_in(key, len(nets) + i),
-            )
+            inputs = asked(features, batch, i)
+            own, stats = jax.random.fold_in(key, len(nets) + i), extra["stats"]["heads"]
             answers, moved[name] = answering.apply(
-                params["heads"][name],
-                extra["stats"]["heads"][name],
-                inputs,
-                train=True,
-                key=own,
+                params["heads"][name], stats[name], inputs, train=True, key=own
             )
             found, right[name] = terms(
                 answers, inputs, features, present, place=i, margin=margin
@@ -129,8 +123,8 @@ def evolving(
         costs = jnp.stack(costs)
         value = jnp.sum(extra["weights"] * costs)
         metrics = _metrics(costs, len(nets), right["encoder"])
-        stats = {**extra["stats"], "heads": moved}
-        return value, Aux({**extra, "stats": stats}, metrics)
+        new = {**extra, "stats": {**extra["stats"], "heads": moved}}
+        return value, Aux(new, metrics)
 
     return Method(
         init=init,
