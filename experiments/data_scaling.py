@@ -57,11 +57,11 @@ def complete(file: Path, settings: Settings) -> bool:
     """Whether a cell has its numbers, and of these settings."""
     if not file.exists():
         return False
-    stored = json.loads(file.read_text())
+    row = json.loads(file.read_text())
     for name, value in settings._asdict().items():
-        if stored[name] != value:
+        if row[name] != value:
             raise ValueError(
-                f"{file} was measured with {name}={stored[name]}, not {value}; give "
+                f"{file} was measured with {name}={row[name]}, not {value}; give "
                 "the same settings or another --workdir"
             )
     return True

@@ -6,7 +6,7 @@
 prints a table of accuracies on the test images: the encoder of each run fine-tuned,
 that encoder under a linear classifier fitted to the optimum, and the same network from
 random weights, on the same labels; mean and deviation over seeds, each of which draws
-others. Any run on the bundled sample will do, of any method:
+others. Any run on the bundled sample will do whose encoder reads whole images:
 
     sslax pretrain --config=configs/mae.py:sample --workdir=workdir/mae
     python -m experiments.finetune --runs workdir/mae --workdir=workdir/finetune
@@ -52,6 +52,9 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, help="instead of the recipe's")
     parser.add_argument("--choose", action="store_true", help="compare rates")
     args = parser.parse_args()
+    names = [Path(run).name for run in args.runs]
+    if len(set(names)) < len(names):
+        parser.error(f"runs are told apart by the names of their folders; got {names}")
     if args.choose:
         choose(args)
         return

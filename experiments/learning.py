@@ -8,14 +8,14 @@
 Each method trains the network family and the data that are its own
 (`configs/NAME.py:sample`), for as many steps as the budget allows here, and is read
 alike: kNN, linear, ten labels a class, RankMe. Beside it stand raw pixels, the random
-network of the same architecture, and the supervised network of the same budget
-(`configs/finetune.py:sample` from random weights). With --peer, an interpreter that has
-lightly and timm, lightly's implementation of the same method runs with the same
-encoder, batch, steps and optimizer.
+network of the same architecture, and as `classifier` the supervised network of the same
+budget (`configs/finetune.py:sample` from random weights). With --peer, an interpreter
+that has lightly and timm, lightly's implementation of the same method runs with the
+same encoder, batch, steps and optimizer.
 
 Recipes are chosen with --held_out, which reads a tenth of the training images in place
 of the test images, and --set, which changes a field. Other rows are added to
-experiments/results/learning.json as they come.
+experiments/results/learning.json, or to --results, as they come.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from sslax.commands.overrides import load_config
 from sslax.commands.staged import is_staged
 from sslax.train.loop import first_state, steps
 from sslax.train.outputs import outputs_of
-from sslax.train.run import Run, build_run
+from sslax.train.run import Run, build_run, open_source
 from sslax.train.stages import run_to_the_end
 from sslax.train.start import graft, grafts_of
 
@@ -69,9 +69,9 @@ def config_of(
     source = source or stages[last]["data"]["train"]
     train, test = source, ""
     if held_out:
-        train, test = f"{source}[:90%]", f"{source}[90%:]"
+        train, test = part(source, stop="90%"), part(source, start="90%")
     own = {"data.train": train, "data.test": test, "seed": seed}
-    own["examples"] = len(data.source(train))
+    own["examples"] = len(calls.build(train, data.Source))
     fields = [(field, str(value)) for field, value in own.items()]
     if not before:
         return load_config(recipe, [*fields, *changes])
@@ -81,6 +81,17 @@ def config_of(
     fields += [(f"{last}.{field}", value) for field, value in changes]
     stages = load_config(recipe, fields)
     return {**stages[last], "before": {name: stages[name] for name in before}}
+
+
+def part(source: Any, **borders: str) -> dict[str, Any]:
+    """The call of a part of data, which are a short form or a call."""
+    of = data.parse(source) if isinstance(source, str) else source
+    return {"name": "part", "of": of, **borders}
+
+
+def called(source: Any) -> str:
+    """What rows and tables call data."""
+    return source if isinstance(source, str) else json.dumps(source)
 
 
 def epochs_of(config: Mapping[str, Any], steps: int) -> tuple[str, str]:
@@ -175,9 +186,9 @@ def race(name: str, args: argparse.Namespace, seed: int) -> Iterator[dict[str, A
     count = args.steps or int(60 * args.budget / seconds_a_step(build_run(config)))
     config = made(changes=[*args.changes, epochs_of(config, count)])
     run = build_run(config)
-    sources = [data.source(config["data"]["train"]), test_source(config)]
+    sources = sources_of(config)
     labels = [data.read_labels(source) for source in sources]
-    common = {"method": name, "data": config["data"]["train"], "seed": seed}
+    common = {"method": name, "data": called(config["data"]["train"]), "seed": seed}
     common["steps"] = config["steps"]
     features = reader(run, sources)
     before = features(first_state(run))
@@ -194,13 +205,15 @@ def race(name: str, args: argparse.Namespace, seed: int) -> Iterator[dict[str, A
         yield {**common, "row": "lightly", **speed, **numbers(theirs, labels, seed)}
 
 
-def test_source(config: Mapping[str, Any]) -> data.Source:
-    d = config["data"]
-    return calls.build(d["test"] or data.test_of(d["train"]), data.Source)
+def sources_of(config: Mapping[str, Any]) -> list[data.Source]:
+    """What is trained on, and what is judged on."""
+    return [open_source(config, split) for split in ("train", "test")]
 
 
 def pixels_of(source: data.Source) -> np.ndarray:
-    return np.concatenate([batch["image"] for batch in data.batches(source, 500)])
+    """Images, or clips."""
+    name = "image" if "image" in source.fields else "video"
+    return np.concatenate([batch[name] for batch in data.batches(source, 500)])
 
 
 def peer_features(python: str, config: dict, sources: list, *, workers: int):
@@ -233,10 +246,10 @@ def statistics_of(name: str) -> dict[str, list[float]]:
 
 
 def pixel_row(config: Mapping[str, Any]) -> dict[str, Any]:
-    sources = [data.source(config["data"]["train"]), test_source(config)]
+    sources = sources_of(config)
     labels = [data.read_labels(source) for source in sources]
     pixels = [pixels_of(source) / np.float32(255) for source in sources]
-    own = {"method": "-", "data": config["data"]["train"], "seed": 0}
+    own = {"method": "-", "data": called(config["data"]["train"]), "seed": 0}
     return {**own, "row": "raw pixels", **numbers(pixels, labels, 0)}
 
 
@@ -262,7 +275,8 @@ def storing(args: argparse.Namespace) -> Callable[[list[dict[str, Any]]], None]:
     """What writes the rows of this run, with what made them, behind those stored."""
     file = Path(args.results)
     stored = json.loads(file.read_text()) if file.exists() else []
-    words = ["PYTHON" if word == args.peer else word for word in sys.argv[1:]]
+    shown = {args.peer: "PYTHON", args.results: "FILE"}  # where they lie says nothing
+    words = [shown.get(word, word) for word in sys.argv[1:]]
     command = " ".join(["python -m experiments.learning", *words])
     run = {"command": command, **machine()}
     file.parent.mkdir(exist_ok=True)
@@ -345,7 +359,7 @@ def main(say: Callable[[str], None] = print) -> None:
     made = functools.partial(
         config_of, source=args.data, held_out=args.held_out, seed=0
     )
-    for config in {c["data"]["train"]: c for c in map(made, names)}.values():
+    for config in {called(c["data"]["train"]): c for c in map(made, names)}.values():
         keep(pixel_row(config))
     for seed in range(args.seeds):
         for name in names:

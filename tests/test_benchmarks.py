@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.benchmarks import methods, step
+from experiments.benchmarks import accelerator, methods, step
 from experiments.benchmarks.peers import Peers
 from sslax.commands.overrides import load_config
 
@@ -101,3 +101,13 @@ def test_a_row_without_a_peer_has_no_ratio():
     assert methods.shown(made) == "| cpc | 2.5 | 12.5 | 3.0 | 7 | - | - |"
     made |= {"lightly": 2.0, "ratio": 1.25}
     assert methods.shown(made) == "| cpc | 2.5 | 12.5 | 3.0 | 7 | 2.0 | 1.25 |"
+
+
+def test_all_networks_of_a_config_take_a_dtype():
+    config = accelerator.config_of("mae:base", batch=4, dtype="bfloat16")
+    assert config["batch_size"] == 4
+    assert config["method"]["encoder"]["dtype"] == "bfloat16"
+    assert config["method"]["decoder"]["dtype"] == "bfloat16"
+    nested = {"encoders": [{"dtype": "float32"}], "dim": 8}
+    made = accelerator.with_dtype(nested, "bfloat16")
+    assert made == {"encoders": [{"dtype": "bfloat16"}], "dim": 8}

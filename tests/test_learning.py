@@ -3,15 +3,25 @@
 import functools
 import json
 
-from experiments.learning import config_of, epochs_of, merge, write
+from experiments.learning import (
+    config_of,
+    epochs_of,
+    merge,
+    pixels_of,
+    sources_of,
+    write,
+)
 from experiments.learning_table import draw
+from sslax import data
 
 
 def test_schedules_follow_the_steps_of_the_budget():
     source = "fashion_mnist_sample/train"
     made = functools.partial(config_of, "byol", source, held_out=True, seed=3)
     config = made(changes=[("optimizer.learning_rate", "2e-3")])
-    assert config["data"]["train"] == f"{source}[:90%]"
+    assert config["data"]["train"] == dict(
+        name="part", of=data.parse(source), stop="90%"
+    )
     assert config["examples"] == 9_000
     assert config["seed"] == 3
     assert config["optimizer"]["learning_rate"] == 2e-3
@@ -22,6 +32,15 @@ def test_schedules_follow_the_steps_of_the_budget():
     assert longer["data"] == config["data"]
     painting = config_of("mae", source, held_out=False, seed=0)
     assert epochs_of(painting, 1) == ("epochs", "3")  # two of them are its warm-up
+
+
+def test_data_may_be_a_call():
+    config = config_of("evolving", "", held_out=True, seed=0)
+    assert config["data"]["train"]["of"]["name"] == "moving_shapes"
+    assert config["examples"] == 922
+    train, test = sources_of(config)
+    assert (len(train), len(test)) == (922, 102)
+    assert pixels_of(data.part(of=test, stop=2)).shape == (2, 12, 28, 28, 3)
 
 
 def test_stages_are_of_the_same_data_and_the_budget_is_the_lasts():

@@ -26,8 +26,8 @@ from sslax import data, plan, platforms, sharding
 from sslax.commands.overrides import load_config
 from sslax.program import Program, build_program
 
-HEADINGS = ("config", "dtype", "batch", "step ms", "spread", "images/s", "predicted ms")
-HEADINGS += ("bound by", "MFU %", "GiB", "compile s")
+HEADINGS = ("config", "dtype", "batch", "step ms", "spread ms", "images/s")
+HEADINGS += ("predicted ms", "bound by", "MFU %", "GiB", "compile s")
 
 
 class Case(NamedTuple):
