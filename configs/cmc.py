@@ -1,6 +1,6 @@
 """Contrastive multiview coding (CMC). Tian et al., 2019, arXiv:1906.05849.
 
-Variants: `sample` (drawn shapes in colour, contrast in the batch, minutes on a laptop),
+Variants: `sample` (drawn objects, contrast in the batch, minutes on a laptop),
 `imagenet` (two half-width ResNet-50, L against ab, softmax with 4096 images, batch 128,
 240 epochs; published linear probe about 64.0 %),
 `alexnet` (two halves of AlexNet, 16384 images, batch 256; 42.6 % of conv5),

@@ -3,7 +3,7 @@
 Variants: `imagenet` (CaffeNet with batch norm without scale, 3 x 3 patches of 96
 pixels with gaps of 48, a million steps; published detection on VOC 2007 51.4 %, linear
 probe of conv4 31.7 %), `projection` (colours are projected instead of dropped),
-`sample` (drawn shapes in colour, minutes on a laptop).
+`sample` (drawn objects in colour, minutes on a laptop).
 
 The released code cuts all patches that an image of 150,000 to 450,000 pixels holds.
 Here it is a square of 400 pixels of it, which holds 3 x 3, and 40 pairs: 64 images are

@@ -3,7 +3,7 @@
 Variants: `imagenet` (AlexNet without norms, quarters of 112 pixels, 1000 counts, SGD
 whose rate falls by a tenth every 10,000 steps; published linear probe of conv3 34.3 %),
 `adam` (the recipe of a TensorFlow implementation: pairs asked both ways, crops of 256
-pixels, 1.25 million steps; 33.6 % there), `sample` (drawn shapes in colour, minutes on
+pixels, 1.25 million steps; 33.6 % there), `sample` (drawn objects in colour, minutes on
 a laptop).
 
 The paper tells neither its batch nor how long it trains: 256 and 200,000 steps stand

@@ -2,7 +2,7 @@
 
 Variants: `stl10` (64c5-128c5-256c5-512f, 16,000 patches of 32 pixels, batch 128, 1.56
 million steps; published 72.8 %), `large` (92c5-256c5-512c5-1024f; 74.2 %), `sample`
-(drawn shapes in colour, minutes on a laptop).
+(drawn objects in colour, minutes on a laptop).
 
 Published numbers are of linear SVMs on all layers of whole images, pooled over their
 quarters. Here a probe reads the linear layer of the image made as small as a patch: the

@@ -4,7 +4,7 @@ Never released: data, networks and optimizer are those of PixPro. Of published n
 none is known here for sure.
 
 Variants: `imagenet` (ResNet-50, batch 1024, 100 epochs),
-`sample` (drawn shapes, minutes on a laptop).
+`sample` (drawn objects, minutes on a laptop).
 
     sslax pretrain --config=configs/pixcontrast.py --workdir=/tmp/pixcontrast
 """

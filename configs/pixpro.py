@@ -2,7 +2,7 @@
 
 Variants: `imagenet` (ResNet-50, batch 1024, 100 epochs; published Pascal VOC AP 58.8,
 COCO 40.8 by FPN), `instance` (with the instance branch; COCO 41.3),
-`sample` (drawn shapes, minutes on a laptop).
+`sample` (drawn objects, minutes on a laptop).
 
     sslax pretrain --config=configs/pixpro.py --workdir=/tmp/pixpro
 """
@@ -65,7 +65,7 @@ def imagenet():
 
 
 def small_size(config) -> dict:
-    """The same for the drawn shapes."""
+    """The same for the drawn objects."""
     return dict(encoder=SMALL_MAP, hidden=256, dim=64, momentum=_momentum(config))
 
 

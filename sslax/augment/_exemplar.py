@@ -15,13 +15,13 @@ from sslax.augment._layout import (
     per_image,
     to_rows,
 )
+from sslax.augment._normalize import statistics_of
 from sslax.checks import check_choice
 
 GRADIENTS = ("central", "sobel")
 LUMA = (0.299, 0.587, 0.114)
-# The mean colour of ImageNet's pixels, and their principal components in rows, the
-# largest first: light, then two differences of colours.
-MEAN = np.array([0.485, 0.456, 0.406])
+# The principal components of ImageNet's pixels in rows, the largest first: light, then
+# two differences of colours.
 COMPONENTS = np.array(
     [
         [-0.5675, -0.5808, -0.5836],
@@ -187,7 +187,8 @@ def scale_components(
             f"expected factors ({image.shape[0]}, 3), got {tuple(factors.shape)}"
         )
     x = at_least_float32(image)
-    mean = jnp.asarray(MEAN, x.dtype)[None, None, None]
+    mean, _ = statistics_of("imagenet", 3)
+    mean = jnp.asarray(mean, x.dtype)[None, None, None]
     onto, back = (
         jnp.asarray(m, x.dtype) for m in (COMPONENTS.T, np.linalg.inv(COMPONENTS.T))
     )
