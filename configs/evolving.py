@@ -8,9 +8,13 @@ found, k-means of the features has 43.4 % of HMDB51, one layer 64.5 %, fine-tuni
 The paper's weights were never published: these start at 1 each, which it found to do
 poorly. Others are given by --config.method.weights, 40 numbers in [0, 1]. Nor were its
 clips, sizes of heads and optimizer: 16 frames of 112 pixels are those of the (2+1)-D
-ResNets' own paper. Drawn clips stand for the 2 million of YouTube-8M, to plan with.
+ResNets' own paper. Drawn clips stand for the 2 million of YouTube-8M, to plan with; a
+folder of videos, see docs/data.md, takes their place.
 
     sslax pretrain --config=configs/evolving.py:sample --workdir=/tmp/evolving
+    sslax prepare clips:/videos
+    sslax pretrain --config=configs/evolving.py --workdir=/tmp/videos \
+        --config.data.train=clips:/videos --config.examples=52000
 """
 
 from configs import common, recipes
@@ -43,7 +47,9 @@ def _youtube8m():
     config.data.train = dict(
         name="moving_shapes", size=128, frames=20, mels=64, length=2_000_000
     )
-    config.views = recipes.clip(112, frames=16, ahead=4, reach=10.0)
+    # About how loud and how varied the log-mel spectra of videos are.
+    spectra = (-4.0, 4.5)
+    config.views = recipes.clip(112, frames=16, ahead=4, reach=10.0, sound=spectra)
     config.evaluate.views = dict(name="middle_clip", size=112, frames=16)
     config.method = _method(
         dict(name="video_resnet", depth=50, dtype="bfloat16"),

@@ -288,7 +288,9 @@ def classify(probe: str, *, batch_size: int | None = None, **kwargs) -> dict:
     return dict(name="classify", probe=recipe, **kwargs)
 
 
-def clip(size: int, *, frames: int, ahead: int, reach: float) -> dict:
+def clip(
+    size: int, *, frames: int, ahead: int, reach: float, sound=(-4.0, 1.5)
+) -> dict:
     """A window of clips in all modalities; the sound is as loud as drawn clips are."""
     return dict(
         name="clips",
@@ -296,5 +298,5 @@ def clip(size: int, *, frames: int, ahead: int, reach: float) -> dict:
         frames=frames,
         ahead=ahead,
         reach=reach,
-        sound=(-4.0, 1.5),
+        sound=sound,
     )

@@ -13,6 +13,7 @@ BOTTOM = {"jax", "optax", "numpy", "jaxtyping", "typing_extensions"}
 
 RUN = BOTTOM | {"absl", "etils"}
 HOST = {"array_record", "etils", "grain", "sklearn", "tensorflow_datasets", "PIL"}
+HOST |= {"av", "kaldi_native_fbank", "skimage"}  # video
 
 FLOOR = {"arrays", "checks"}  # what everyone may import
 

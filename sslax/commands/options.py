@@ -206,8 +206,15 @@ def _configs(parser) -> None:
 
 
 def _prepare(parser) -> None:
-    parser.add_argument("set", nargs="?", help="the name of the set, as TFDS has it")
+    text = "the name of the set, as TFDS has it, or clips:FOLDER for videos"
+    parser.add_argument("set", nargs="?", help=text)
     _option(parser, "data_dir", "where prepared data go", metavar="DIR")
+    for name, what in (
+        ("size", "side of the frames in pixels, 128"),
+        ("rate", "frames a second, 10"),
+        ("mels", "bands of the sound, 64"),
+    ):
+        _option(parser, name, f"of videos: {what}", type=int, metavar="N")
 
 
 def _show_views(parser) -> None:
@@ -250,7 +257,9 @@ COMMANDS = {
     ),
     "configs": Command("list the configs of a folder", _configs, "sslax configs"),
     "prepare": Command(
-        "download and prepare a TFDS set", _prepare, "sslax prepare cifar10"
+        "download a TFDS set, or read a folder of videos once",
+        _prepare,
+        "sslax prepare cifar10\n  sslax prepare clips:/videos --size=128 --rate=10",
     ),
     "show-views": Command(
         "draw what the loss sees",

@@ -8,7 +8,7 @@ __all__ = ["run"]
 
 
 def run(options: Any) -> None:
-    """Downloads and prepares a TFDS set.
+    """Downloads and prepares a TFDS set, or reads a folder of videos.
 
     Args:
       options: of the command line.
@@ -21,4 +21,6 @@ def run(options: Any) -> None:
     if not options.set:
         raise ValueError("give one name: sslax prepare NAME, for example cifar10")
     options.say("the set may be incomplete; the same command begins again")
-    data.prepare(options.set, data_dir=options.data_dir)
+    numbers = {name: getattr(options, name) for name in ("size", "rate", "mels")}
+    given = {name: value for name, value in numbers.items() if value is not None}
+    data.prepare(options.set, data_dir=options.data_dir, **given)

@@ -1,9 +1,10 @@
-"""Images for training and evaluation: sources are calls, batches come by step.
+"""Images and clips to learn from: sources are calls, batches come by step.
 
 Nothing heavy is imported here: TFDS, Grain and JAX load with what uses them.
 """
 
 from sslax.data._arrays import arrays
+from sslax.data._clips import clips
 from sslax.data._device import to_device
 from sslax.data._fashion_mnist import fashion_mnist, fashion_mnist_sample
 from sslax.data._fields import Field
@@ -30,6 +31,7 @@ __all__ = [
     "captioned",
     "check_classes",
     "check_examples",
+    "clips",
     "described",
     "fashion_mnist",
     "fashion_mnist_sample",

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from absl import logging
@@ -14,7 +14,7 @@ from absl import logging
 from sslax.data._decode import BAD_IMAGE, size_of
 from sslax.data._fields import LABEL, Field, picture
 from sslax.data._sources import Example, Source
-from sslax.data._walk import SUFFIXES, images_below, walk
+from sslax.data._walk import SUFFIXES, files_below, walk
 
 TRAINING = ("train", "training")
 TESTING = ("test", "testing", "val", "valid", "validation")
@@ -61,39 +61,72 @@ def folder(
       Traceback (most recent call last):
       ValueError: folder '/no/such/folder' does not exist or is no folder
     """
-    top = Path(path).expanduser()
-    _check(top, path, classes, channels, bits)
-    root = _root_of_split(top, split)
-    mixed = root == top and split != "all"
-    files = images_below(root, leave_out=SPLITS if mixed else ())
-    if not files:
-        raise ValueError(
-            f"no image below {str(root)!r} (looked for {' '.join(sorted(SUFFIXES))})"
-        )
-    names = None if classes == "none" else _class_names(top, root, files, classes)
-    fields = {"image": _measured(root, files, channels, bits, upright)}
-    positions = {name: i for i, name in enumerate(names or ())}
-    labels = np.array([positions.get(x, -1) for x in _classes_of(files)], np.int32)
+    check_pixels(channels, bits)
+    found = files_of(path, split, classes, kind="image")
     suffix = f"/{split}" if split else ""
     return file_source(
-        root,
-        files,
-        fields,
-        labels=labels if names else None,
+        found.root,
+        found.files,
+        {"image": _measured(found.root, found.files, channels, bits, upright)},
+        labels=found.labels,
         name=f"folder:{path}{suffix}",
-        class_names=tuple(names) if names else None,
+        class_names=found.class_names,
     )
 
 
-def other_split(path: str | os.PathLike) -> str | None:
-    """The folder of another split than the training one, if there is one with images.
+class Files(NamedTuple):
+    """The files of a split.
+
+    Attributes:
+      root: the folder that they are below.
+      files: paths relative to it, sorted part by part.
+      labels: int32, the number of the class of each, or None.
+      class_names: the classes of all splits, or None.
+    """
+
+    root: Path
+    files: list[str]
+    labels: np.ndarray | None
+    class_names: tuple[str, ...] | None
+
+
+def files_of(
+    path: str | os.PathLike, split: str | None, classes: str, *, kind: str
+) -> Files:
+    """The files of a kind in a split of a folder, and their classes; see `folder`.
+
+    Raises:
+      ValueError: if there is no such folder or split, or no file in it.
+    """
+    top = Path(path).expanduser()
+    _check(top, path, classes)
+    root = _root_of_split(top, split, kind)
+    mixed = root == top and split != "all"
+    files = files_below(root, kind, leave_out=SPLITS if mixed else ())
+    if not files:
+        wanted = " ".join(sorted(SUFFIXES[kind]))
+        raise ValueError(f"no {kind} below {str(root)!r} (looked for {wanted})")
+    names = None
+    if classes != "none":
+        names = _class_names(top, root, files, classes, kind)
+    positions = {name: i for i, name in enumerate(names or ())}
+    labels = np.array([positions.get(x, -1) for x in _classes_of(files)], np.int32)
+    return Files(
+        root, files, labels if names else None, tuple(names) if names else None
+    )
+
+
+def other_split(path: str | os.PathLike, kind: str = "image") -> str | None:
+    """The folder of another split than the training one, if there is one with files.
 
     One with class folders comes before one without.
     """
     top = Path(path).expanduser()
     there = [name for name in TESTING if (top / name).is_dir()]
-    there = [name for name in there if any(True for _ in walk(top / name))]
-    labelled = [name for name in there if any("/" in file for file in walk(top / name))]
+    there = [name for name in there if any(True for _ in walk(top / name, kind))]
+    labelled = [
+        name for name in there if any("/" in file for file in walk(top / name, kind))
+    ]
     return (labelled or there or [None])[0]
 
 
@@ -161,17 +194,16 @@ def check_pixels(channels: int, bits: int) -> None:
         raise ValueError(f"bits is {bits}; it must be 8 or 16")
 
 
-def _check(top: Path, path: Any, classes: str, channels: int, bits: int) -> None:
+def _check(top: Path, path: Any, classes: str) -> None:
     if not top.is_dir():
         raise ValueError(f"folder {str(path)!r} does not exist or is no folder")
     if classes not in ("auto", "folders", "none"):
         raise ValueError(
             f"classes is {classes!r}; it must be 'auto', 'folders' or 'none'"
         )
-    check_pixels(channels, bits)
 
 
-def _root_of_split(top: Path, split: str | None) -> Path:
+def _root_of_split(top: Path, split: str | None, kind: str) -> Path:
     if split == "all":
         return top
     if split is not None and (top / split).is_dir():
@@ -179,24 +211,26 @@ def _root_of_split(top: Path, split: str | None) -> Path:
     folders = sorted(entry.name for entry in top.iterdir() if entry.is_dir())
     training = [name for name in TRAINING if name in folders]
     if split is None and training:
-        _check_no_class(top, training[0], folders)
+        _check_no_class(top, training[0], folders, kind)
         return top / training[0]
     if split in (None, "train"):
         return top
     raise ValueError(
         f"{str(top)!r} has no folder for the split {split!r}; without split folders all"
-        f" images are the split 'train'. It holds the folders: {folders[:10]}"
+        f" {kind}s are the split 'train'. It holds the folders: {folders[:10]}"
     )
 
 
-def _check_no_class(top: Path, training: str, folders: Sequence[str]) -> None:
+def _check_no_class(
+    top: Path, training: str, folders: Sequence[str], kind: str
+) -> None:
     """Stops where "train" may as well be a class, beside "car" and "bus"."""
     inside = any(entry.is_dir() for entry in (top / training).iterdir())
     others = [x for x in folders if x not in SPLITS and not x.startswith(".")]
-    others = [x for x in others if any(True for _ in walk(top / x))]
+    others = [x for x in others if any(True for _ in walk(top / x, kind))]
     if others and not inside:
         raise ValueError(
-            f"{str(top)!r} holds images in {training!r} and in {others[:3]}: say"
+            f"{str(top)!r} holds {kind}s in {training!r} and in {others[:3]}: say"
             f" whether it is a split, folder:{top}/{training}, or a class, split='all'"
         )
 
@@ -215,31 +249,30 @@ def _class_of(folders: list[str], only_splits: bool) -> str | None:
 
 
 def _class_names(
-    top: Path, root: Path, files: Sequence[str], classes: str
+    top: Path, root: Path, files: Sequence[str], classes: str, kind: str
 ) -> list[str] | None:
     """Sorted names of the class folders; those of all splits, so that ids agree."""
     own = set(_classes_of(files))
     if None in own and classes == "folders":
         raise ValueError(
-            f"classes='folders', but images lie directly in {str(root)!r}, in no class"
+            f"classes='folders', but {kind}s lie directly in {str(root)!r}, in no class"
             " folder"
         )
     if None in own:
         if len(own) > 2:
-            logging.warning("%s: some images lie in no class folder: no labels", root)
+            logging.warning(
+                "%s: some %ss lie in no class folder: no labels", root, kind
+            )
         return None
     names = {str(name) for name in own}
     if root != top:
         for sibling in top.iterdir():
             known = sibling.name in SPLITS or root.name not in SPLITS
             if known and sibling != root and sibling.is_dir():
-                names |= _folders_with_images(sibling)
+                names |= _folders_with(kind, sibling)
     return None if classes == "auto" and len(names) < 2 else sorted(names)
 
 
-def _folders_with_images(split: Path) -> set[str]:
-    return {
-        entry.name
-        for entry in split.iterdir()
-        if entry.is_dir() and entry.name[0] != "." and any(True for _ in walk(entry))
-    }
+def _folders_with(kind: str, split: Path) -> set[str]:
+    folders = [x for x in split.iterdir() if x.is_dir() and x.name[0] != "."]
+    return {x.name for x in folders if any(True for _ in walk(x, kind))}

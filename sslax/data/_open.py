@@ -12,19 +12,23 @@ import numpy as np
 
 from sslax.data import _folder, _tfds
 from sslax.data._arrays import arrays
+from sslax.data._clips import clips
 from sslax.data._fashion_mnist import fashion_mnist, fashion_mnist_sample
 from sslax.data._moving import moving_shapes
 from sslax.data._sources import Source
 from sslax.data._subsets import part
 from sslax.data._synthetic import objects, synthetic
 from sslax.data._tables import captioned, listed, splits_of
+from sslax.data._video_store import prepare_clips
 
 _FORM = re.compile(r"(.+?)(?:\[(-?\d+%?)?:(-?\d+%?)?\])?")
-_PATHS = ("folder", "listed", "captioned")
+_FOLDERS = ("folder", "clips")
+_PATHS = (*_FOLDERS, "listed", "captioned")
 _DRAWN = ("moving_shapes", "objects", "synthetic")
 _SETS = ("fashion_mnist", "fashion_mnist_sample", *_DRAWN)
 _CALLS: Mapping[str, Callable[..., Source]] = {
     "captioned": captioned,
+    "clips": clips,
     "fashion_mnist": fashion_mnist,
     "fashion_mnist_sample": fashion_mnist_sample,
     "folder": _folder.folder,
@@ -40,10 +44,10 @@ def parse(form: str) -> dict[str, Any]:
     """Reads the short form of a source: the call that it stands for.
 
     Args:
-      form: `SET/SPLIT` of a set of ours or of TFDS, `folder:PATH`, `listed:TABLE` or
-        `captioned:PATH`, the last three with `/SPLIT` where wanted (for folders one of
-        train, test, val and the like); then for a part of it `[:90%]`, `[10%:20%]` or
-        `[:1000]`.
+      form: `SET/SPLIT` of a set of ours or of TFDS, `folder:PATH`, `clips:PATH`,
+        `listed:TABLE` or `captioned:PATH`, the last four with `/SPLIT` where wanted
+        (for folders one of train, test, val and the like); then for a part of it
+        `[:90%]`, `[10%:20%]` or `[:1000]`.
 
     Returns:
       The call, as a config may write it.
@@ -77,7 +81,7 @@ def _border(text: str) -> int | str:
 def _call(form: str) -> dict[str, Any]:
     kind, colon, path = form.partition(":")
     if colon and kind in _PATHS:
-        return {"name": kind, **_path(path, by_name=kind == "folder")}
+        return {"name": kind, **_path(path, by_name=kind in _FOLDERS)}
     name, slash, split = form.rpartition("/")
     call = {"name": "tfds", "set": name or form}
     if call["set"] in _SETS:
@@ -192,8 +196,9 @@ def test_of(train: str | Mapping[str, Any]) -> dict[str, Any] | None:
     call = _innermost(train)
     name = call.get("name")
     split = None
-    if name == "folder" and call.get("split") != "all":
-        split = _folder.other_split(call["path"])
+    if name in _FOLDERS and call.get("split") != "all":
+        kind = "video" if name == "clips" else "image"
+        split = _folder.other_split(call["path"], kind)
     elif name == "tfds":
         folder = _tfds.folder_of(call.get("data_dir"))
         split = _tfds.other_split(call["set"], folder)
@@ -205,19 +210,23 @@ def test_of(train: str | Mapping[str, Any]) -> dict[str, Any] | None:
     return None if split in (None, call.get("split")) else {**call, "split": split}
 
 
-def prepare(name: str, data_dir: str | os.PathLike | None = None) -> Path:
+def prepare(
+    name: str, data_dir: str | os.PathLike | None = None, **options: int
+) -> Path:
     """Downloads or writes a set once, so that it can be read.
 
     Args:
-      name: the bundled sample, or a set of tensorflow-datasets, as "cifar10"; the
-        latter needs TensorFlow (`pip install 'sslax[tf]'`).
+      name: the bundled sample; a set of tensorflow-datasets, as "cifar10", which needs
+        TensorFlow (`pip install 'sslax[tf]'`); or a folder of videos, "clips:/path",
+        which needs PyAV and more (`pip install 'sslax[video]'`).
       data_dir: the folder of prepared sets; the default is that of `tfds`.
+      **options: of videos: `size`, `rate` and `mels`, see `clips`.
 
     Returns:
       The folder of the set.
 
     Raises:
-      ValueError: if there is no such set, or TensorFlow is missing.
+      ValueError: if there is no such set, or what prepares it is missing.
 
     Example:
       >>> from sslax import data
@@ -226,6 +235,10 @@ def prepare(name: str, data_dir: str | os.PathLike | None = None) -> Path:
       ValueError: 'synthetic' needs no preparing
     """
     folder = _tfds.folder_of(data_dir)
+    if name.startswith("clips:"):
+        return prepare_clips(parse(name)["path"], folder, **options)
+    if options:
+        raise ValueError(f"{name!r} takes no {', '.join(options)}: only videos do")
     if name in ("folder", *_DRAWN) or name.startswith("folder:"):
         raise ValueError(f"{name!r} needs no preparing")
     if name == _tfds.SAMPLE:

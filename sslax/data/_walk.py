@@ -1,33 +1,44 @@
-"""The image files below a folder."""
+"""The images, or the videos, below a folder."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from absl import logging
 
-SUFFIXES = frozenset(
-    (
-        *(".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"),
-        *(".ppm", ".pgm", ".npy"),
-    )
-)
+SUFFIXES: Mapping[str, frozenset[str]] = {
+    "image": frozenset(
+        (
+            *(".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"),
+            *(".ppm", ".pgm", ".npy"),
+        )
+    ),
+    "video": frozenset(
+        (
+            *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg"),
+            *(".mts", ".m2ts", ".wmv", ".flv", ".3gp", ".ogv"),
+        )
+    ),
+}
+"""What the files of a kind are called, from the last dot on."""
 
 
-def images_below(root: Path, *, leave_out: Collection[str] = ()) -> list[str]:
-    """Paths of images relative to the root, sorted part by part.
+def files_below(root: Path, kind: str, *, leave_out: Collection[str] = ()) -> list[str]:
+    """Paths of files of a kind relative to the root, sorted part by part.
 
     Args:
       root: the folder.
+      kind: "image" or "video".
       leave_out: names of folders directly below the root that are passed over.
     """
-    return sorted(walk(root, leave_out=leave_out), key=lambda file: file.split("/"))
+    found = walk(root, kind, leave_out=leave_out)
+    return sorted(found, key=lambda file: file.split("/"))
 
 
-def walk(root: Path, *, leave_out: Collection[str] = ()) -> Iterator[str]:
-    """Gives the paths of images below a folder, relative to it.
+def walk(root: Path, kind: str, *, leave_out: Collection[str] = ()) -> Iterator[str]:
+    """Gives the paths of files of a kind below a folder, relative to it.
 
     Links are followed, but every real folder is read once: a link to a folder that
     holds it would lead on for ever.
@@ -42,7 +53,7 @@ def walk(root: Path, *, leave_out: Collection[str] = ()) -> Iterator[str]:
         seen.add((status.st_dev, status.st_ino))
         for entry in _entries(root / folder):
             path = f"{folder}/{entry.name}" if folder else entry.name
-            if not entry.is_dir() and _is_image(entry):
+            if not entry.is_dir() and _is_of(kind, entry):
                 yield path
             elif entry.is_dir() and (folder or entry.name not in leave_out):
                 (links if entry.is_symlink() else waiting).append(path)
@@ -54,8 +65,8 @@ def _entries(folder: Path) -> list[os.DirEntry]:
         return [entry for entry in entries if not entry.name.startswith(".")]
 
 
-def _is_image(entry: os.DirEntry) -> bool:
-    if os.path.splitext(entry.name)[1].lower() not in SUFFIXES:
+def _is_of(kind: str, entry: os.DirEntry) -> bool:
+    if os.path.splitext(entry.name)[1].lower() not in SUFFIXES[kind]:
         return False
     if not entry.is_file():
         logging.warning("left out %s: it is no file, or leads nowhere", entry.path)
