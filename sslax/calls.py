@@ -31,6 +31,7 @@ _HOMES = {
     "sslax.schedules:Schedule": "sslax.schedules",
     "sslax.sharding:Rule": "sslax.sharding",
     "sslax.data:Source": "sslax.data",
+    "sslax.environments:Environment": "sslax.environments",
     "sslax.evaluate.tasks:Task": "sslax.evaluate.tasks",
 }
 
@@ -72,7 +73,8 @@ def build(spec: Mapping[str, Any] | str, kind: Any) -> Any:
         other that can be imported. For a source, its short form will do, as a string.
       kind: the type of what is wanted: `core.Method`, `core.Net`, `kinds.Builder`,
         `kinds.View`, `kinds.Mask`, `schedules.Schedule`, `sharding.Rule`,
-        `optax.GradientTransformation`, `data.Source` or `evaluate.tasks.Task`.
+        `optax.GradientTransformation`, `data.Source`, `environments.Environment` or
+        `evaluate.tasks.Task`.
 
     Returns:
       What the called function returns.

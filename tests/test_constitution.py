@@ -18,6 +18,7 @@ MODULES = [
     "convert",
     "core",
     "data",
+    "environments",
     "evaluate",
     "evaluate.tasks",
     "kinds",

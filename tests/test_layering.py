@@ -46,6 +46,7 @@ LAYERS = {
         {"evaluate", "losses", "optim", "schedules"},
     ),
     "data": (BOTTOM | HOST | {"absl", "simplejpeg", "tensorflow"}, {"data"}),
+    "environments": (BOTTOM, {"environments", "data"}),
     "calls": (BOTTOM, {"annotations"}),
     "convert": (
         BOTTOM | {"safetensors", "torch"},

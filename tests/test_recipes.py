@@ -46,6 +46,8 @@ def parts(config):
     found["evaluated"] = resolved(seen.get("view", seen))
     optimizer = found["optimizer"]
     found["optimizer"] = unwrapped(optimizer)
+    if "name" not in optimizer:  # one for each objective
+        found |= {name: unwrapped(own) for name, own in optimizer.items()}
     for i, (match, other) in enumerate(optimizer.get("others", ())):
         found[f"others/{i}"] = {**unwrapped(other), "match": match}
     return found

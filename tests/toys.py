@@ -352,6 +352,20 @@ def evolving():
     return Toy(method, moving)
 
 
+def curl():
+    """Of steps whose next picture is the picture moved as the action says."""
+    make = views.frame_crops(size=12)
+
+    def played(key, batch):
+        action = jnp.sin(jnp.stack([batch["index"], 3 * batch["index"]], axis=1))
+        step = {"next_image": jnp.roll(batch["image"], 2, axis=1), "action": action}
+        step |= {"reward": action[:, 0], "not_done": jnp.float32(action[:, 1] > -0.5)}
+        return make(key, {**batch, **step})
+
+    net = models.curl_encoder(width=4, layers=2, dim=None)
+    return Toy(methods.curl(net, actions=2, dim=4, hidden=8), played)
+
+
 def exemplar():
     make = views.exemplars(patch=8, scales=2)
     return Toy(methods.exemplar(encoder(), examples=3 * BATCH), make)
@@ -407,6 +421,7 @@ _METHODS = (
     counting,
     cpc,
     cpc_v2,
+    curl,
     debiased,
     deepmim,
     dino,

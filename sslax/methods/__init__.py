@@ -14,6 +14,7 @@ from sslax.methods._convmae import convmae
 from sslax.methods._counting import counting
 from sslax.methods._cpc import cpc
 from sslax.methods._cpc_v2 import cpc_v2
+from sslax.methods._curl import curl
 from sslax.methods._debiased import debiased
 from sslax.methods._deepmim import deepmim
 from sslax.methods._dino import dino
@@ -57,6 +58,7 @@ __all__ = [
     "counting",
     "cpc",
     "cpc_v2",
+    "curl",
     "debiased",
     "deepmim",
     "dino",

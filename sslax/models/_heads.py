@@ -103,8 +103,8 @@ def mlp(
         where the net then ends (SimCLR v2 is fine-tuned from the first).
       init: "uniform" (kernels and biases within 1/sqrt(fan in), torch's default),
         "normal" (deviation 0.01), "lecun", "xavier", "truncated" (deviation 0.02),
-        "narrow" (BEiT's: that, cut at one) or "zeros", or the deviation of a normal as
-        a number; biases are zero except with "uniform".
+        "narrow" (BEiT's: that, cut at one), "orthogonal" or "zeros", or the deviation
+        of a normal as a number; biases are zero except with "uniform".
       bn_groups: batch norm over so many contiguous groups of the batch.
       bn_momentum: weight of the old running statistics.
       bn_eps: epsilon of batch norm.

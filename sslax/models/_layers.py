@@ -60,6 +60,7 @@ _INITS = {
     "narrow": nn.initializers.truncated_normal(0.02, lower=-1.0, upper=1.0),
     "he_fan_out": he_fan_out,
     "he_fan_in": nn.initializers.he_normal(),
+    "orthogonal": nn.initializers.orthogonal(),
     "zeros": nn.initializers.zeros,
 }
 

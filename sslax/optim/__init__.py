@@ -2,13 +2,14 @@
 
 Each takes a peak `learning_rate` and a `schedule` that multiplies it, so that the rate
 is one number in a config. `exclude` says which parameters have no weight decay (and,
-under LARS, no trust ratio). `clipped`, `frozen`, `grouped` and `layer_decay` wrap an
-optimizer and give another.
+under LARS, no trust ratio). `clipped`, `doubled`, `frozen`, `grouped` and `layer_decay`
+wrap an optimizer and give another.
 """
 
 from __future__ import annotations
 
 from sslax.optim._adam import adam, adamw
+from sslax.optim._doubled import doubled
 from sslax.optim._groups import clipped, frozen, grouped
 from sslax.optim._lamb import lamb
 from sslax.optim._larc import larc
@@ -21,6 +22,7 @@ __all__ = [
     "adam",
     "adamw",
     "clipped",
+    "doubled",
     "frozen",
     "grouped",
     "included",

@@ -15,11 +15,15 @@ from sslax.kinds import Builder, View
 def frame_crops(*, size: int = 84) -> Builder:
     """Two independent windows of every stack of frames: anchor and positive.
 
+    What follows it, `batch["next_image"]` of a step in an environment, is cut as well,
+    at a place of its own.
+
     Args:
       size: side of the window; the frames of a stack share it.
 
     Returns:
-      `(key, batch) -> batch` with `batch["views"]`, two arrays `[b size size c]`.
+      `(key, batch) -> batch` with `batch["views"]`, two arrays `[b size size c]`, or
+      three with that of the next stack.
 
     Raises:
       ValueError: when called, if the window does not fit, or frames lie on a canvas.
@@ -40,10 +44,14 @@ def frame_crops(*, size: int = 84) -> Builder:
 
     def views(key, batch):
         _refuse_canvas(batch.get("box"), "frame_crops")
-        image = to_float(batch["image"])
+        stacks = [batch["image"]] * 2
+        if "next_image" in batch:
+            stacks.append(batch["next_image"])
         made = tuple(
-            augment.random_crop(k, image, size=size, last=False)
-            for k in jax.random.split(key)
+            augment.random_crop(
+                jax.random.fold_in(key, i), to_float(stack), size=size, last=False
+            )
+            for i, stack in enumerate(stacks)
         )
         return {**batch, "views": made}
 

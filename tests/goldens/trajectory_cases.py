@@ -115,11 +115,21 @@ def _compare_steps(errors, out, arrays, allowed, rounding) -> None:
     for name in out:
         if name == "final":
             continue
-        count = len(out[name])
-        value = np.array([arrays[f"step{k}/{name}"] for k in range(count)])
-        _close(errors, name, out, lambda o, n=name: o[n], value, allowed, rounding)
+        rows, value = _rows(arrays, name, len(out[name]))
+        _close(errors, name, out, _picker(name, rows), value, allowed, rounding)
     if f"step{len(out['loss'])}/loss" in arrays:
         errors.failures.append("there are more steps")
+
+
+def _rows(arrays, name: str, count: int) -> tuple[list[int], np.ndarray]:
+    """The steps that a scalar is stored of, not those at which its objective rests."""
+    stored = {k: f"step{k}/{name}" for k in range(count)}
+    rows = [k for k in stored if stored[k] in arrays] or list(stored)
+    return rows, np.array([arrays[stored[k]] for k in rows])
+
+
+def _picker(name: str, rows: list[int]):
+    return lambda out: np.asarray(out[name])[np.array(rows)]
 
 
 def determined(case: dict, name: str, value: Any, dtype: np.dtype) -> Any:

@@ -146,7 +146,7 @@ def first(batches):
     return jax.tree.map(lambda x: x[0], batches)
 
 
-def run(method, txs, batches, params, extra, *, accumulate=1):
+def run(method, txs, batches, params, extra, *, accumulate=1, start=0):
     """Trains from a given state on given batches.
 
     Args:
@@ -156,6 +156,7 @@ def run(method, txs, batches, params, extra, *, accumulate=1):
       params: the parameters before the first step.
       extra: the rest of the state.
       accumulate: micro-batches of a batch.
+      start: the number of the first step.
 
     Returns:
       ({metric: an array of the steps' values}, the state after the last step).
@@ -164,7 +165,7 @@ def run(method, txs, batches, params, extra, *, accumulate=1):
         name: txs[name].init({k: params[k] for k in objective.wrt or params})
         for name, objective in method.objectives.items()
     }
-    state = State(step=jnp.zeros([], jnp.int32), params=params, extra=extra, opt=opt)
+    state = State(step=jnp.int32(start), params=params, extra=extra, opt=opt)
     key = jax.random.key(0)
 
     def step(state, batch):
