@@ -1,6 +1,7 @@
 """Contrastive predictive coding (CPC). van den Oord et al., 2018, arXiv:1807.03748.
 
-Variants: `sample` (minutes on a laptop),
+Variants: `sample` (minutes on a laptop), `rows` (the same with the rows of an image as
+a sequence, and the recurrent context that the paper has for sequences),
 `imagenet` (ResNet-v2-101 to its third stage, 7 x 7 grey patches of 64 pixels, batch
 512; published linear probe 48.7 %; the paper says neither how long nor which statistics
 and has the other patches of 16 images for negatives, here those of the batch are),
@@ -16,6 +17,7 @@ from configs import common, recipes
 def get_config(variant: str = "imagenet"):
     """The recipe of the paper, by variant."""
     choices = {"imagenet": _imagenet, "stl10": _stl10, "sample": _sample}
+    choices["rows"] = _rows
     return common.pick(variant, choices)()
 
 
@@ -69,4 +71,16 @@ def _sample():
     encoder = dict(name="convnet", widths=(32, 64), strides=(2, 2), norm="none")
     config.method = _method(encoder, layers=2, steps=3)
     config.optimizer = common.sample_optimizer(config, learning_rate=1e-3)
+    return config
+
+
+def _rows():
+    """Seven rows of four pixels; three are told from those above them."""
+    config = _sample()
+    config.views = dict(name="image_rows", view=recipes.sample(), height=4)
+    config.evaluate.views = dict(
+        name="image_rows", view=dict(name="center", size=28), height=4
+    )
+    config.method.context = dict(name="gru_context", width=64)
+    config.method.skip = 0
     return config

@@ -245,6 +245,7 @@ def builders() -> dict:
         "counted": views.counted(view=crop, normalize=False),
         "montage": views.montage(view=views.view(size=32)),
         "context_pairs": views.context_pairs(patch=24, gap=8, jitter=2),
+        "image_rows": views.image_rows(view=crop, height=16),
         "overlapping_patches": views.overlapping_patches(
             view=crop, size=16, stride=8, window=14
         ),

@@ -81,12 +81,19 @@ def test_views_grow_with_the_images_of_a_set_up():
 
 
 def test_a_method_keeps_networks_that_are_none_of_the_set_up():
-    config, side = methods.config_of("simmim", batch=4)
+    case = methods.case_of("simmim", batch=4)
     own = load_config("configs/simmim.py:sample", [("batch_size", "4")])
-    assert config["method"]["encoder"] == own["method"]["encoder"]
-    assert config["method"]["decoder"]["channels"] == 3
-    assert config["views"] == own["views"]
-    assert side == 32
+    assert case.config["method"] == own["method"]
+    assert case.config["views"] == own["views"]
+    assert (case.size, case.channels) == (32, 1)
+
+
+def test_stages_are_measured_by_the_last():
+    assert methods.case_of("beit", batch=4).config["method"]["name"] == "beit"
+
+
+def test_images_are_of_the_data_where_views_name_no_size():
+    assert methods.case_of("exemplar", batch=4).size == 64
 
 
 def test_shares_are_of_the_sum_of_the_parts():

@@ -377,6 +377,7 @@ def test_normalising_is_the_last_step_of_every_array():
 TAKING_A_VIEW = {
     "channel_views": {},
     "fine_tuned": {"classes": 3},
+    "image_rows": {"height": 5},
     "jigsaw": {"tile": 3},
     "lab": {},
     "one_view": {},

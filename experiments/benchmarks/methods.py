@@ -24,11 +24,12 @@ import jax
 
 from experiments.benchmarks.peers import Peers
 from experiments.benchmarks.step import Case, compiled_parts, measure, shares_of
-from sslax import methods, platforms
+from sslax import data, methods, platforms
 from sslax.commands.overrides import load_config
+from sslax.commands.staged import is_staged
 
-# Those that read other runs or labels.
-ASIDE = ("classifier", "distillation")
+# Those that read other runs or labels, or clips.
+ASIDE = ("classifier", "distillation", "evolving")
 TRANSFORMERS = ("dino", "mae")
 PEERS = ("barlow_twins", "byol", "dino", "mae", "moco", "nnclr", "simclr", "simsiam")
 PEERS += ("swav", "vicreg")
@@ -37,23 +38,32 @@ TINY = {"width": 192, "depth": 12, "heads": 3, "patch_size": 16}
 # Without norm, for codes of patches.
 PATCHES = {"name": "preact_resnet", "stages": (2, 2, 2, 2), "width": 64}
 PATCHES |= {"bottleneck": False, "stem": "small"}
+OUTPUTS = {"flat": "pooled"}  # of the samples' network, and of those of the set-up
 
 
-def config_of(name: str, *, batch: int) -> tuple[dict[str, Any], int]:
-    """The sample's recipe with networks and images of the set-up, and their side.
+def case_of(name: str, *, batch: int) -> Case:
+    """The sample's recipe with networks and images of the set-up.
 
-    A method with other networks than those of the set-up keeps its own.
+    A method with other networks than those of the set-up keeps its own, and its images.
     """
-    config = load_config(f"configs/{name}.py:sample", [("batch_size", str(batch))])
-    transformers, side = name in TRANSFORMERS, max(_sizes(config["views"]))
-    if transformers:
-        side = 64
-    elif "convnet" in str(config["method"]):
-        side = 32
+    config = load_config(f"configs/{name}.py:sample", [])
+    if is_staged(config):  # what comes last is the method's own
+        config = config[[*config][-1]]
+    config["batch_size"] = batch
+    source = data.source(config["data"]["train"])
+    _, side, _, channels = data.shapes(source, batch_size=1)["image"].shape
+    sizes = [*_sizes(config["views"])]
+    cut = "patch" in config["views"]  # what the networks see are parts of a view
+    if name not in TRANSFORMERS and "convnet" not in str(config["method"]):
+        side = max(sizes, default=side)
+        return Case(name, config, side, batch, channels=channels)
+    transformers = name in TRANSFORMERS
+    if sizes and not cut:
+        side = 64 if transformers else 32
     config["method"] = with_nets(config["method"], transformers=transformers)
     config["views"] = with_size(config["views"], side, transformers=transformers)
     config["normalize"] = config["normalize"] and "imagenet"
-    return config, side
+    return Case(name, config, side, batch)
 
 
 def with_nets(spec: Any, *, transformers: bool) -> Any:
@@ -75,17 +85,17 @@ def with_nets(spec: Any, *, transformers: bool) -> Any:
 
 
 def _encoder(spec: Mapping[str, Any], transformers: bool) -> dict[str, Any]:
-    if spec.get("norm") == "none":
-        return dict(PATCHES)
     kept = {k: spec[k] for k in ("bn_groups",) if k in spec}
     if isinstance(spec.get("output"), (list, tuple)):
-        kept["output"] = spec["output"]
+        kept["output"] = [OUTPUTS.get(one, one) for one in spec["output"]]
+    if spec.get("norm") == "none":
+        return {**PATCHES, **kept}
     return {"name": "vit", **TINY} if transformers else {**RESNET, **kept}
 
 
 def with_size(spec: Any, side: int, *, transformers: bool) -> Any:
     """Views whose largest side is this one, with masks of the set-up's patches."""
-    factor = side / max(_sizes(spec))
+    factor = side / max(_sizes(spec), default=side)
     if factor == 1 and not transformers:
         return spec
     return _resized(spec, factor, transformers)
@@ -113,11 +123,11 @@ def _resized(spec, factor, transformers):
 
 def row(name: str, *, batch: int, repeats: int, peers: Peers | None) -> dict[str, Any]:
     """What was measured of a method."""
-    config, side = config_of(name, batch=batch)
-    functions, facts = compiled_parts(Case(name, config, side, batch))
+    case = case_of(name, batch=batch)
+    functions, facts = compiled_parts(case)
     if peers and name in PEERS:
-        question = {"config": config, "side": side, "batch": batch}
-        peers.ask(**question, sizes=list(crops(config["views"])))
+        question = {"config": case.config, "side": case.size, "batch": batch}
+        peers.ask(**question, sizes=list(crops(case.config["views"])))
         functions["lightly"] = lambda: peers.ask()
     times = measure(functions, repeats)
     made = {"method": name, "images/s": batch / times["step"]}

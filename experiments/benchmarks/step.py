@@ -38,6 +38,7 @@ class Case(NamedTuple):
     size: int
     batch: int
     loss: tuple | None = None
+    channels: int = 3
 
 
 def simclr_case(batch: int) -> Case:
@@ -67,7 +68,7 @@ def compiled_parts(case: Case):
     )
     tx = calls.build(config["optimizer"], optax.GradientTransformation)
     pixels = np.random.default_rng(0).integers(
-        0, 256, (case.batch, case.size, case.size, 3), np.uint8
+        0, 256, (case.batch, case.size, case.size, case.channels), np.uint8
     )
     index = jnp.arange(case.batch)
     batch = {"image": jnp.asarray(pixels), "index": index, "label": index % 10}
@@ -127,7 +128,8 @@ def comparison(parts, state, seen, key):
         return parts.compare(params, extra, seen, embeddings, **rest)
 
     arguments = (embeddings, state.params, state.extra, seen)
-    return jax.value_and_grad(loss, has_aux=True), arguments
+    # Tokens and places may stand among embeddings; they have no gradient.
+    return jax.value_and_grad(loss, has_aux=True, allow_int=True), arguments
 
 
 def shares_of(times: dict[str, float]) -> dict[str, float]:

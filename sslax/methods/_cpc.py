@@ -40,7 +40,8 @@ def cpc(
       encoder: patches [n p p c] to codes [n d]; `models.preact_resnet` is the paper's.
         Batch norm, here or in the context, would tell a patch of the others.
       context: grids of codes [b h w d] to contexts [b h w e], which must not see the
-        rows below: `models.pixel_cnn`, or `models.cpc_context`.
+        rows below: `models.pixel_cnn` or `models.cpc_context`; `models.gru_context`
+        for sequences.
       steps: how many rows are predicted, a form for each.
       skip: rows between a context and the first of them: 1 where patches of neighbours
         overlap, and so share pixels, by half.
@@ -50,8 +51,9 @@ def cpc(
 
     Returns:
       A method with groups "encoder", "context" and "predictor", for batches of
-      `views.overlapping_patches`, which are evaluated in patches too. The features are
-      the mean code of the grid [b d], the map [b h w d] are the codes.
+      `views.overlapping_patches`, which are evaluated in patches too, or sequences, as
+      of `views.image_rows`: grids of one column. The features are the mean code of the
+      grid [b d], the map [b h w d] are the codes.
 
     Raises:
       ValueError: for a number of steps, rows, negatives or directions that makes no
@@ -60,9 +62,9 @@ def cpc(
     Note:
       There is no released code for images. Drawn negatives, where the own patch may be
       among them, and a small number inside the log are those of Greedy InfoMax, whose
-      CPC this is; directions are those of CPCV2-PyTorch. Sequences, the paper's form
-      for audio and text, are not here. A batch that brings negatives of its own keeps
-      them: `negatives[direction][step]`, see `losses.cpc_grid`.
+      CPC this is; directions are those of CPCV2-PyTorch. Parts of a sequence do not
+      overlap: they take `skip=0`. A batch that brings negatives of its own keeps them:
+      `negatives[direction][step]`, see `losses.cpc_grid`.
 
     Example:
       >>> from sslax import models

@@ -36,6 +36,7 @@ from sslax.models._pixel_decoders import simmim_decoder
 from sslax.models._positions import resize_positions, sincos_positions
 from sslax.models._preact import preact_resnet
 from sslax.models._prototype_heads import dino_head
+from sslax.models._recurrent import gru_context
 from sslax.models._relative import resize_relative_positions
 from sslax.models._resnet import (
     resnet,
@@ -83,6 +84,7 @@ __all__ = [  # noqa: RUF022 - in plain string order
     "dvae_encoder",
     "exemplar_net",
     "from_linen",
+    "gru_context",
     "linear",
     "local_mim_decoder",
     "local_response_norm",

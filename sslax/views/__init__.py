@@ -26,6 +26,7 @@ from sslax.views._fixed_crop import (
 )
 from sslax.views._grids import (
     altered_patches,
+    image_rows,
     overlapping_patches,
 )
 from sslax.views._masked import (
@@ -88,6 +89,7 @@ __all__ = [
     "hide_patches",
     "hide_some",
     "hide_units",
+    "image_rows",
     "jigsaw",
     "lab",
     "masked",

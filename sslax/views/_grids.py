@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from sslax import augment
 from sslax.augment.parts import OPERATIONS
-from sslax.checks import check_probability
+from sslax.checks import check_positive, check_probability
 from sslax.kinds import Builder, View
 
 
@@ -61,6 +61,46 @@ def overlapping_patches(
         if each is not None:
             flat = each(each_key, flat, None)
         return {**batch, "views": (flat.reshape(*patches.shape[:3], *flat.shape[1:]),)}
+
+    return views
+
+
+def image_rows(*, view: View, height: int) -> Builder:
+    """The rows of one view as a sequence, from above to below.
+
+    Args:
+      view: makes the view that is cut up, as `view` gives it.
+      height: of a row in pixels; it divides the height of the view.
+
+    Returns:
+      `(key, batch) -> batch` with `batch["views"]`, one array `[b rows 1 height w c]`:
+      a grid of one column, of patches as wide as the view.
+
+    Raises:
+      ValueError: for a height below 1; when called, if it does not divide the view's.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> from sslax.views import view
+      >>> make = image_rows(view=view(size=16), height=4)
+      >>> make(jax.random.key(0), {"image": jnp.ones((2, 20, 20, 1))})["views"][0].shape
+      (2, 4, 1, 4, 16, 1)
+
+    References:
+      van den Oord et al., Representation Learning with Contrastive Predictive Coding,
+      2018, arXiv:1807.03748, section 2.2, whose sequences these are of images.
+    """
+    check_positive(height=height)
+
+    def views(key, batch):
+        image = view(key, batch["image"], batch.get("box"))
+        b, h, w, c = image.shape
+        if h % height:
+            raise ValueError(
+                f"rows of {height} pixels do not divide views of {h}; expected one of "
+                f"{[n for n in range(1, h + 1) if h % n == 0]}"
+            )
+        return {**batch, "views": (image.reshape(b, h // height, 1, height, w, c),)}
 
     return views
 

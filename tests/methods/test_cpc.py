@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sslax import methods
+from sslax import methods, models
 from sslax.core import Net
 from tests.methods.following import flat, follow, linear, trace
 
@@ -128,6 +128,28 @@ def test_rows_that_share_pixels_with_the_context_are_left_out(rng):
     assert value_of(method, patches) == pytest.approx(np.log(1 + NOISE), rel=1e-6)
     every = value_of(made(steps=1), patches)
     assert every != pytest.approx(np.log(BATCH * 3 * COLUMNS), rel=1e-3)
+
+
+def test_a_sequence_is_a_grid_of_one_column(rng):
+    """The first rows alone tell of the last; what lies between would give it away."""
+    context = models.gru_context(width=SEEN)
+    method = methods.cpc(linear(DIM), context, steps=2, skip=0)
+    rows = rng.normal(size=(BATCH, 4, 1, 2, 8, 1))
+    batch = {"views": (jnp.asarray(rows),)}
+    params, extra = method.init(jax.random.key(1), batch)
+    out, _ = method.objectives["ssl"].parts.embed(
+        params, extra, batch, key=jax.random.key(0), step=0
+    )
+    ((codes,), (contexts,)) = out
+    assert (codes.shape, contexts.shape) == ((BATCH, 4, 1, DIM), (BATCH, 4, 1, SEEN))
+    forms, every = params["predictor"]["forms"][0], codes.reshape(-1, DIM)
+    values = []
+    for k in (1, 2):
+        queries = contexts[:, : 4 - k, 0] @ forms[k - 1].T  # [b rows d]
+        scores = jax.nn.log_softmax(queries @ every.T, axis=-1)
+        own = jnp.add.outer(4 * jnp.arange(BATCH), jnp.arange(k, 4))
+        values.append(-jnp.take_along_axis(scores, own[..., None], -1).mean())
+    assert value_of(method, rows) == pytest.approx(np.mean(values), rel=1e-5)
 
 
 def test_features_are_the_mean_code_of_the_grid(rng):

@@ -133,6 +133,37 @@ def test_gated_layers_see_both_sides_and_the_row_above(rng):
         models.pixel_cnn(layers=0)
 
 
+def test_gru_sums_up_every_column_from_above(rng):
+    net = models.gru_context(width=3)
+    z = rng.normal(size=(2, 4, 2, 5)).astype(np.float32)
+    params, stats = drawn(net, z)
+    got = jax.jit(net.apply)(params, stats, jnp.asarray(z))[0]
+    (p,) = jax.tree.map(lambda a: np.asarray(a, np.float64), params).values()
+    if "cell" in p:
+        p = p["cell"]
+
+    def read(gate, x, h):
+        return x @ p[f"i{gate}"]["kernel"] + p[f"i{gate}"]["bias"] + told(gate, h)
+
+    def told(gate, h):
+        return h @ p[f"h{gate}"]["kernel"] + p[f"h{gate}"].get("bias", 0.0)
+
+    def open_to(x):
+        return 1 / (1 + np.exp(-x))
+
+    h = np.zeros((2, 2, 3))
+    for row in range(4):
+        x = z[:, row].astype(np.float64)
+        kept, reset = (open_to(read(gate, x, h)) for gate in ("z", "r"))
+        new = x @ p["in"]["kernel"] + p["in"]["bias"] + reset * told("n", h)
+        h = kept * h + (1 - kept) * np.tanh(new)
+        np.testing.assert_allclose(got[:, row], h, rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match="width must be positive"):
+        models.gru_context(width=0)
+    half = net.apply(params, stats, jnp.asarray(z, jnp.bfloat16))[0]
+    assert half.dtype == jnp.float32
+
+
 def test_preactivation_blocks_of_large_patches(rng):
     """Three convolutions of a block, and a shortcut where channels or size change."""
     net = models.preact_resnet(stages=(1, 2), width=2, output=("map", "pooled"))

@@ -54,6 +54,7 @@ NETS = {
     "discrete_encoder": (models.dvae_encoder, {"width": 4}, (IMAGE,)),
     "discrete_decoder": (models.dvae_decoder, {"width": 4}, (CODES,)),
     "pixel_cnn": (models.pixel_cnn, {"layers": 2}, (CODES,)),
+    "gru_context": (models.gru_context, {"width": 4}, (CODES,)),
     "preact_resnet": (models.preact_resnet, {"stages": (1, 1), "width": 4}, (IMAGE,)),
     "swav_head": (models.swav_head, {"hidden": 8, "dim": 4}, (jnp.zeros((2, 3)),)),
 }
