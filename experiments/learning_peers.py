@@ -24,14 +24,15 @@ DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def convnet(spec: dict, channels: int) -> tuple[nn.Module, int]:
-    """`sslax.models.convnet` with flat or pooled features, and its last width."""
+    """`sslax.models.convnet` with flat or pooled features, and its last width.
+
+    It starts as ours: the scale of kernels before a norm sets how fast they turn.
+    """
     layers: list[nn.Module] = []
     for width, stride in zip(spec["widths"], spec["strides"], strict=True):
-        layers += [
-            nn.Conv2d(channels, width, 3, stride, 1, bias=False),
-            nn.BatchNorm2d(width),
-            nn.ReLU(),
-        ]
+        conv = nn.Conv2d(channels, width, 3, stride, 1, bias=False)
+        nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
+        layers += [conv, nn.BatchNorm2d(width), nn.ReLU()]
         channels = width
     if spec.get("output", "pooled") == "flat":
         return nn.Sequential(*layers, nn.Flatten()), channels
