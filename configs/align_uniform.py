@@ -50,13 +50,15 @@ def _trained(config, size: int):
 def _stl10():
     config = common.stl10(epochs=200, batch_size=768)
     config.evaluate.views = recipes.center(64, resize_to=70)
-    config.method = _method(dict(name="small_alexnet", dtype="float32"))
+    config.method = _method(dict(name="small_alexnet", dtype=common.dtype(config)))
     return _trained(config, 64)
 
 
 def _cifar10():
     config = common.cifar10(epochs=200, batch_size=768)
-    encoder = dict(name="resnet18", dtype="float32", stem="cifar", zero_init=False)
+    encoder = dict(
+        name="resnet18", dtype=common.dtype(config), stem="cifar", zero_init=False
+    )
     config.method = _method(encoder)
     return _trained(config, 32)
 

@@ -17,11 +17,13 @@ def get_config(variant: str = "imagenet"):
 
 
 def _imagenet():
-    config = common.imagenet(epochs=1000, batch_size=2048, probe="barlow_twins")
+    config = common.imagenet(
+        epochs=1000, batch_size=2048, probe="barlow_twins", half=True
+    )
     config.views = recipes.torch_byol(224, resize="bicubic")
     config.method = dict(
         name="barlow_twins",
-        encoder=dict(name="resnet50", dtype="float32"),
+        encoder=dict(name="resnet50", dtype=common.dtype(config)),
         hidden=8192,
         dim=8192,
         redundancy_weight=0.0051,
@@ -52,7 +54,9 @@ def _cifar10():
     config.views = recipes.torch_byol(32, resize="bicubic", blur=(0.0, 0.0))
     config.method = dict(
         name="barlow_twins",
-        encoder=dict(name="resnet18", dtype="float32", stem="cifar", zero_init=False),
+        encoder=dict(
+            name="resnet18", dtype=common.dtype(config), stem="cifar", zero_init=False
+        ),
         hidden=2048,
         dim=2048,
         redundancy_weight=0.005,

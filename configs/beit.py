@@ -33,10 +33,12 @@ def get_stages(variant: str = "base"):
 
 
 def _imagenet(size: str, **kwargs):
-    config = common.imagenet(epochs=800, batch_size=2048, probe="mae")
+    config = common.imagenet(epochs=800, batch_size=2048, probe="mae", half=True)
     crop = dict(jitter=(0.4, 0.4, 0.4, 0.0), jitter_prob=1.0)
     config.views = _views(crop, size=224, drawn=112, mask=dict(patch_size=16, count=75))
-    encoder = dict(name=f"vit_{size}", drop_path=0.1, dtype="float32", **kwargs)
+    encoder = dict(
+        name=f"vit_{size}", drop_path=0.1, dtype=common.dtype(config), **kwargs
+    )
     config.method = _method(config, encoder, dvae.DALLE, words=8192)
     config.optimizer = _adamw(config, rate=1.5e-3, warmup_epochs=10)
     return config
@@ -100,7 +102,7 @@ def _sample():
     nets = {k: tokenizer.method[k].to_dict() for k in ("encoder", "decoder")}
     config.method = _method(
         config,
-        dict(**encoder, layer_scale=0.1, dtype="float32"),
+        dict(**encoder, layer_scale=0.1, dtype=common.dtype(config)),
         nets,
         words=nets["encoder"]["words"],
     )

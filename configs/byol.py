@@ -35,7 +35,7 @@ def _method(config, encoder: dict, *, start: float, hidden=4096, dim=256):
 def _imagenet():
     config = common.imagenet(epochs=300, batch_size=4096, probe="byol")
     config.views = recipes.byol(224)
-    encoder = dict(name="resnet50", dtype="float32", **HAIKU)
+    encoder = dict(name="resnet50", dtype=common.dtype(config), **HAIKU)
     config.method = _method(config, encoder, start=0.99)
     config.optimizer = dict(
         name="lars_byol",
@@ -50,7 +50,7 @@ def _cifar10():
     config = common.cifar10(epochs=1000, batch_size=256)
     config.evaluate.tasks = (recipes.classify("byol"),)
     config.views = recipes.byol(32, blur=(0.0, 0.0))
-    encoder = dict(name="resnet18", dtype="float32", stem="cifar", **HAIKU)
+    encoder = dict(name="resnet18", dtype=common.dtype(config), stem="cifar", **HAIKU)
     config.method = _method(config, encoder, start=0.99)
     # The base rate of the paper's own small set-up (Imagenette, ResNet-18).
     config.optimizer = dict(

@@ -65,7 +65,9 @@ def _large(batch_size: int, scale):
 def _imagenet():
     config = _large(128, (0.08, 1.0))
     config.evaluate.tasks = (recipes.classify("cmc", **common.IMAGENET_PROBES),)
-    encoder = dict(name="resnet50", width=0.5, dtype="float32", zero_init=False)
+    encoder = dict(
+        name="resnet50", width=0.5, dtype=common.dtype(config), zero_init=False
+    )
     config.method = _method(config, encoder)
     return config
 
@@ -73,7 +75,10 @@ def _imagenet():
 def _alexnet():
     config = _large(256, (0.2, 1.0))
     encoder = dict(
-        name="alexnet", widths=(48, 128, 192, 192, 128), hidden=2048, dtype="float32"
+        name="alexnet",
+        widths=(48, 128, 192, 192, 128),
+        hidden=2048,
+        dtype=common.dtype(config),
     )
     config.method = _method(config, encoder, negatives=16384)
     return config
@@ -86,7 +91,11 @@ def _cifar10(apart=(1, 2)):
     config.evaluate.views = recipes.channels(32, apart=apart, evaluated={})
     config.evaluate.tasks = (recipes.classify("cmc"),)
     encoder = dict(
-        name="resnet18", width=0.5, dtype="float32", stem="cifar", zero_init=False
+        name="resnet18",
+        width=0.5,
+        dtype=common.dtype(config),
+        stem="cifar",
+        zero_init=False,
     )
     config.method = _method(config, encoder, views=len(apart), temperature=0.1)
     config.optimizer = _sgd(config)

@@ -27,9 +27,11 @@ def _asked(config, view: dict, center: dict) -> None:
     config.evaluate.views = dict(name="lab", view=dict(name="center", **center))
 
 
-def _method(*, width: int) -> dict:
+def _method(config, *, width: int) -> dict:
     output = ("pooled", "logits", "map")
-    encoder = dict(name="colorizer", width=width, output=output, dtype="float32")
+    encoder = dict(
+        name="colorizer", width=width, output=output, dtype=common.dtype(config)
+    )
     return dict(name="colorization", encoder=encoder, neighbours=10, uniform=0.5)
 
 
@@ -38,7 +40,7 @@ def _imagenet():
     config = common.imagenet(epochs=16, batch_size=40)
     crop = recipes.square(176, resize_to=256, stretch=True)
     _asked(config, crop, dict(size=176, resize_to=256))
-    config.method = _method(width=64)
+    config.method = _method(config, width=64)
     config.steps = 500_000
     config.optimizer = dict(
         name="adam",
@@ -53,6 +55,6 @@ def _imagenet():
 def _sample():
     config = common.drawn(epochs=20)
     _asked(config, recipes.square(48, resize_to=56), dict(size=48, resize_to=56))
-    config.method = _method(width=8)
+    config.method = _method(config, width=8)
     config.optimizer = common.sample_optimizer(config, learning_rate=2e-3)
     return config

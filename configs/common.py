@@ -19,6 +19,14 @@ def pick(variant: str, choices: dict):
     return choices[variant]
 
 
+def dtype(config):
+    """What networks compute in: the field `dtype` of a run, wherever it is set later.
+
+    Parameters, optimizer, statistics, averages and losses are float32 in any case.
+    """
+    return config.get_oneway_ref("dtype")
+
+
 def base(*, examples: int, epochs: int, batch_size: int) -> ml_collections.ConfigDict:
     """The fields that all runs have; steps follow from epochs and batch size."""
     config = ml_collections.ConfigDict()
@@ -31,6 +39,7 @@ def base(*, examples: int, epochs: int, batch_size: int) -> ml_collections.Confi
     config.steps = ref("epochs") * ref("steps_per_epoch")
     config.warmup_epochs = 0  # how many of the epochs; see warmup_cosine
     config.steps_per_call = 1  # steps in one dispatch; more for tiny models
+    config.dtype = "float32"  # what the networks compute in, or "bfloat16"
     config.accumulate = 1  # micro-batches in which a batch passes the nets
     config.log_every = 100
     # Runs to start from, see sslax.train.start: --config.start=RUN, or
@@ -70,16 +79,24 @@ def base(*, examples: int, epochs: int, batch_size: int) -> ml_collections.Confi
 
 
 def imagenet(
-    *, epochs: int, batch_size: int, probe: str = "simclr", examples=IMAGENET_EXAMPLES
+    *,
+    epochs: int,
+    batch_size: int,
+    probe: str = "simclr",
+    examples=IMAGENET_EXAMPLES,
+    half: bool = False,
 ) -> ml_collections.ConfigDict:
     """ImageNet from TFDS, decoded once to canvases; crops happen on the device.
 
-    `probe` names the paper whose SGD probe reads the features.
+    `probe` names the paper whose SGD probe reads the features. `half` is for recipes
+    whose official runs were in half precision, float16 then: bfloat16 here, which needs
+    no scaling of the loss.
 
     An average image of 500 x 375 pixels fits the canvas as it is. On one of 384 pixels,
     which costs half the bytes, twice as many crops would have to be enlarged.
     """
     config = base(examples=examples, epochs=epochs, batch_size=batch_size)
+    config.dtype = "bfloat16" if half else "float32"
     config.data.update(
         train="imagenet2012/train", canvas=512, workers=16, on_error="stop"
     )

@@ -47,11 +47,13 @@ def _imagenet(**kwargs):
     square = _square(400, part=400**2 / 450_000)
     config.views = _pairs(square, patch=96, gap=48, jitter=7, **kwargs)
     config.evaluate.views = _still(96)
-    encoder = dict(name="caffenet", output=("pooled", "conv4"), dtype="float32")
+    encoder = dict(
+        name="caffenet", output=("pooled", "conv4"), dtype=common.dtype(config)
+    )
     config.method = dict(
         name="context_prediction",
         encoder=encoder,
-        head=dict(name="caffenet_head", dim=8, dtype="float32"),
+        head=dict(name="caffenet_head", dim=8, dtype=common.dtype(config)),
         features="conv4",
     )
     pairs = 40 * config.get_oneway_ref("batch_size")

@@ -41,7 +41,7 @@ def _large(size: int, *, epochs: int, batch_size: int):
             response_norm=False,
             norm=None,
             output=("pooled", "conv3"),
-            dtype="float32",
+            dtype=common.dtype(config),
         ),
         counter=dict(
             name="mlp", hidden=4096, dim=1000, norm=None, bias=True, init="xavier"

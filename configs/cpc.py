@@ -40,7 +40,7 @@ def _imagenet():
     config.views = recipes.patches(crop, window=60, **cut)
     centre = dict(name="center", size=256, resize_to=300)
     config.evaluate.views = recipes.patches(centre, **cut)
-    config.method = _method(dict(name="preact_resnet", dtype="float32"))
+    config.method = _method(dict(name="preact_resnet", dtype=common.dtype(config)))
     config.optimizer = dict(name="adam", learning_rate=2e-4)
     return config
 
@@ -55,7 +55,7 @@ def _stl10():
     centre = dict(name="center", size=64, resize_to=96)
     config.evaluate.views = recipes.patches(centre, **cut)
     encoder = dict(
-        name="preact_resnet", stages=(3, 4, 6), stem="small", dtype="float32"
+        name="preact_resnet", stages=(3, 4, 6), stem="small", dtype=common.dtype(config)
     )
     config.method = _method(encoder, negatives=16)
     config.optimizer = dict(name="adam", learning_rate=2e-4)

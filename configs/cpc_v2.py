@@ -41,7 +41,7 @@ def _imagenet():
     config.views = recipes.patches(crop, each=altered, **cut)
     centre = dict(name="center", size=260, resize_to=300)
     config.evaluate.views = recipes.patches(centre, **cut)
-    encoder = dict(name="cpc_resnet", depth=161, dtype="float32")
+    encoder = dict(name="cpc_resnet", depth=161, dtype=common.dtype(config))
     config.method = _method(encoder, first=2, momentum=0.9999)
     config.optimizer = _adam(4e-4)
     return config
@@ -63,7 +63,7 @@ def _cifar10():
     config.views = recipes.patches(moved, each=altered, **cut)
     config.evaluate.views = recipes.patches(dict(name="center", size=32), **cut)
     config.evaluate.tasks = (recipes.classify("cpc_v2"),)
-    encoder = dict(name="cpc_resnet", depth=101, dtype="float32")
+    encoder = dict(name="cpc_resnet", depth=101, dtype=common.dtype(config))
     config.method = _method(encoder, first=1, momentum=0.9999)
     config.optimizer = _adam(4e-5)
     return config

@@ -25,7 +25,9 @@ def small(config, method: dict):
     config.evaluate.views = recipes.center(32, resize_to=32)
     config.evaluate.online = (dict(name="knn", k=200, temperature=0.5),)
     config.views = recipes.moco(32, scale=(0.08, 1.0))
-    encoder = dict(name="resnet50", dtype="float32", stem="cifar", zero_init=False)
+    encoder = dict(
+        name="resnet50", dtype=common.dtype(config), stem="cifar", zero_init=False
+    )
     config.method = dict(
         encoder=encoder, hidden=512, dim=128, temperature=0.5, **method
     )

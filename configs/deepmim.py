@@ -27,18 +27,23 @@ def get_config(variant: str = "base"):
 _TAPS = ("block5", "block7", "block9", "tokens")
 
 
-def _method(encoder: dict, decoder: dict, patch_size: int, *, taps=_TAPS, **kwargs):
+def _method(
+    config, encoder: dict, decoder: dict, patch_size: int, *, taps=_TAPS, **kwargs
+):
     return dict(
         name="deepmim",
         encoder=dict(
             name="mae_encoder",
             patch_size=patch_size,
             output=("tokens", *taps[:-1], "attention"),  # the last for the report
-            dtype="float32",
+            dtype=common.dtype(config),
             **encoder,
         ),
         decoder=dict(
-            name="deep_mim_decoder", taps=len(taps), dtype="float32", **decoder
+            name="deep_mim_decoder",
+            taps=len(taps),
+            dtype=common.dtype(config),
+            **decoder,
         ),
         taps=taps,
         patch_size=patch_size,
@@ -47,10 +52,10 @@ def _method(encoder: dict, decoder: dict, patch_size: int, *, taps=_TAPS, **kwar
 
 
 def _base(dim: int, **kwargs):
-    config = common.imagenet(epochs=1600, batch_size=4096, probe="mae")
+    config = common.imagenet(epochs=1600, batch_size=4096, probe="mae", half=True)
     config.views = recipes.masked(224, recipes.hidden(16))
     decoder = dict(dim=dim, width=512, depth=4, heads=16)
-    config.method = _method(dict(size="base"), decoder, 16, **kwargs)
+    config.method = _method(config, dict(size="base"), decoder, 16, **kwargs)
     config.optimizer = common.mae_adamw(
         config, common.scaled(config, 1.5e-4), warmup_epochs=40
     )
@@ -62,6 +67,7 @@ def _pixels():
 
 
 def _clip():
+    """The teacher is exact, and costs no backward pass."""
     teacher = dict(name="clip_vit", patch_size=16, output="tokens", dtype="float32")
     return _base(512, teacher=teacher, normalized="imagenet", teacher_normalized="clip")
 
@@ -73,6 +79,6 @@ def _sample():
     encoder = dict(width=96, depth=4, heads=3)
     decoder = dict(dim=4 * 4, width=64, depth=1, heads=4)
     taps = ("block1", "block2", "tokens")
-    config.method = _method(encoder, decoder, 4, taps=taps)
+    config.method = _method(config, encoder, decoder, 4, taps=taps)
     config.optimizer = common.mae_adamw(config, 1.5e-3, warmup_epochs=2)
     return config

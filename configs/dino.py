@@ -25,7 +25,9 @@ def get_config(variant: str = "imagenet"):
 
 
 def _on_imagenet(*, epochs: int, batch_size: int):
-    config = common.imagenet(epochs=epochs, batch_size=batch_size, probe="dino")
+    config = common.imagenet(
+        epochs=epochs, batch_size=batch_size, probe="dino", half=True
+    )
     return config
 
 
@@ -40,7 +42,7 @@ def _imagenet():
             drop_path=0.1,
             resize="factor",
             output=("pooled", "map", "attention"),  # the last two for the report
-            dtype="float32",
+            dtype=common.dtype(config),
         ),
         dim=65536,
         with_gain=True,
@@ -64,7 +66,7 @@ def _resnet50():
     config.views = recipes.dino(224, small=96, scale=(0.14, 1.0), parts=(0.05, 0.14))
     config.method = dict(
         name="dino",
-        encoder=dict(name="resnet50", dtype="float32", zero_init=False),
+        encoder=dict(name="resnet50", dtype=common.dtype(config), zero_init=False),
         dim=65536,
         momentum=common.moving(config, start=0.996, end=1.0),
         teacher_temperature=0.04,
@@ -99,7 +101,9 @@ def _cifar10():
     )
     config.method = dict(
         name="dino",
-        encoder=dict(name="resnet18", dtype="float32", stem="cifar", zero_init=False),
+        encoder=dict(
+            name="resnet18", dtype=common.dtype(config), stem="cifar", zero_init=False
+        ),
         dim=4096,
         momentum=common.moving(config, start=0.9995, end=1.0),
         teacher_temperature=0.07,

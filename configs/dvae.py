@@ -42,8 +42,9 @@ def _method(nets: dict, *, cooling: int, end: float, warming: int, weight: float
 
 def _dalle():
     config = _imagenet(epochs=1199, size=256)  # 3 million updates
+    nets = {k: {**net, "dtype": common.dtype(config)} for k, net in DALLE.items()}
     config.method = _method(
-        DALLE, cooling=150_000, end=1 / 16, warming=5_000, weight=6.6
+        nets, cooling=150_000, end=1 / 16, warming=5_000, weight=6.6
     )
     config.optimizer = _adamw(steps=1_200_000)
     return config
@@ -53,8 +54,10 @@ def _simple():
     config = _imagenet(epochs=100, size=112)
     config.method = dict(
         name="dvae",
-        encoder=dict(name="dvae_encoder", width=256, words=8192, dtype="float32"),
-        decoder=dict(name="dvae_decoder", width=256, dtype="float32"),
+        encoder=dict(
+            name="dvae_encoder", width=256, words=8192, dtype=common.dtype(config)
+        ),
+        decoder=dict(name="dvae_decoder", width=256, dtype=common.dtype(config)),
         temperature=0.9,
     )
     config.optimizer = _adamw(steps=config.get_oneway_ref("steps"))
@@ -88,7 +91,7 @@ def _sample():
     config = common.sample(epochs=10)
     config.normalize = None
     config.views = dict(name="one_view", view=recipes.sample())
-    small = dict(width=16, depth=2, dtype="float32")
+    small = dict(width=16, depth=2, dtype=common.dtype(config))
     nets = dict(
         encoder=dict(name="dvae_encoder", words=128, **small),
         # Of each grey pixel the mean and the log scale.

@@ -44,6 +44,7 @@ def _method(video: dict, sound: dict, decoder: dict, **kwargs) -> dict:
 
 def _youtube8m():
     config = common.base(examples=2_000_000, epochs=2, batch_size=256)
+    config.dtype = "bfloat16"
     config.data.train = dict(
         name="moving_shapes", size=128, frames=20, mels=64, length=2_000_000
     )
@@ -52,9 +53,9 @@ def _youtube8m():
     config.views = recipes.clip(112, frames=16, ahead=4, reach=10.0, sound=spectra)
     config.evaluate.views = dict(name="middle_clip", size=112, frames=16)
     config.method = _method(
-        dict(name="video_resnet", depth=50, dtype="bfloat16"),
-        dict(name="resnet50", dtype="bfloat16"),
-        dict(name="clip_decoder", width=64, stages=4, dtype="bfloat16"),
+        dict(name="video_resnet", depth=50, dtype=common.dtype(config)),
+        dict(name="resnet50", dtype=common.dtype(config)),
+        dict(name="clip_decoder", width=64, stages=4, dtype=common.dtype(config)),
     )
     config.optimizer = dict(
         name="sgd",

@@ -40,7 +40,7 @@ def _stl10(**encoder):
     config.checkpoint.every = 100 * config.get_oneway_ref("steps_per_epoch")
     config.evaluate.views = recipes.center(32)
     config.views = dict(name="exemplars", patch=32, scales=4)
-    config.method = _method(config, dtype="float32", **encoder)
+    config.method = _method(config, dtype=common.dtype(config), **encoder)
     config.optimizer = _by_layer(config)
     return config
 

@@ -96,10 +96,12 @@ def _sample(percent: int = 100):
     return config
 
 
-def _imagenet(*, epochs: int, batch_size: int, percent: int = 100):
+def _imagenet(*, epochs: int, batch_size: int, percent: int = 100, half: bool = False):
     """ImageNet, read by the logits on the validation images."""
     examples = FEW_EXAMPLES.get(percent, common.IMAGENET_EXAMPLES)
-    config = common.imagenet(examples=examples, epochs=epochs, batch_size=batch_size)
+    config = common.imagenet(
+        examples=examples, epochs=epochs, batch_size=batch_size, half=half
+    )
     if percent < 100:
         config.data.train = f"imagenet2012_subset/{percent}pct/train"
     config.evaluate.tasks = (dict(name="top_k", k=(1, 5)),)
@@ -137,7 +139,7 @@ def _mae(size: str = "base"):
         "large": (50, 1e-3, 0.75, 0.2),
         "huge": (50, 1e-3, 0.75, 0.3),
     }[size]
-    config = _imagenet(epochs=epochs, batch_size=1024)
+    config = _imagenet(epochs=epochs, batch_size=1024, half=True)
     _mixed(config)
     config.method = dict(
         name="classifier",
@@ -147,7 +149,7 @@ def _mae(size: str = "base"):
             positions="sincos_learned",
             pool="mean",
             drop_path=drop_path,
-            dtype="float32",
+            dtype=common.dtype(config),
         ),
         classes=CLASSES,
         head_init=2e-5,
@@ -176,11 +178,11 @@ def _mae_partial(blocks: int = 4):
 
 
 def _mae_linear():
-    config = _imagenet(epochs=90, batch_size=16384)
+    config = _imagenet(epochs=90, batch_size=16384, half=True)
     config.views = _crop_and_flip(resize="bicubic", crop="byol")
     config.method = dict(
         name="classifier",
-        encoder=dict(name="vit_base", positions="sincos", dtype="float32"),
+        encoder=dict(name="vit_base", positions="sincos", dtype=common.dtype(config)),
         classes=CLASSES,
         frozen=True,
         head_norm=True,
@@ -198,7 +200,7 @@ def _moco_linear():
     config.views = _crop_and_flip()
     config.method = dict(
         name="classifier",
-        encoder=dict(name="resnet50", dtype="float32"),
+        encoder=dict(name="resnet50", dtype=common.dtype(config)),
         classes=CLASSES,
         frozen=True,
     )
@@ -215,11 +217,11 @@ def _beit(size: str = "base"):
         "base": (100, 20, 4e-3, 0.65, 0.1, 0.1),
         "large": (50, 5, 1e-3, 0.75, 0.2, 1e-5),
     }[size]
-    config = _imagenet(epochs=epochs, batch_size=1024)
+    config = _imagenet(epochs=epochs, batch_size=1024, half=True)
     _mixed(config)
     config.method = dict(
         name="classifier",
-        encoder=_beit_encoder(size, drop_path=drop_path, layer_scale=scale),
+        encoder=_beit_encoder(config, size, drop_path=drop_path, layer_scale=scale),
         classes=CLASSES,
         head_init=2e-5,
     )
@@ -235,7 +237,7 @@ def _beit(size: str = "base"):
     return config
 
 
-def _beit_encoder(size: str, **kwargs) -> dict:
+def _beit_encoder(config, size: str, **kwargs) -> dict:
     return dict(
         name=f"vit_{size}",
         positions="none",
@@ -243,7 +245,7 @@ def _beit_encoder(size: str, **kwargs) -> dict:
         qkv_bias="qv",
         pool="mean",
         init="beit",
-        dtype="float32",
+        dtype=common.dtype(config),
         **kwargs,
     )
 
@@ -256,11 +258,11 @@ def _one_table_a_block(config) -> None:
 
 def _simmim():
     """The decay of layers is that after 800 epochs; after 100 it is 0.9."""
-    config = _imagenet(epochs=100, batch_size=2048)
+    config = _imagenet(epochs=100, batch_size=2048, half=True)
     _mixed(config)
     config.method = dict(
         name="classifier",
-        encoder=dict(name="swin_base", drop_path=0.1, dtype="float32"),
+        encoder=dict(name="swin_base", drop_path=0.1, dtype=common.dtype(config)),
         classes=CLASSES,
         head_init=2e-5,
     )
@@ -271,11 +273,11 @@ def _simmim():
 
 
 def _simmim_vit():
-    config = _imagenet(epochs=100, batch_size=2048)
+    config = _imagenet(epochs=100, batch_size=2048, half=True)
     _mixed(config)
     config.method = dict(
         name="classifier",
-        encoder=_beit_encoder("base", drop_path=0.1, layer_scale=0.1),
+        encoder=_beit_encoder(config, "base", drop_path=0.1, layer_scale=0.1),
         classes=CLASSES,
         head_init=2e-5,
     )
@@ -296,11 +298,13 @@ def _ibot(size: str = "base"):
         "base": (100, 20, 0.65, 0.2),
         "large": (50, 5, 0.75, 0.4),
     }[size]
-    config = _imagenet(epochs=epochs, batch_size=1024)
+    config = _imagenet(epochs=epochs, batch_size=1024, half=True)
     _mixed(config)
     config.method = dict(
         name="classifier",
-        encoder=dict(name=f"vit_{size}", drop_path=drop_path, dtype="float32"),
+        encoder=dict(
+            name=f"vit_{size}", drop_path=drop_path, dtype=common.dtype(config)
+        ),
         classes=CLASSES,
         head_init=2e-5,
     )
@@ -326,7 +330,7 @@ def _convmae():
         positions="sincos_learned",
         output="pooled",
         drop_path=0.1,
-        dtype="float32",
+        dtype=common.dtype(config),
     )
     # What is fused for the decoder stays behind.
     config.fit.without = ("norm", "fc_norm", "pos_embed", r"fuse\d")
@@ -355,8 +359,8 @@ def _simmim_optimizer(config, **kwargs) -> dict:
     )
 
 
-def _resnet50(projector: dict | None = None, **kwargs) -> dict:
-    encoder = dict(name="resnet50", dtype="float32", **kwargs)
+def _resnet50(config, projector: dict | None = None, **kwargs) -> dict:
+    encoder = dict(name="resnet50", dtype=common.dtype(config), **kwargs)
     method = dict(name="classifier", encoder=encoder, classes=CLASSES)
     return method if projector is None else {**method, "projector": projector}
 
@@ -369,7 +373,7 @@ def _simclr_v2(percent: int):
     projector = dict(
         name="mlp", hidden=2048, dim=128, depth=3, output="hidden1", init="normal"
     )
-    config.method = {**_resnet50(projector), "head_init": "zeros"}
+    config.method = {**_resnet50(config, projector), "head_init": "zeros"}
     config.fit.without = ("classifier", r"projector/(linear|bn)[23]")
     config.optimizer = dict(
         name="lars",
@@ -385,7 +389,7 @@ def _swav(percent: int):
     config = _imagenet(epochs=20, batch_size=256, percent=percent)
     config.normalize = "swav"
     config.views = _crop_and_flip()
-    config.method = _resnet50()
+    config.method = _resnet50(config)
     schedule = _stairs(config, epochs=(12, 16), factor=0.2)
     config.optimizer = _two_rates(_sgd(trunk, schedule), _sgd(head, schedule))
     return config
@@ -395,7 +399,7 @@ def _barlow_twins(percent: int):
     """The rates are those of the released command for 1 %."""
     config = _imagenet(epochs=20, batch_size=256, percent=percent)
     config.views = _crop_and_flip()
-    config.method = _resnet50()
+    config.method = _resnet50(config)
     schedule = common.cosine_by_epoch(config)
     config.optimizer = _two_rates(_sgd(0.005, schedule), _sgd(0.5, schedule))
     return config

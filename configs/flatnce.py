@@ -32,7 +32,7 @@ def _imagenet():
     config.views = recipes.moco(224, scale=(0.08, 1.0), strength=1.0)
     config.method = dict(
         name="flatnce",
-        encoder=dict(name="resnet50", dtype="float32", zero_init=False),
+        encoder=dict(name="resnet50", dtype=common.dtype(config), zero_init=False),
         hidden=2048,
         dim=128,
         temperature=0.1,
@@ -47,7 +47,9 @@ def _cifar10():
     config.views = recipes.moco(32, scale=(0.08, 1.0), blur=0.0)
     config.method = dict(
         name="flatnce",
-        encoder=dict(name="resnet18", dtype="float32", stem="cifar", zero_init=False),
+        encoder=dict(
+            name="resnet18", dtype=common.dtype(config), stem="cifar", zero_init=False
+        ),
         hidden=512,
         dim=128,
         temperature=0.1,

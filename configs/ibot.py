@@ -39,7 +39,7 @@ _AT_RANDOM = dict(name="hide_some", **_RATIOS)
 
 def _imagenet(encoder: dict, *, epochs: int, clip: float, hide: dict, rest: int = 0):
     """`rest` is how many epochs go by before anything is hidden."""
-    config = common.imagenet(epochs=epochs, batch_size=1024, probe="dino")
+    config = common.imagenet(epochs=epochs, batch_size=1024, probe="dino", half=True)
     config.views = dict(
         name="masked_crops",
         crops=recipes.dino(
@@ -49,7 +49,7 @@ def _imagenet(encoder: dict, *, epochs: int, clip: float, hide: dict, rest: int 
     )
     config.method = dict(
         name="ibot",
-        encoder=dict(encoder, drop_path=0.1, dtype="float32"),
+        encoder=dict(encoder, drop_path=0.1, dtype=common.dtype(config)),
         dim=8192,
         momentum=common.moving(config, start=0.996, end=1.0),
         teacher_temperature=common.warming(config, epochs=30),

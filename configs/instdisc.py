@@ -50,7 +50,7 @@ def _imagenet():
     probes = common.IMAGENET_PROBES
     config.evaluate.tasks = (recipes.classify("moco", **votes, **probes),)
     config.views = dict(name="one_view", view=recipes.instance(224, grey_first=True))
-    encoder = dict(name="resnet50", dtype="float32", zero_init=False)
+    encoder = dict(name="resnet50", dtype=common.dtype(config), zero_init=False)
     config.method = _method(config, encoder, temperature=0.07, negatives=4096)
     config.optimizer = _sgd(config, weight_decay=1e-4)
     return config
@@ -64,7 +64,9 @@ def _cifar10():
     # The script has its flip commented out.
     view = recipes.instance(32, flip=0.0, grey_first=True)
     config.views = dict(name="one_view", view=view)
-    encoder = dict(name="resnet18", dtype="float32", stem="cifar", zero_init=False)
+    encoder = dict(
+        name="resnet18", dtype=common.dtype(config), stem="cifar", zero_init=False
+    )
     config.method = _method(config, encoder, temperature=0.1)
     config.optimizer = _sgd(config, weight_decay=5e-4)
     return config

@@ -23,7 +23,9 @@ def _cifar10():
     config.views = dict(name="two_views", first=recipes.instance(32))
     config.method = dict(
         name="invaspread",
-        encoder=dict(name="resnet18", dtype="float32", stem="cifar", zero_init=False),
+        encoder=dict(
+            name="resnet18", dtype=common.dtype(config), stem="cifar", zero_init=False
+        ),
         dim=128,
         temperature=0.1,
     )

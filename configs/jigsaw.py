@@ -46,7 +46,7 @@ def _imagenet():
     crop = recipes.square(225, resize_to=256, flip=0.0)
     cut = dict(tile=64, permutations=1000)
     _cut(config, crop, dict(size=225, resize_to=256), **cut)
-    plain = dict(norm=None, dropout=0.5, init="gauss", dtype="float32")
+    plain = dict(norm=None, dropout=0.5, init="gauss", dtype=common.dtype(config))
     encoder = dict(
         name="caffenet",
         hidden=1024,
@@ -82,15 +82,15 @@ def _resnet50():
     cut = dict(tile=64, permutations=100, jitter=0, grey=0.66)
     _cut(config, crop, dict(size=255, resize_to=256), **cut)
     config.method = _method(
-        dict(name="resnet50", dtype="float32"),
-        dict(name="linear", dim=100, dtype="float32"),
+        dict(name="resnet50", dtype=common.dtype(config)),
+        dict(name="linear", dim=100, dtype=common.dtype(config)),
         projector=dict(
             name="mlp",
             hidden=1000,
             depth=2,
             bias=True,
             output="hidden1",
-            dtype="float32",
+            dtype=common.dtype(config),
         ),
         permutations=100,
     )

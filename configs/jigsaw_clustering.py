@@ -28,7 +28,7 @@ def _imagenet():
             name="resnet50",
             output=("pooled", "map"),
             zero_init=False,
-            dtype="float32",
+            dtype=common.dtype(config),
         ),
         hidden=2048,
         dim=128,

@@ -38,7 +38,9 @@ def _vit(size: str, *, depth: int, bins: int):
         "base": (1600, 2048, 2e-4),
         "large": (800, 4096, 1.5e-4),
     }[size]
-    config = common.imagenet(epochs=epochs, batch_size=batch_size, probe="mae")
+    config = common.imagenet(
+        epochs=epochs, batch_size=batch_size, probe="mae", half=True
+    )
     config.views = recipes.masked(224, recipes.hidden(16))
     taps = tuple(f"block{i}" for i in (1, 3, depth - 3, depth - 1))
     config.method = dict(
@@ -48,7 +50,7 @@ def _vit(size: str, *, depth: int, bins: int):
             positions="sincos",
             init="xavier",
             output=("map", *taps, "attention"),  # the last for the report
-            dtype="float32",
+            dtype=common.dtype(config),
         ),
         decoder=dict(
             name="local_mim_decoder",
@@ -56,7 +58,7 @@ def _vit(size: str, *, depth: int, bins: int):
             dim=3 * bins,
             width=256,
             heads=8,
-            dtype="float32",
+            dtype=common.dtype(config),
         ),
         taps=taps,
         bins=bins,
@@ -70,7 +72,9 @@ def _swin(size: str, *, bins: int | None = None):
     epochs, batch_size, window = {"base": (400, 2048, 7), "large": (800, 4096, 14)}[
         size
     ]
-    config = common.imagenet(epochs=epochs, batch_size=batch_size, probe="mae")
+    config = common.imagenet(
+        epochs=epochs, batch_size=batch_size, probe="mae", half=True
+    )
     units = dict(name="hide_units", patch_size=4, unit=32, ratio=0.75)
     config.views = recipes.masked(224, dict(name="hide_alike", mask=units))
     taps, cells = ("merged1", "merged2", "merged3", "stage4"), (8, 16, 32, 32)
@@ -84,7 +88,7 @@ def _swin(size: str, *, bins: int | None = None):
             norm_eps=1e-6,
             output=("map", *taps, "attention"),
             remat=size == "large",
-            dtype="float32",
+            dtype=common.dtype(config),
         ),
         decoder=dict(
             name="local_mim_decoder",
@@ -93,7 +97,7 @@ def _swin(size: str, *, bins: int | None = None):
             width=(64, 128, 128, 128),
             heads=4,
             class_token=False,
-            dtype="float32",
+            dtype=common.dtype(config),
         ),
         taps=taps,
         cells=cells,
@@ -123,7 +127,7 @@ def _sample():
             positions="sincos",
             init="xavier",
             output=("map", *taps, "attention"),
-            dtype="float32",
+            dtype=common.dtype(config),
         ),
         decoder=dict(
             name="local_mim_decoder",
@@ -131,7 +135,7 @@ def _sample():
             dim=9,
             width=64,
             heads=4,
-            dtype="float32",
+            dtype=common.dtype(config),
         ),
         taps=taps,
         cells=(2, 4, 8),

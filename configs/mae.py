@@ -26,21 +26,23 @@ def get_config(variant: str = "base"):
 _DECODER = dict(width=512, depth=8, heads=16)
 
 
-def _method(encoder: dict, patch_size: int, channels: int = 3, decoder=_DECODER):
+def _method(
+    config, encoder: dict, patch_size: int, channels: int = 3, decoder=_DECODER
+):
     return dict(
         name="mae",
         encoder=dict(
             name="mae_encoder",
             patch_size=patch_size,
             output=("tokens", "attention"),  # the second for the report
-            dtype="float32",
+            dtype=common.dtype(config),
             **encoder,
         ),
         decoder=dict(
             name="mae_decoder",
             patch_size=patch_size,
             channels=channels,
-            dtype="float32",
+            dtype=common.dtype(config),
             **decoder,
         ),
         patch_size=patch_size,
@@ -48,9 +50,9 @@ def _method(encoder: dict, patch_size: int, channels: int = 3, decoder=_DECODER)
 
 
 def _imagenet(size: str, patch_size: int):
-    config = common.imagenet(epochs=800, batch_size=4096, probe="mae")
+    config = common.imagenet(epochs=800, batch_size=4096, probe="mae", half=True)
     config.views = recipes.masked(224, recipes.hidden(patch_size))
-    config.method = _method(dict(size=size), patch_size)
+    config.method = _method(config, dict(size=size), patch_size)
     config.optimizer = common.mae_adamw(
         config, common.scaled(config, 1.5e-4), warmup_epochs=40
     )
@@ -61,7 +63,7 @@ def _cifar10():
     config = common.cifar10(epochs=1000, batch_size=256)
     config.evaluate.tasks = (recipes.classify("mae", batch_size=256),)
     config.views = recipes.masked(32, recipes.hidden(4), scale=(0.08, 1.0))
-    config.method = _method(dict(size="small"), 4)
+    config.method = _method(config, dict(size="small"), 4)
     config.optimizer = common.mae_adamw(
         config, common.scaled(config, 2e-4), warmup_epochs=10
     )
@@ -74,6 +76,6 @@ def _sample():
     config.views = recipes.masked(28, recipes.hidden(4), scale=(0.4, 1.0))
     encoder = dict(width=96, depth=4, heads=3)
     decoder = dict(width=64, depth=2, heads=4)
-    config.method = _method(encoder, 4, channels=1, decoder=decoder)
+    config.method = _method(config, encoder, 4, channels=1, decoder=decoder)
     config.optimizer = common.mae_adamw(config, 1.5e-3, warmup_epochs=2)
     return config

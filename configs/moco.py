@@ -34,7 +34,7 @@ def _imagenet():
         name="moco",
         encoder=dict(
             name="resnet50",
-            dtype="float32",
+            dtype=common.dtype(config),
             bn_groups=_groups(config, 32),
             zero_init=False,
         ),
@@ -77,7 +77,7 @@ def _cifar10():
         name="moco",
         encoder=dict(
             name="resnet18",
-            dtype="float32",
+            dtype=common.dtype(config),
             stem="cifar",
             bn_groups=_groups(config, 64),
             zero_init=False,

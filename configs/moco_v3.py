@@ -34,7 +34,7 @@ def _method(config, encoder: dict, **kwargs) -> dict:
 
 def _transformer(**size):
     """Patches are projected at random for good: no gradient, and no weight decay."""
-    config = common.imagenet(epochs=300, batch_size=4096, probe="moco_v3")
+    config = common.imagenet(epochs=300, batch_size=4096, probe="moco_v3", half=True)
     config.views = recipes.torch_byol(224)
     encoder = dict(
         name="vit",
@@ -42,7 +42,7 @@ def _transformer(**size):
         positions="sincos_row",
         init="xavier_qkv",
         freeze_patches=True,
-        dtype="float32",
+        dtype=common.dtype(config),
         **size,
     )
     config.method = _method(config, encoder, hidden=4096, dim=256, temperature=0.2)
@@ -67,9 +67,11 @@ def _lars(config) -> dict:
 
 
 def _resnet50():
-    config = common.imagenet(epochs=300, batch_size=4096, probe="moco_v3_resnet")
+    config = common.imagenet(
+        epochs=300, batch_size=4096, probe="moco_v3_resnet", half=True
+    )
     config.views = recipes.torch_byol(224, scale=(0.2, 1.0))
-    encoder = dict(name="resnet50", dtype="float32")
+    encoder = dict(name="resnet50", dtype=common.dtype(config))
     heads = dict(hidden=4096, dim=256, **RESNET_HEADS)
     config.method = _method(config, encoder, temperature=1.0, **heads)
     config.optimizer = _lars(config)
@@ -80,7 +82,7 @@ def _cifar10():
     config = common.cifar10(epochs=1000, batch_size=256)
     config.evaluate.tasks = (recipes.classify("moco_v3_resnet", batch_size=256),)
     config.views = recipes.torch_byol(32, resize="bicubic", blur=(0.0, 0.0))
-    encoder = dict(name="resnet18", stem="cifar", dtype="float32")
+    encoder = dict(name="resnet18", stem="cifar", dtype=common.dtype(config))
     heads = dict(hidden=4096, dim=256, **RESNET_HEADS)
     config.method = _method(config, encoder, temperature=0.2, **heads)
     config.optimizer = _lars(config)

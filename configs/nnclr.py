@@ -22,7 +22,7 @@ def _imagenet():
     config.views = recipes.simclr(224)
     config.method = dict(
         name="nnclr",
-        encoder=dict(name="resnet50", dtype="float32"),
+        encoder=dict(name="resnet50", dtype=common.dtype(config)),
         hidden=2048,
         dim=256,
         predictor_hidden=4096,
@@ -44,7 +44,9 @@ def _cifar10():
     config.views = recipes.torch_byol(32, resize="bicubic", blur=(0.0, 0.0))
     config.method = dict(
         name="nnclr",
-        encoder=dict(name="resnet18", dtype="float32", stem="cifar", zero_init=False),
+        encoder=dict(
+            name="resnet18", dtype=common.dtype(config), stem="cifar", zero_init=False
+        ),
         hidden=2048,
         dim=256,
         predictor_hidden=4096,

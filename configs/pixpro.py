@@ -47,13 +47,15 @@ def _momentum(config) -> dict:
 
 def full_size(config) -> dict:
     """Networks of the paper, and the teacher's momentum."""
-    encoder = dict(name="resnet50", output=("pooled", "map"), dtype="float32")
+    encoder = dict(
+        name="resnet50", output=("pooled", "map"), dtype=common.dtype(config)
+    )
     return dict(encoder=encoder, hidden=4096, dim=256, momentum=_momentum(config))
 
 
 def imagenet():
     """Data, views and optimizer of the released script; PixContrast's are the same."""
-    config = common.imagenet(epochs=100, batch_size=1024)
+    config = common.imagenet(epochs=100, batch_size=1024, half=True)
     config.views = recipes.torch_byol(224, name="pixel_views")
     config.optimizer = dict(
         name="lars_byol",

@@ -41,7 +41,9 @@ def _cifar10():
     config.evaluate.online_examples = 10_000  # of 12,288 features each
     config.method = dict(
         name="rotation",
-        encoder=dict(name="nin", dtype="float32", output=("pooled", "conv2")),
+        encoder=dict(
+            name="nin", dtype=common.dtype(config), output=("pooled", "conv2")
+        ),
         features="conv2",
     )
     config.optimizer = dict(
@@ -58,7 +60,7 @@ def _imagenet():
     config = common.imagenet(epochs=105, batch_size=256)
     config.views = dict(name="rotated", view=recipes.crop(224))
     config.method = dict(
-        name="rotation", encoder=dict(name="resnet50", dtype="float32")
+        name="rotation", encoder=dict(name="resnet50", dtype=common.dtype(config))
     )
     config.optimizer = dict(
         name="sgd",

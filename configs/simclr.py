@@ -26,7 +26,7 @@ def _imagenet():
     config.views = recipes.simclr(224)
     config.method = dict(
         name="simclr",
-        encoder=dict(name="resnet50", dtype="float32", **KERAS),
+        encoder=dict(name="resnet50", dtype=common.dtype(config), **KERAS),
         hidden=2048,
         dim=128,
         temperature=0.1,
@@ -47,7 +47,9 @@ def _cifar10():
     config.views = recipes.simclr(32, strength=0.5, blur=0.0)
     config.method = dict(
         name="simclr",
-        encoder=dict(name="resnet18", dtype="float32", stem="cifar", **KERAS),
+        encoder=dict(
+            name="resnet18", dtype=common.dtype(config), stem="cifar", **KERAS
+        ),
         hidden=512,
         dim=128,
         temperature=0.5,

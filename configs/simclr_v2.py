@@ -63,16 +63,15 @@ def _imagenet(percent: int):
 
 
 def _selective():
-    net = dict(name="resnet50", dtype="float32", **SELECTIVE)
-    pretrain = _pretrain()
-    pretrain.method.encoder = {**net, "conv_init": "lecun", "bn_unbiased": False}
+    net, pretrain = dict(name="resnet50", **SELECTIVE), _pretrain()
+    start = dict(conv_init="lecun", bn_unbiased=False)
+    pretrain.method.encoder = dict(**net, **start, dtype=common.dtype(pretrain))
     tuned = finetune.get_config("simclr_v2_10")
-    tuned.method.encoder = net
+    tuned.method.encoder = dict(**net, dtype=common.dtype(tuned))
     tuned.optimizer.learning_rate = 0.002 * 32  # with selective kernels
     tuned.start = ("pretrain:params",)
     itself = _distil(tuned, net)
-    student = dict(name="resnet50", dtype="float32")
-    distil = _distil(tuned, student, temperature=1.0)
+    distil = _distil(tuned, dict(name="resnet50"), temperature=1.0)
     del distil.method.projector  # the student of itself has none
     distil.start = ("self_distil:params=extra/teacher",)
     return {
@@ -100,8 +99,8 @@ def _distil(tuned, encoder: dict, *, temperature: float = 0.1):
     config.update(epochs=400, batch_size=4096)
     config.method = dict(
         name="distillation",
-        encoder=encoder,
-        teacher=tuned.method.encoder.to_dict(),
+        encoder={**encoder, "dtype": common.dtype(config)},
+        teacher={**tuned.method.encoder, "dtype": common.dtype(config)},
         projector=tuned.method.projector.to_dict(),
         classes=finetune.CLASSES,
         temperature=temperature,

@@ -34,24 +34,29 @@ def _masked(size: int, patch_size: int, *, unit: int = UNIT) -> dict:
     )
 
 
-def _method(encoder: dict, patch_size: int, *, stride: int, channels: int = 3) -> dict:
+def _method(
+    config, encoder: dict, patch_size: int, *, stride: int, channels: int = 3
+) -> dict:
     return dict(
         name="simmim",
         encoder=dict(
             patch_size=patch_size,
             output=("map", "attention"),  # the second for the report
-            dtype="float32",
+            dtype=common.dtype(config),
             **encoder,
         ),
         decoder=dict(
-            name="simmim_decoder", patch_size=stride, channels=channels, dtype="float32"
+            name="simmim_decoder",
+            patch_size=stride,
+            channels=channels,
+            dtype=common.dtype(config),
         ),
         patch_size=patch_size,
     )
 
 
 def _imagenet(size: int, *, epochs: int):
-    config = common.imagenet(epochs=epochs, batch_size=2048, probe="mae")
+    config = common.imagenet(epochs=epochs, batch_size=2048, probe="mae", half=True)
     config.evaluate.views = recipes.center(size, resize_to=round(size * 256 / 224))
     return config
 
@@ -60,7 +65,7 @@ def _swin(size: str, *, window: int, epochs: int):
     config = _imagenet(192, epochs=epochs)
     config.views = _masked(192, 4)
     encoder = dict(name=f"swin_{size}", window_size=window, masked="token")
-    config.method = _method(encoder, 4, stride=32)
+    config.method = _method(config, encoder, 4, stride=32)
     # Tables of relative positions are decayed, as the code has it.
     base, tail = (2e-4, _cosine(config)) if epochs == 100 else (1e-4, _stair(config))
     config.optimizer = _optimizer(
@@ -85,7 +90,7 @@ def _vit():
         drop_path=0.1,
         init="beit",
     )
-    config.method = _method(encoder, 16, stride=16)
+    config.method = _method(config, encoder, 16, stride=16)
     config.optimizer = _optimizer(
         config,
         rate=common.scaled(config, 1e-4, per=512),
@@ -145,7 +150,7 @@ def _sample():
         window_size=4,
         masked="token",
     )
-    config.method = _method(encoder, 4, stride=8, channels=1)
+    config.method = _method(config, encoder, 4, stride=8, channels=1)
     config.optimizer = _optimizer(
         config,
         rate=1.5e-3,

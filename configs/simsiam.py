@@ -28,7 +28,7 @@ def _imagenet():
     config.views = recipes.moco(224)
     config.method = dict(
         name="simsiam",
-        encoder=dict(name="resnet50", dtype="float32"),
+        encoder=dict(name="resnet50", dtype=common.dtype(config)),
         hidden=2048,
         dim=2048,
         bottleneck=512,
@@ -50,7 +50,7 @@ def _cifar10():
     config.views = recipes.moco(32, blur=0.0)
     config.method = dict(
         name="simsiam",
-        encoder=dict(name="resnet18", dtype="float32", stem="cifar"),
+        encoder=dict(name="resnet18", dtype=common.dtype(config), stem="cifar"),
         hidden=2048,
         dim=2048,
         depth=2,

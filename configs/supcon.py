@@ -38,7 +38,9 @@ def _cifar10():
     config.views = recipes.moco(32, blur=0.0)
     config.method = dict(
         name="supcon",
-        encoder=dict(name="resnet50", dtype="float32", stem="cifar", zero_init=False),
+        encoder=dict(
+            name="resnet50", dtype=common.dtype(config), stem="cifar", zero_init=False
+        ),
         hidden=2048,
         dim=128,
         temperature=0.1,

@@ -44,12 +44,14 @@ def _queue(config, size: int, *, start_epoch: int) -> dict:
 
 
 def _on_imagenet(*, epochs: int, batch_size: int):
-    config = common.imagenet(epochs=epochs, batch_size=batch_size, probe="swav")
+    config = common.imagenet(
+        epochs=epochs, batch_size=batch_size, probe="swav", half=True
+    )
     config.normalize = "swav"
     config.views = recipes.swav(224, small=96)
     config.method = dict(
         name="swav",
-        encoder=dict(name="resnet50", dtype="float32", zero_init=False),
+        encoder=dict(name="resnet50", dtype=common.dtype(config), zero_init=False),
         hidden=2048,
         dim=128,
         prototypes=3000,
@@ -99,7 +101,9 @@ def _cifar10():
     config.views = dict(name="two_views", first=view)
     config.method = dict(
         name="swav",
-        encoder=dict(name="resnet18", dtype="float32", stem="cifar", zero_init=False),
+        encoder=dict(
+            name="resnet18", dtype=common.dtype(config), stem="cifar", zero_init=False
+        ),
         hidden=2048,
         dim=128,
         prototypes=3000,

@@ -20,11 +20,11 @@ def get_config(variant: str = "imagenet"):
 
 
 def _imagenet():
-    config = common.imagenet(epochs=1000, batch_size=2048, probe="vicreg")
+    config = common.imagenet(epochs=1000, batch_size=2048, probe="vicreg", half=True)
     config.views = recipes.torch_byol(224, resize="bicubic")
     config.method = dict(
         name="vicreg",
-        encoder=dict(name="resnet50", dtype="float32"),
+        encoder=dict(name="resnet50", dtype=common.dtype(config)),
         hidden=8192,
         dim=8192,
         invariance_weight=25.0,
@@ -49,7 +49,9 @@ def _cifar10():
     )
     config.method = dict(
         name="vicreg",
-        encoder=dict(name="resnet18", dtype="float32", stem="cifar", zero_init=False),
+        encoder=dict(
+            name="resnet18", dtype=common.dtype(config), stem="cifar", zero_init=False
+        ),
         hidden=2048,
         dim=2048,
         variance_weight=50.0,  # there the variances of both views add up

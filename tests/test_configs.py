@@ -69,8 +69,14 @@ def program(config):
 
 @pytest.mark.parametrize(("name", "variant"), CASES)
 def test_a_config_trains_and_evaluates_at_full_size(name, variant):
-    """Nets, heads, views and optimizers of the recipe fit each other and the data."""
-    config = load(name, variant)
+    """Nets, heads, views and optimizers of the recipe fit each other and the data.
+
+    Of networks that compute in half precision, what is learned, what is minimised and
+    what is read are in single precision still.
+    """
+    config = made(name, variant)
+    config.dtype = "bfloat16"
+    config = load_of(config)
     built, batch, key = program(config), batch_shapes(config), jax.random.key(0)
     state, metrics = jax.eval_shape(built.train_step, built.shapes, batch, key)
     assert jax.tree.map(lambda x: (x.shape, x.dtype), state) == jax.tree.map(
@@ -79,6 +85,7 @@ def test_a_config_trains_and_evaluates_at_full_size(name, variant):
     types = {p.dtype for p in jax.tree.leaves((state.params, state.opt))}
     assert types <= {np.dtype("float32"), np.dtype("int32")}
     assert {m.shape for m in metrics.values()} == {()}
+    assert {m.dtype for m in metrics.values()} <= {np.dtype("float32")}
 
     def read(state, batch, key):
         seen = built.evaluation_views(key, batch)
@@ -88,6 +95,7 @@ def test_a_config_trains_and_evaluates_at_full_size(name, variant):
     seen, features = jax.eval_shape(read, built.shapes, batch, key)
     assert features.ndim == 2
     assert len(features) == config["batch_size"]
+    assert features.dtype == np.float32
     with jax.sharding.use_abstract_mesh(built.mesh.abstract_mesh):  # as in the step
         trained = jax.eval_shape(built.views, key, batch)["views"]
     assert seen[0].shape[1:] == trained[0].shape[1:]
@@ -150,6 +158,31 @@ def test_normalising_is_the_last_step_of_training_and_evaluation():
         after = final(key, {"image": image})["views"][0]
         assert 0 <= before.min() <= before.max() <= 1
         np.testing.assert_allclose(after, (before - 0.2860) / 0.3530, atol=1e-5)
+
+
+# Nothing is learned there, and what they say is the target: it is exact.
+EXACT = {"beit": ("tokenizer", "decoder"), "deepmim": ("teacher",)}
+
+
+@pytest.mark.parametrize(("name", "variant"), CASES)
+def test_one_field_sets_what_networks_compute_in(name, variant):
+    config = made(name, variant)
+    config.dtype = "float16"
+    found = dtypes(load_of(config)["method"], EXACT.get(name, ()))
+    assert set(found) <= {"float16"}
+
+
+def dtypes(spec, exact=()):
+    """Those that a call and the calls within it name."""
+    if isinstance(spec, list):
+        spec = dict(enumerate(spec))
+    if not isinstance(spec, dict):
+        return
+    for name, value in spec.items():
+        if name == "dtype":
+            yield value
+        elif name not in exact:
+            yield from dtypes(value)
 
 
 def test_compute_may_be_bfloat16_by_config():

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from sslax import losses
+from sslax.arrays import at_least_float32
 from sslax.core import Batch, Net
 from sslax.nets import fold, unfold
 
@@ -166,7 +167,7 @@ def distilled(
 
 
 def _over_places(x: Array) -> Array:
-    return x.mean(axis=tuple(range(1, x.ndim - 1)))
+    return at_least_float32(x).mean(axis=tuple(range(1, x.ndim - 1)))
 
 
 def _foreign(x: Array) -> Array:

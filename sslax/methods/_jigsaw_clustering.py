@@ -7,6 +7,7 @@ import optax
 from jaxtyping import Array, Float
 
 from sslax import losses, models
+from sslax.arrays import at_least_float32
 from sslax.checks import check_not_negative, check_positive, check_shape
 from sslax.core import Aux, Batch, Method, Net, compared
 from sslax.nets import chain, readings, views_of
@@ -135,7 +136,11 @@ def _of_parts(net: Net) -> Net:
         # 7 x 7 has no halves: a column would be of both.
         shape = (count, 8, 8, channels)
         maps = jax.image.resize(maps, shape, "bilinear", antialias=False)
-        return maps.reshape(count, 2, 4, 2, 4, channels).mean(axis=(2, 4))
+        return (
+            at_least_float32(maps)
+            .reshape(count, 2, 4, 2, 4, channels)
+            .mean(axis=(2, 4))
+        )
 
     def flat(maps):
         return parts(maps).reshape(-1, maps.shape[-1])

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from sslax import augment
+from sslax.arrays import at_least_float32
 from sslax.augment.parts import grid_of
 from sslax.core import Batch, Net, Output
 from sslax.nets import main_output
@@ -61,7 +62,7 @@ def readings_by_place(encoder: Net, *, patch_size: int) -> dict[str, Output]:
 
     def by_place(params, extra, batch, *, key):
         del key
-        found = main_output(encoder, seen(params, extra, batch))
+        found = at_least_float32(main_output(encoder, seen(params, extra, batch)))
         if found.ndim == 4:
             return found
         rows, columns = grid_of(*batch["views"][0].shape[1:3], patch_size)
