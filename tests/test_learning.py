@@ -40,7 +40,7 @@ def test_data_may_be_a_call():
     assert config["examples"] == 922
     train, test = sources_of(config)
     assert (len(train), len(test)) == (922, 102)
-    assert pixels_of(data.part(of=test, stop=2)).shape == (2, 12, 28, 28, 3)
+    assert pixels_of(data.part(of=test, stop=2)).shape == (2, 10, 24, 24, 3)
 
 
 def test_stages_are_of_the_same_data_and_the_budget_is_the_lasts():

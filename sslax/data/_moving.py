@@ -61,6 +61,7 @@ def moving_shapes(
     frames: int = 16,
     mels: int = 16,
     silent: float = 0.0,
+    skew: float = 0.0,
     length: int = 1024,
     seed: int = 0,
 ) -> Source:
@@ -79,6 +80,8 @@ def moving_shapes(
       frames: t, how many a clip has.
       mels: bands of the sound.
       silent: share of clips without sound: theirs is 0, and so is `has_sound`.
+      skew: of the classes: the share of number k, from 1 on, is as k ** -skew. 0 makes
+        all alike, 1 is Zipf's law.
       length: how many clips there are.
       seed: of all that is drawn.
 
@@ -100,6 +103,8 @@ def moving_shapes(
             raise ValueError(f"moving_shapes: {what} is {value}, at least {least}")
     if not 0 <= silent <= 1:
         raise ValueError(f"moving_shapes: silent is {silent}, a share in [0, 1]")
+    if skew < 0:
+        raise ValueError(f"moving_shapes: skew is {skew}, at least 0")
     return Source(
         name=f"moving_shapes/{split}",
         length=length,
@@ -107,7 +112,7 @@ def moving_shapes(
             _read,
             # A seed sequence takes numbers: splits are told apart by a sum.
             (seed, zlib.crc32(split.encode())),
-            (frames, size, mels, silent),
+            (frames, size, mels, silent, skew),
         ),
         fields={
             "video": Field((frames, size, size, 3), "uint8"),
@@ -118,13 +123,24 @@ def moving_shapes(
             "shape": LABEL,
         },
         class_names=tuple(MOTIONS),
-        labels=np.arange(length, dtype=np.int32) % len(MOTIONS),
+        labels=_classes(np.arange(length), skew),
     )
+
+
+def _classes(index: np.ndarray, skew: float) -> np.ndarray:
+    """The class of each clip: shares are kept by every run of clips."""
+    if skew == 0:
+        return (index % len(MOTIONS)).astype(np.int32)
+    shares = np.arange(1, len(MOTIONS) + 1.0) ** -skew
+    borders = np.cumsum(shares / shares.sum())[:-1]
+    # Multiples of the golden ratio lie evenly in [0, 1), however many there are.
+    spread = (index + 1) * (5**0.5 - 1) / 2 % 1
+    return np.searchsorted(borders, spread, side="right").astype(np.int32)
 
 
 def _read(
     seeds: tuple[int, int],
-    sizes: tuple[int, int, int, float],
+    sizes: tuple[int, int, int, float, float],
     indices: Sequence[int],
     draws: Sequence[int],
 ) -> list[Example]:
@@ -133,11 +149,12 @@ def _read(
 
 
 def _example(
-    seeds: tuple[int, int], sizes: tuple[int, int, int, float], index: int
+    seeds: tuple[int, int], sizes: tuple[int, int, int, float, float], index: int
 ) -> Example:
-    frames, size, mels, silent = sizes
+    frames, size, mels, silent, skew = sizes
     rng = np.random.default_rng((*seeds, index))
-    label, shape = index % len(MOTIONS), index // len(MOTIONS) % len(SHAPES)
+    label = int(_classes(np.array([index]), skew)[0])
+    shape = index // len(MOTIONS) % len(SHAPES)
     pose = _path(rng, list(MOTIONS.values())[label])
     # One time more than there are frames: the flow of the last leads there.
     video, flow = _seen(rng, pose(np.arange(frames + 1) / frames), shape, size)

@@ -155,9 +155,7 @@ class ImageTower(Tower):
         x = x + self._positions(grid, init).astype(x.dtype)
         x = _norm(dtype=self.dtype, name="norm_pre")(x)
         outputs, x, found = self.run(x, None, train)
-        x = _norm(dtype=self.dtype, name="norm")(x)
-        tokens = self.projected(x)
-        outputs |= {"unprojected": at_least_float32(x[:, 0])}
+        tokens = self.projected(_norm(dtype=self.dtype, name="norm")(x))
         outputs |= {"tokens": tokens, "pooled": tokens[:, 0]}
         outputs |= on_grid(tokens, found, grid=grid, last=self.depth - 1, prefix=1)
         return select(outputs, self.output)

@@ -13,13 +13,7 @@ from etils import epath
 
 from sslax.train.together import from_first
 
-__all__ = [
-    "config_differences",
-    "open_workdir",
-    "read_config",
-    "record_config",
-    "stored_steps",
-]
+__all__ = ["config_differences", "open_workdir", "read_config", "record_config"]
 
 _CONFIG = "config.json"
 
@@ -48,7 +42,7 @@ def open_workdir(
 
     def check() -> None:
         _check_writable(path, folder)
-        old = _stored(folder) if stored_steps(folder) else None
+        old = _stored(folder) if _steps(folder) else None
         if old is None or allow_config_change:
             return
         differences = config_differences(old, config)
@@ -161,15 +155,8 @@ def _unique() -> str:
     return f"{os.getpid()}.{uuid.uuid4().hex[:8]}"
 
 
-def stored_steps(folder: epath.Path) -> list[int]:
-    """The steps of the checkpoints in a folder.
-
-    Args:
-      folder: the folder of a run.
-
-    Returns:
-      Numbers, the newest first.
-    """
+def _steps(folder: epath.Path) -> list[int]:
+    """The steps of the checkpoints in a folder, the newest first."""
     checkpoints = folder / "checkpoints"
     names = [p.name for p in checkpoints.iterdir()] if checkpoints.exists() else []
     return sorted((int(name) for name in names if name.isdigit()), reverse=True)
@@ -178,13 +165,13 @@ def stored_steps(folder: epath.Path) -> list[int]:
 def _stored(folder: epath.Path) -> dict[str, Any] | None:
     file = folder / _CONFIG
     found = _read(file)
-    if found is not None or not (file.exists() or stored_steps(folder)):
+    if found is not None or not (file.exists() or _steps(folder)):
         return found
     logging.warning(
         "%s is missing or damaged; the config of the newest checkpoint is taken", file
     )
     # As Orbax lays out what `checkpoints.save` gives it.
-    copies = [folder / "checkpoints" / str(s) / "config" for s in stored_steps(folder)]
+    copies = [folder / "checkpoints" / str(s) / "config" for s in _steps(folder)]
     read = (_read(copy / "metadata") for copy in copies)
     return next((config for config in read if config is not None), None)
 

@@ -88,11 +88,20 @@ def test_some_clips_are_silent():
         assert np.any(clip["sound"]) == sounds
 
 
+def test_classes_may_follow_zipf_s_law():
+    source = data.moving_shapes(size=8, frames=4, length=544, skew=1.0)
+    shares = 1 / np.arange(1, 9)
+    counts = np.bincount(source.labels) / (544 * shares / shares.sum())
+    np.testing.assert_allclose(counts, 1, atol=0.1)
+    assert source[7]["label"] == source.labels[7] != 7
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"size": 2}, "size is 2, at least 4"),
         ({"frames": 1}, "frames is 1, at least 2"),
+        ({"skew": -1.0}, "skew is -1.0, at least 0"),
         ({"silent": 1.5}, r"silent is 1.5, a share in \[0, 1\]"),
     ],
 )
