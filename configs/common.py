@@ -184,6 +184,53 @@ def drawn(*, epochs: int, batch_size: int = 64) -> ml_collections.ConfigDict:
     return config
 
 
+def pairs(*, examples: int, epochs: int, batch_size: int) -> ml_collections.ConfigDict:
+    """Images of 224 pixels and their captions; drawn ones stand for them, to plan."""
+    config = base(examples=examples, epochs=epochs, batch_size=batch_size)
+    config.data.train = dict(name="objects", size=256, length=65_536)
+    config.data.tokenizer = dict(name="byte_pairs", words=49_408, context=77, cut=True)
+    config.data.workers = 16
+    config.normalize = "clip"
+    config.views = recipes.upright(224)
+    config.evaluate.views = recipes.center(224, resize_to=224)
+    config.evaluate.tasks = READ_PAIRS
+    return config
+
+
+def told() -> ml_collections.ConfigDict:
+    """Drawn objects and their captions, for methods of images and texts."""
+    config = drawn(epochs=20, batch_size=128)
+    config.data.train = dict(name="objects", length=4096)
+    config.examples = 4096
+    config.data.tokenizer = dict(name="byte_pairs", words=640, context=24)
+    config.views = recipes.upright(64)
+    config.evaluate.tasks = (*READ_PAIRS, recipes.classify("simclr", batch_size=256))
+    return config
+
+
+READ_PAIRS = (dict(name="retrieve", examples=1000),)
+
+
+def text_tower(config, **size) -> dict:
+    """CLIP's transformer of texts, for the vocabulary and the context of the run."""
+    ref = config.data.tokenizer.get_oneway_ref
+    return dict(name="clip_text", words=ref("words"), context=ref("context"), **size)
+
+
+def small_towers(config) -> dict:
+    """A convolutional net and a small transformer, which two cores train in minutes."""
+    return dict(
+        encoder=dict(
+            name="convnet",
+            widths=(32, 64, 128, 128),
+            strides=(2, 2, 2, 2),
+            output="flat",
+        ),
+        projector=dict(name="linear", dim=64, bias=False),
+        text=text_tower(config, dim=64, width=64, depth=2, heads=2),
+    )
+
+
 def warmup_cosine(config, *, warmup_epochs: int, **kwargs) -> dict:
     """The call of a warm-up and a cosine over the whole run.
 

@@ -54,6 +54,12 @@ def moco(
     return dict(name="two_views", first=view)
 
 
+def upright(size: int) -> dict:
+    """Nearly all of an image, not mirrored: captions tell what is on the left."""
+    view = crop(size, scale=(0.9, 1.0), resize="bicubic", flip=0.0)
+    return dict(name="one_view", view=view)
+
+
 def instance(
     size: int, *, scale=(0.2, 1.0), flip: float = 0.5, grey_first: bool = False
 ) -> dict:

@@ -32,6 +32,7 @@ _HOMES = {
     "sslax.sharding:Rule": "sslax.sharding",
     "sslax.data:Source": "sslax.data",
     "sslax.environments:Environment": "sslax.environments",
+    "sslax.data:Tokenizer": "sslax.data",
     "sslax.evaluate.tasks:Task": "sslax.evaluate.tasks",
 }
 
@@ -73,7 +74,8 @@ def build(spec: Mapping[str, Any] | str, kind: Any) -> Any:
         other that can be imported. For a source, its short form will do, as a string.
       kind: the type of what is wanted: `core.Method`, `core.Net`, `kinds.Builder`,
         `kinds.View`, `kinds.Mask`, `schedules.Schedule`, `sharding.Rule`,
-        `optax.GradientTransformation`, `data.Source`, `environments.Environment` or
+        `optax.GradientTransformation`, `data.Source`, `data.Tokenizer`,
+        `environments.Environment` or
         `evaluate.tasks.Task`.
 
     Returns:

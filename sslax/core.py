@@ -210,8 +210,9 @@ class Method:
       outputs: what can be read from the networks, by kind, each a deterministic
         `(params, extra, batch, *, key) -> array or dict of arrays` of a batch that
         views made. Every method has "features" [b d], of the first view. By kind also
-        "logits" [b c], "map" [b h w d], "text" [b d], "attention" [b heads h w],
-        "action" [b a] in [-1, 1], drawn by the key and without one the likeliest, and
+        "logits" [b c], "map" [b h w d], "text" [b d] and "image" [b d] in the space
+        that they share, "attention" [b heads h w], "action" [b a] in [-1, 1], drawn by
+        the key and without one the likeliest, and
         "pictures", images in the range of the views by title, for the report.
       after_update: `(params, extra, *, step) -> (params, extra)`: EMA, renormalisation.
       given: paths in the state that mean nothing as they start, such as

@@ -203,7 +203,7 @@ def test_other_outputs_are_arrays_of_their_kind(name):
     """Deterministic given the key; pictures are titled images, a map has two axes."""
     method, *_ = compiled(name, 1)
     state, _, _ = reference(name)
-    batch, ranks = seen(name), {"logits": 2, "text": 2, "action": 2}
+    batch, ranks = seen(name), {"logits": 2, "image": 2, "text": 2, "action": 2}
     for kind in sorted(set(method.outputs) - {"features"}):
         read = jax.jit(functools.partial(method.outputs[kind], key=KEY))
         output = read(state.params, state.extra, batch)

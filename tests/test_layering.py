@@ -14,6 +14,7 @@ BOTTOM = {"jax", "optax", "numpy", "jaxtyping", "typing_extensions"}
 RUN = BOTTOM | {"absl", "etils"}
 HOST = {"array_record", "etils", "grain", "sklearn", "tensorflow_datasets", "PIL"}
 HOST |= {"av", "kaldi_native_fbank", "skimage"}  # video
+HOST |= {"tokenizers"}  # captions
 
 FLOOR = {"arrays", "checks"}  # what everyone may import
 

@@ -255,6 +255,25 @@ def invaspread():
     return Toy(methods.invaspread(encoder(), dim=4), two_views())
 
 
+def captions(words):
+    """A view, and a text of each image, which ends with the last word."""
+    make = one_view()
+
+    def paired(key, batch):
+        index = jnp.asarray(batch["index"])
+        text = jnp.stack([index % 5 + 1, index % 7 + 1, 0 * index + words - 1], axis=1)
+        return make(key, {**batch, "text": jnp.pad(text, ((0, 0), (0, 1)))})
+
+    return paired
+
+
+def clip():
+    size = {"dim": 4, "width": 8, "depth": 1, "heads": 2}
+    vit = models.clip_vit(**size, patch_size=8, output=("pooled", "unprojected"))
+    text = models.clip_text(**size, words=10, context=4)
+    return Toy(methods.clip(vit, text, features="unprojected"), captions(10))
+
+
 def cmc():
     method = methods.cmc(
         (encoder(), encoder()),
@@ -366,6 +385,12 @@ def curl():
     return Toy(methods.curl(net, actions=2, dim=4, hidden=8), played)
 
 
+def siglip():
+    text = models.clip_text(dim=4, words=10, context=4, width=8, depth=1, heads=2)
+    head = models.linear(dim=4)
+    return Toy(methods.siglip(encoder(), text, projector=head), captions(10))
+
+
 def exemplar():
     make = views.exemplars(patch=8, scales=2)
     return Toy(methods.exemplar(encoder(), examples=3 * BATCH), make)
@@ -414,6 +439,7 @@ _METHODS = (
     beit,
     byol,
     classifier,
+    clip,
     cmc,
     colorization,
     context_prediction,
@@ -445,6 +471,7 @@ _METHODS = (
     pixcontrast,
     pixpro,
     rotation,
+    siglip,
     simclr,
     simmim,
     simsiam,

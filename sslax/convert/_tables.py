@@ -9,15 +9,14 @@ import jax
 import numpy as np
 
 from sslax.calls import nearest
+from sslax.convert._clip_tables import clip_text, clip_vit
 from sslax.convert._head_tables import dino_head, mlp
 from sslax.convert._names import (
     BUFFERS,
     MAP,
-    MATRIX,
     POINTWISE,
     ROW,
     SAME,
-    VECTOR,
     Table,
 )
 from sslax.convert._word_tables import dalle, dvae_decoder, dvae_encoder
@@ -186,30 +185,6 @@ def _convmae(options, source, sizes, arrays):
     )
 
 
-def _clip_vit(options, source, sizes, arrays):
-    """OpenAI's names; the layers of an image tower stand below "visual."."""
-    del options, source, sizes, arrays
-    ours, theirs = "blocks_{i}", "transformer.resblocks.{i}"
-    return Table(
-        layers=(
-            ("patch_embed", "conv1"),
-            ("norm_pre", "ln_pre"),
-            ("norm", "ln_post"),
-            (f"{ours}/norm{{n}}", f"{theirs}.ln_{{n}}"),
-            (f"{ours}/attn/proj", f"{theirs}.attn.out_proj"),
-            (f"{ours}/fc1", f"{theirs}.mlp.c_fc"),
-            (f"{ours}/fc2", f"{theirs}.mlp.c_proj"),
-        ),
-        arrays=(
-            (f"{ours}/attn/qkv/kernel", f"{theirs}.attn.in_proj_weight", MATRIX),
-            (f"{ours}/attn/qkv/bias", f"{theirs}.attn.in_proj_bias", SAME),
-            ("projection/kernel", "proj", SAME),
-            ("cls_token", "class_embedding", VECTOR),
-            ("pos_embed", "positional_embedding", ROW),
-        ),
-    )
-
-
 def _mae_decoder(options, source, sizes, arrays):
     del source
     side = round(sizes[1][1] ** 0.5)
@@ -251,7 +226,8 @@ def _alexnet(options, source, sizes, arrays):
 
 _FAMILIES = {
     "alexnet": _alexnet,
-    "clip_vit": _clip_vit,
+    "clip_text": clip_text,
+    "clip_vit": clip_vit,
     "convmae_encoder": _convmae,
     "dalle_decoder": dalle,
     "dalle_encoder": dalle,

@@ -4,6 +4,7 @@ Nothing heavy is imported here: TFDS, Grain and JAX load with what uses them.
 """
 
 from sslax.data._arrays import arrays
+from sslax.data._captions import captions_of, tokenized
 from sslax.data._clips import clips
 from sslax.data._device import to_device
 from sslax.data._fashion_mnist import fashion_mnist, fashion_mnist_sample
@@ -20,17 +21,22 @@ from sslax.data._subsets import part, subset
 from sslax.data._synthetic import objects, synthetic
 from sslax.data._tables import captioned, listed
 from sslax.data._tfds import tfds
+from sslax.data._tokenizers import Tokenizer, byte_pairs, clip_byte_pairs, utf8
 
 __all__ = [
     "BadExample",
     "Field",
     "Loader",
     "Source",
+    "Tokenizer",
     "arrays",
     "batches",
+    "byte_pairs",
     "captioned",
+    "captions_of",
     "check_classes",
     "check_examples",
+    "clip_byte_pairs",
     "clips",
     "described",
     "fashion_mnist",
@@ -53,5 +59,7 @@ __all__ = [
     "test_of",
     "tfds",
     "to_device",
+    "tokenized",
     "unpaired",
+    "utf8",
 ]

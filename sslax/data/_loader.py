@@ -79,8 +79,8 @@ class Loader:
     """Batches by step number. Made by `loader`.
 
     Attributes:
-      source: what is read, with `arrays` where `memory`.
-      memory: whether the whole set is in memory.
+      source: what is read, with `arrays` where `memory` and nothing is drawn afresh.
+      memory: whether all pictures are in memory.
       batch_size: examples a batch, of all processes together.
       shapes: shapes of a batch, of all processes together, by name.
       steps_per_epoch: whole batches in an epoch.
@@ -204,6 +204,10 @@ def loader(
     if _held(source, memory, canvas):
         source, canvas = in_memory(source, canvas=canvas, on_error=on_error), None
         memory = True
+    elif source.beneath is not None and _held(source.beneath[0], memory, canvas):
+        still, over = source.beneath
+        source = over(in_memory(still, canvas=canvas, on_error=on_error))
+        canvas, memory = None, True
     reader = Reader(
         source=source,
         batch_size=batch_size,
@@ -221,7 +225,7 @@ def _held(source: Source, memory: bool | str, canvas: int | None) -> bool:
     fields = check_shapes(source, canvas)
     if memory not in (True, False, "auto"):
         raise ValueError(f"memory is {memory!r}; it must be True, False or 'auto'")
-    if memory is True and source.draws:
+    if memory is True and source.draws and source.beneath is None:
         raise ValueError(
             f"memory is True, but {source.name} draws afresh each time: leave it out"
         )
@@ -231,7 +235,7 @@ def _held(source: Source, memory: bool | str, canvas: int | None) -> bool:
             for field in fields.values()
         ]
         return not source.draws and len(source) * sum(sizes) <= MEMORY_LIMIT
-    return memory is True
+    return memory is True and not source.draws
 
 
 def _check(

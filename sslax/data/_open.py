@@ -202,7 +202,7 @@ def test_of(train: str | Mapping[str, Any]) -> dict[str, Any] | None:
     elif name == "tfds":
         folder = _tfds.folder_of(call.get("data_dir"))
         split = _tfds.other_split(call["set"], folder)
-    elif name == "listed":
+    elif name in ("listed", "captioned"):
         there = splits_of(Path(call["path"]).expanduser())
         split = next((s for s in _folder.TESTING if s in there), None)
     elif name in _SETS:

@@ -42,6 +42,9 @@ class Source:
       grouped: whether examples stand by class, or by folder: a part of them is then
         drawn from all, not cut.
       draws: whether `read` uses its draws.
+      captions: `index -> texts`, of examples that have some; see `tokenized`.
+      beneath: what is read under what is drawn afresh, and how the one is made of the
+        other: `(source, source -> source)`; the first can be held in memory.
       on_error: what is done at an example that cannot be decoded, "stop" or "skip".
     """
 
@@ -57,6 +60,8 @@ class Source:
     bad: tuple[int, ...] = ()
     grouped: bool = False
     draws: bool = False
+    captions: Callable[[int], Sequence[str]] | None = None
+    beneath: tuple[Source, Callable[[Source], Source]] | None = None
     on_error: str = "stop"
 
     def __post_init__(self) -> None:

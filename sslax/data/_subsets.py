@@ -204,6 +204,10 @@ def chosen(source: Source, indices: np.ndarray, *, name: str) -> Source:
     else:
         read, arrays = partial(_read, source.read, indices), None
     bad = np.flatnonzero(np.isin(indices, source.bad))
+    captions = source.captions and partial(_captions, source.captions, indices)
+    beneath = source.beneath
+    if beneath:
+        beneath = (chosen(beneath[0], indices, name=name), beneath[1])
     locate = source.locate or partial(numbered, source.name)
     return dataclasses.replace(
         source,
@@ -215,6 +219,8 @@ def chosen(source: Source, indices: np.ndarray, *, name: str) -> Source:
         files=None if source.files is None else [source.files[i] for i in indices],
         locate=partial(_locate, locate, indices),
         bad=tuple(bad.tolist()),
+        captions=captions,
+        beneath=beneath,
     )
 
 
@@ -222,6 +228,10 @@ def _read(
     read: Read, chosen: np.ndarray, indices: Sequence[int], draws: Sequence[int]
 ) -> list[Example]:
     return read([int(chosen[i]) for i in indices], draws)
+
+
+def _captions(captions, chosen: np.ndarray, index: int) -> Sequence[str]:
+    return captions(int(chosen[index]))
 
 
 def _locate(where, chosen: np.ndarray, index: int) -> str:

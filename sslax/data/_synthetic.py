@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sslax.data._fields import LABEL, Example, Field, picture
+from sslax.data._scenes import Scene, Texture, told
 from sslax.data._sources import Source
 
 # Waves of a texture that cross an image, from and to.
@@ -69,22 +70,27 @@ def materials(share: float) -> list[Material]:
     ]
 
 
-def draw(
-    rng: np.random.Generator, label: int, size: int, material: Material | None = None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw the image, the mask and the centre (row, column) of one example."""
-    # Fractions of the image, so that one seed shows the same scene at any size.
+def scene(
+    rng: np.random.Generator, label: int, material: Material | None = None
+) -> Scene:
+    """Draw what one example shows."""
     radius = rng.uniform(0.15, 0.3)
     row, column = rng.uniform(radius, 1 - radius, 2)
     turn = rng.uniform(0, 2 * np.pi)
+    front, back = _woven(rng, material), _woven(rng)
+    return Scene(label, radius, row, column, turn, front, back)
+
+
+def draw(seen: Scene, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The image, the mask and the centre (row, column) of one example."""
+    label, radius, row, column, turn, front, back = seen
     at = (np.arange(size) + 0.5) / size
     x, y = (at[None, :] - column) / radius, (at[:, None] - row) / radius
     mask = list(SHAPES.values())[label](
         x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
     )
     here = at[None, :], at[:, None]
-    front, back = texture(rng, *here, material), texture(rng, *here)
-    image = np.where(mask[..., None], front, back)
+    image = np.where(mask[..., None], _shown(front, *here), _shown(back, *here))
     pixels = np.clip(np.rint(255 * image), 0, 255).astype(np.uint8)
     centre = np.array([row * size, column * size], np.float32)
     return pixels, mask.astype(np.uint8), centre
@@ -97,19 +103,27 @@ def texture(
     material: Material | None = None,
 ) -> np.ndarray:
     """Waves of two directions between two colours, [... 3] in [0, 1]."""
+    return _shown(_woven(rng, material), x, y)
+
+
+def _woven(rng: np.random.Generator, material: Material | None = None) -> Texture:
     colours = rng.uniform(0, 1, (2, 3))
+    least, most = _WAVES
+    waves = [rng.uniform((least, 0, 0), (most, np.pi, 2 * np.pi)) for _ in range(2)]
+    waves = np.stack(waves)
     if material:
         colours += material.share * (material.colours - colours)
+        waves[:, 0] += material.share * (material.waves - waves[:, 0])
+    return Texture(colours, waves)
+
+
+def _shown(texture: Texture, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     blend = np.zeros(np.broadcast_shapes(x.shape, y.shape))
-    least, most = _WAVES
-    for i in range(2):
-        waves, angle, phase = rng.uniform((least, 0, 0), (most, np.pi, 2 * np.pi))
-        if material:
-            waves += material.share * (material.waves[i] - waves)
+    for waves, angle, phase in texture.waves:
         along = x * np.cos(angle) + y * np.sin(angle)
         blend += np.sin(2 * np.pi * waves * along + phase) / 4
     blend = (blend + 0.5)[..., None]
-    return colours[0] * blend + colours[1] * (1 - blend)
+    return texture.colours[0] * blend + texture.colours[1] * (1 - blend)
 
 
 def synthetic(
@@ -118,7 +132,8 @@ def synthetic(
     """Draws shapes on textures; example i depends on the seed, the split and i alone.
 
     Each has its class as `label`, the exact pixels of the shape as `foreground` uint8
-    [h w] and its centre as `position` float32 [2] (row, column).
+    [h w] and its centre as `position` float32 [2] (row, column). Captions tell shape,
+    colour, size, place and texture.
 
     Args:
       split: any name; each has examples of its own.
@@ -203,6 +218,7 @@ def _drawn(
         },
         class_names=tuple(SHAPES),
         labels=np.arange(length, dtype=np.int32) % len(SHAPES),
+        captions=partial(_captions, seeds, known),
     )
 
 
@@ -220,8 +236,23 @@ def _read(
 def _example(
     seeds: tuple[int, int], size: int, known: list[Material] | None, index: int
 ) -> Example:
+    seen = _scene(seeds, known, index)
+    image, mask, position = draw(seen, size)
+    return {
+        "image": image,
+        "label": seen.label,
+        "foreground": mask,
+        "position": position,
+    }
+
+
+def _scene(seeds: tuple[int, int], known: list[Material] | None, index: int) -> Scene:
     label = index % len(SHAPES)
     rng = np.random.default_rng((*seeds, index))
-    material = known[label] if known else None
-    image, mask, position = draw(rng, label, size, material)
-    return {"image": image, "label": label, "foreground": mask, "position": position}
+    return scene(rng, label, known[label] if known else None)
+
+
+def _captions(
+    seeds: tuple[int, int], known: list[Material] | None, index: int
+) -> tuple[str, ...]:
+    return told(_scene(seeds, known, index), tuple(SHAPES))

@@ -5,17 +5,16 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import operator
 import os
-from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sslax.data._fields import Example, Field
 from sslax.data._folder import check_pixels, file_source, measured
-from sslax.data._sources import Read, Source
+from sslax.data._sources import Source
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 _CAPTIONS = ("captions.csv", "captions.tsv", "captions.jsonl")
@@ -82,31 +81,26 @@ def captioned(
     *,
     path: str | os.PathLike,
     split: str | None = None,
-    context: int = 256,
-    tokenize: Callable[[str], Sequence[int]] | None = None,
     channels: int = 3,
 ) -> Source:
-    """Opens a folder of images with captions.
+    """Opens a folder of images with captions; `tokenized` makes numbers of them.
 
     A table in the folder, captions.csv, .tsv or .jsonl, has the columns `file`, and
     `caption` (in JSON also `captions`, a list), and if wanted `split`; an image with
-    several captions has several rows. Each example has one of its captions, drawn
-    afresh each time by the seed and the step, as `text`.
+    several captions has several rows.
 
     Args:
       path: the folder.
       split: which rows to take; None for "train" where the table has the column, else
         for all.
-      context: the length of a text in tokens: longer ones are cut, shorter ones end in
-        zeros.
-      tokenize: `caption -> token numbers`; by default the bytes of UTF-8.
       channels: of the images, see `folder`.
 
     Returns:
-      The source, with `text` int32 [context]; images in the order of their first row.
+      The source, with `captions`; images in the order of their first row.
 
     Raises:
-      ValueError: if there is no such table, or it is not as described.
+      ValueError: if there is no such table, it is not as described, a caption is
+        missing or stands there twice, or an image is not there.
 
     Example:
       >>> from sslax import data
@@ -115,18 +109,26 @@ def captioned(
       ValueError: '/none' has none of captions.csv, captions.tsv, captions.jsonl
     """
     root = Path(path).expanduser()
-    tables = [root / name for name in _CAPTIONS if (root / name).is_file()]
-    if not tables:
-        raise ValueError(f"{str(root)!r} has none of {', '.join(_CAPTIONS)}")
-    if context < 1:
-        raise ValueError(f"context is {context}; it must be at least 1")
+    table = _captions_of(root)
     captions: dict[str, list[str]] = {}
-    for row in _of_split(read_table(tables[0]), split, tables[0]):
+    for row in _of_split(read_table(table), split, table):
         several = row.get("captions") or [row.get("caption")]
-        if not all(isinstance(caption, str) for caption in several):
-            raise ValueError(f"{str(tables[0])!r}: {row['file']!r} has no caption")
-        captions.setdefault(row["file"], []).extend(several)
+        if not all(isinstance(caption, str) and caption.strip() for caption in several):
+            raise ValueError(f"{str(table)!r}: {row['file']!r} has no caption")
+        known = captions.setdefault(row["file"], [])
+        if twice := set(known) & set(several):
+            raise ValueError(
+                f"{str(table)!r} lists {row['file']!r} twice with the caption "
+                f"{twice.pop()!r}"
+            )
+        known.extend(several)
     files = list(captions)
+    lost = [file for file in files if not (root / file).is_file()]
+    if lost:
+        raise ValueError(
+            f"{str(table)!r} lists {len(lost)} images that are not there, the first "
+            f"{lost[0]!r}"
+        )
     field = measured([root / file for file in files], channels, 8, False)
     images = file_source(
         root,
@@ -136,37 +138,15 @@ def captioned(
         name=f"captioned:{path}" + (f"/{split}" if split else ""),
     )
     texts = tuple(tuple(captions[file]) for file in files)
-    return dataclasses.replace(
-        images,
-        read=partial(_read, images.read, texts, context, tokenize or _bytes),
-        fields={**images.fields, "text": Field((context,), "int32")},
-        draws=any(len(several) > 1 for several in texts),
-    )
+    return dataclasses.replace(images, captions=partial(operator.getitem, texts))
 
 
-def _read(
-    read: Read,
-    texts: Sequence[Sequence[str]],
-    context: int,
-    tokenize: Callable[[str], Sequence[int]],
-    indices: Sequence[int],
-    draws: Sequence[int],
-) -> list[Example]:
-    rows = zip(read(indices, draws), indices, draws, strict=True)
-    return [
-        {**example, "text": _padded(tokenize(texts[i][d % len(texts[i])]), context)}
-        for example, i, d in rows
-    ]
-
-
-def _bytes(caption: str) -> list[int]:
-    return list(caption.encode())
-
-
-def _padded(tokens: Sequence[int], context: int) -> np.ndarray:
-    out = np.zeros(context, np.int32)
-    out[: len(tokens)] = tokens[:context]
-    return out
+def _captions_of(root: Path) -> Path:
+    """The table of a folder with captions."""
+    tables = [root / name for name in _CAPTIONS if (root / name).is_file()]
+    if not tables:
+        raise ValueError(f"{str(root)!r} has none of {', '.join(_CAPTIONS)}")
+    return tables[0]
 
 
 def read_table(path: Path) -> list[dict[str, Any]]:
@@ -177,15 +157,20 @@ def read_table(path: Path) -> list[dict[str, Any]]:
     """
     if not path.is_file():
         raise ValueError(f"{str(path)!r} does not exist")
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        if path.suffix == ".jsonl":
-            rows = [json.loads(line) for line in file if line.strip()]
-        elif path.suffix in _DELIMITERS:
-            rows = list(csv.DictReader(file, delimiter=_DELIMITERS[path.suffix]))
-        else:
-            raise ValueError(
-                f"{str(path)!r} is no table: expected .csv, .tsv, .txt or .jsonl"
-            )
+    if path.suffix not in (*_DELIMITERS, ".jsonl"):
+        raise ValueError(
+            f"{str(path)!r} is no table: expected .csv, .tsv, .txt or .jsonl"
+        )
+    try:
+        rows = _rows(path)
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{str(path)!r} is not UTF-8: byte {error.start} cannot be read"
+        ) from error
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"{str(path)!r} has a line that is no JSON: {error}"
+        ) from error
     if not rows or not all(row.get("file") for row in rows):
         seen = list(rows[0]) if rows else "no rows"
         raise ValueError(
@@ -193,6 +178,13 @@ def read_table(path: Path) -> list[dict[str, Any]]:
             f" entry in each row; it has {seen}"
         )
     return rows
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        if path.suffix == ".jsonl":
+            return [json.loads(line) for line in file if line.strip()]
+        return list(csv.DictReader(file, delimiter=_DELIMITERS[path.suffix]))
 
 
 def _of_split(rows: list, split: str | None, table: Path) -> list[dict[str, Any]]:
@@ -210,5 +202,6 @@ def _of_split(rows: list, split: str | None, table: Path) -> list[dict[str, Any]
 
 
 def splits_of(path: Path) -> list[str]:
-    """The splits that a table names."""
+    """The splits that a table names; that of captions, for a folder with some."""
+    path = _captions_of(path) if path.is_dir() else path
     return sorted({str(row["split"]) for row in read_table(path) if row.get("split")})

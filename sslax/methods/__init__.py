@@ -7,6 +7,7 @@ from sslax.methods._barlow_twins import barlow_twins
 from sslax.methods._beit import beit
 from sslax.methods._byol import byol
 from sslax.methods._classifier import classifier
+from sslax.methods._clip import clip
 from sslax.methods._cmc import cmc
 from sslax.methods._colorization import colorization
 from sslax.methods._context_prediction import context_prediction
@@ -38,6 +39,7 @@ from sslax.methods._nnclr import nnclr
 from sslax.methods._pixcontrast import pixcontrast
 from sslax.methods._pixpro import pixpro
 from sslax.methods._rotation import rotation
+from sslax.methods._siglip import siglip
 from sslax.methods._simclr import simclr
 from sslax.methods._simmim import simmim
 from sslax.methods._simsiam import simsiam
@@ -51,6 +53,7 @@ __all__ = [
     "beit",
     "byol",
     "classifier",
+    "clip",
     "cmc",
     "colorization",
     "context_prediction",
@@ -82,6 +85,7 @@ __all__ = [
     "pixcontrast",
     "pixpro",
     "rotation",
+    "siglip",
     "simclr",
     "simmim",
     "simsiam",

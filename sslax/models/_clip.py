@@ -107,8 +107,9 @@ def clip_vit(
       depth: blocks.
       heads: attention heads.
       patch_size: side of a patch in pixels.
-      output: "pooled" [b dim] (the class token), "tokens" [b 1+n dim] (every token
-        normed and projected: what DeepMIM's teacher gives), "map" [b h w dim] and
+      output: "pooled" [b dim] (the class token), "unprojected" [b width] (the same
+        before its projection, which linear probes read), "tokens" [b 1+n dim] (every
+        token normed and projected: what DeepMIM's teacher gives), "map" [b h w dim] and
         "attention" [b heads h w] as in `vit`, "block0", ..., "attention0", ...; several
         names give a dict.
       remat: compute blocks again in the backward pass.

@@ -155,7 +155,9 @@ class ImageTower(Tower):
         x = x + self._positions(grid, init).astype(x.dtype)
         x = _norm(dtype=self.dtype, name="norm_pre")(x)
         outputs, x, found = self.run(x, None, train)
-        tokens = self.projected(_norm(dtype=self.dtype, name="norm")(x))
+        x = _norm(dtype=self.dtype, name="norm")(x)
+        tokens = self.projected(x)
+        outputs |= {"unprojected": at_least_float32(x[:, 0])}
         outputs |= {"tokens": tokens, "pooled": tokens[:, 0]}
         outputs |= on_grid(tokens, found, grid=grid, last=self.depth - 1, prefix=1)
         return select(outputs, self.output)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import jax
@@ -50,30 +51,42 @@ def adam(
       Kingma and Ba, Adam: A Method for Stochastic Optimization, 2015, arXiv:1412.6980,
       algorithm 1.
     """
-    scale = _scale_eps_first if eps_first else optax.scale_by_adam
     return optax.chain(
         optax.add_decayed_weights(weight_decay, included(exclude, stacked=stacked)),
-        scale(b1=b1, b2=b2, eps=eps),
+        _scaled(b1=b1, b2=b2, eps=eps, eps_first=eps_first),
         optax.scale_by_learning_rate(rate(learning_rate, schedule)),
     )
 
 
-def _scale_eps_first(*, b1: float, b2: float, eps: float):
-    """Adam's step as TensorFlow takes it: the corrections of both moments come last."""
+def _scaled(*, b1: float, b2: float, eps: float, eps_first: bool = False):
+    """Adam's step; with `eps_first` as TensorFlow takes it, corrections come last.
+
+    In float32 1 - 0.999 is wrong by 1e-5, and with it every rate of the first steps:
+    the corrections are computed from logarithms.
+    """
     adam = optax.scale_by_adam(b1=b1, b2=b2)
 
     def update(gradient, state, params=None):
         _, state = adam.update(gradient, state, params)
-        power = state.count.astype(jnp.float32)
-        size = jnp.sqrt(1 - b2**power) / (1 - b1**power)
-        step = jax.tree.map(
-            lambda m, v: (size * m / (jnp.sqrt(v) + eps)).astype(m.dtype),
-            state.mu,
-            state.nu,
-        )
-        return step, state
+        first, second = (_correction(b, state.count) for b in (b1, b2))
+
+        def step(m, v):
+            if eps_first:
+                size = jnp.sqrt(second) / first * m / (jnp.sqrt(v) + eps)
+            else:
+                size = m / first / (jnp.sqrt(v / second) + eps)
+            return size.astype(m.dtype)
+
+        return jax.tree.map(step, state.mu, state.nu), state
 
     return optax.GradientTransformation(adam.init, update)
+
+
+def _correction(decay: float, count):
+    """1 - decay^count."""
+    if decay == 0:
+        return jnp.ones([])
+    return -jnp.expm1(count * jnp.asarray(math.log(decay)))
 
 
 def adamw(
@@ -113,12 +126,9 @@ def adamw(
       Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2019,
       arXiv:1711.05101, algorithm 2.
     """
-    tx = optax.adamw(
-        rate(learning_rate, schedule),
-        b1=b1,
-        b2=b2,
-        eps=eps,
-        weight_decay=weight_decay,
-        mask=included(exclude, stacked=stacked),
+    tx = optax.chain(
+        _scaled(b1=b1, b2=b2, eps=eps),
+        optax.add_decayed_weights(weight_decay, included(exclude, stacked=stacked)),
+        optax.scale_by_learning_rate(rate(learning_rate, schedule)),
     )
     return tx if clip is None else clipped(tx, norm=clip, per="all")

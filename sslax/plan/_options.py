@@ -100,4 +100,9 @@ def batch_shapes(config: Mapping[str, Any]) -> dict[str, jax.ShapeDtypeStruct]:
     known = data.described(d["train"])
     if known is None:  # a description alone has no examples, and counts as false
         known = calls.build(d["train"], data.Source)
-    return data.shapes(known, batch_size=config["batch_size"], canvas=d["canvas"])
+    shapes = data.shapes(known, batch_size=config["batch_size"], canvas=d["canvas"])
+    if d.get("tokenizer"):  # not trained: a plan needs no vocabulary
+        context = calls.build(d["tokenizer"], data.Tokenizer).context
+        text = (config["batch_size"], context)
+        shapes["text"] = jax.ShapeDtypeStruct(text, "int32")
+    return shapes

@@ -62,9 +62,9 @@ def open_splits(run: Run) -> tuple[dict[str, data.Source], list[str]]:
       ValueError: if training and test labels mean different classes.
     """
     config, notes = run.config, []
-    sources = {"train": open_source(config, "train")}
+    sources = {"train": open_source(config, "train", run.tokenizer)}
     if config["data"]["test"] or data.test_of(config["data"]["train"]):
-        sources["test"] = open_source(config, "test")
+        sources["test"] = open_source(config, "test", run.tokenizer)
         data.check_classes(sources["train"], sources["test"])
     else:
         notes.append(

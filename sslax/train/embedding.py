@@ -63,4 +63,4 @@ def _own(run: Run, split: str | None) -> data.Source:
             f"split {split!r} of the run's own data: "
             f"{calls.nearest(split, ('train', 'test'))}"
         )
-    return open_source(run.config, split)
+    return open_source(run.config, split, run.tokenizer)

@@ -36,7 +36,7 @@ def restore_run(workdir: str, step: int | None = None) -> tuple[Run, State]:
     Raises:
       ValueError: if there is no run, or no such checkpoint.
     """
-    run = build_run(read_config(workdir))
+    run = build_run(read_config(workdir), workdir)
     manager = checkpoints.open_checkpoints(workdir, read_only=True)
     steps = sorted(manager.all_steps())
     if not steps or (step is not None and step not in steps):

@@ -20,11 +20,12 @@ from sslax.train.checks import check_evaluation
 from sslax.train.finite import not_finite
 from sslax.train.online import best_number, online_evaluation
 from sslax.train.progress import announcement, progress, span
-from sslax.train.run import Run, build_run
+from sslax.train.run import Run, build_run, open_source
 from sslax.train.signals import stop_requests
 from sslax.train.start import Graft, graft, grafts_of
 from sslax.train.storage import faults
 from sslax.train.stored import stored
+from sslax.train.texts import record_tokenizer
 from sslax.train.workdir import open_workdir, record_config
 
 __all__ = ["first_state", "pretrain", "steps", "train"]
@@ -57,7 +58,9 @@ def pretrain(
     """
     grafts = grafts_of(config, runs)
     folder = open_workdir(workdir, config, allow_config_change=allow_config_change)
-    run = build_run(config)
+    if config["data"].get("tokenizer"):
+        record_tokenizer(config, open_source(config, "train"), folder)
+    run = build_run(config, folder)
     for line in check_evaluation(run):
         logging.warning(line)
     with faults():

@@ -76,9 +76,12 @@ def online_evaluation(run: Run) -> Callable[[State], dict[str, float]]:
 def _parts(run: Run) -> dict[str, tuple[data.Source, np.ndarray]]:
     """What is learnt from and what judges: sources in memory, and rows of them."""
     config, most = run.config, run.config["evaluate"]["online_examples"]
-    train, held_out = open_source(config, "train"), config["evaluate"]["held_out"]
+    train = open_source(config, "train", run.tokenizer)
+    held_out = config["evaluate"]["held_out"]
     if held_out:
         other = calls.build(held_out, data.Source)
+        if run.tokenizer is not None and other.captions is not None:
+            other = data.tokenized(of=other, tokenizer=run.tokenizer)
         data.check_classes(train, other)
         sources = _drawn(config, train, most), _drawn(config, other, max(1, most // 4))
         named = zip(("train", "test"), sources, strict=True)

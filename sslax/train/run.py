@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from sslax import calls, data, sharding
 from sslax.program import Program, build_program
 from sslax.train.feed import Feed, loader_feed
+from sslax.train.texts import tokenizer_of
 
 __all__ = ["Run", "build_run", "open_source"]
 
@@ -21,21 +22,26 @@ class Run(NamedTuple):
       loader: batches by number, see `sslax.data.loader`.
       program: what the config compiles to.
       feed: batches for the loop.
+      tokenizer: makes numbers of texts; None where the config has none.
     """
 
     config: Mapping[str, Any]
     loader: Any
     program: Program
     feed: Feed
+    tokenizer: data.Tokenizer | None = None
 
 
-def open_source(config: Mapping[str, Any], split: str) -> data.Source:
+def open_source(
+    config: Mapping[str, Any], split: str, tokenizer: data.Tokenizer | None = None
+) -> data.Source:
     """The data of a run.
 
     Args:
       config: the resolved config.
       split: "train" or "test": which of `data.train` and `data.test` to open; where the
         latter is empty, it is what belongs to the training data (`data.test_of`).
+      tokenizer: of the run; captions come as numbers then, where the data have some.
 
     Returns:
       A source.
@@ -53,18 +59,22 @@ def open_source(config: Mapping[str, Any], split: str) -> data.Source:
             else "there are no data: give --config.data.train=, as folder:/path"
         )
     source = calls.build(spec, data.Source)
-    return dataclasses.replace(source, on_error=d["on_error"])
+    source = dataclasses.replace(source, on_error=d["on_error"])
+    if tokenizer is None or source.captions is None:
+        return source
+    return data.tokenized(of=source, tokenizer=tokenizer)
 
 
 def _brief(spec: Any) -> str:
     return repr(spec if isinstance(spec, str) else spec.get("name"))
 
 
-def build_run(config: Mapping[str, Any]) -> Run:
+def build_run(config: Mapping[str, Any], folder: Any = None) -> Run:
     """Makes everything that a run needs, compiled functions included.
 
     Args:
       config: the resolved config, plain values.
+      folder: the folder of the run, whose tokenizer is taken where there is one.
 
     Returns:
       The run.
@@ -78,6 +88,9 @@ def build_run(config: Mapping[str, Any]) -> Run:
     d = config["data"]
     source = open_source(config, "train")
     data.check_examples(source, config["examples"], batch_size=config["batch_size"])
+    tokenizer = tokenizer_of(config, source, folder)
+    if tokenizer is not None:
+        source = data.tokenized(of=source, tokenizer=tokenizer)
     loader = data.loader(
         source,
         batch_size=config["batch_size"],
@@ -87,4 +100,4 @@ def build_run(config: Mapping[str, Any]) -> Run:
     )
     program = build_program(config, mesh, loader.shapes)
     feed = loader_feed(loader, mesh, steps_per_call=config["steps_per_call"])
-    return Run(config=config, loader=loader, program=program, feed=feed)
+    return Run(config, loader, program, feed, tokenizer)

@@ -13,7 +13,13 @@ from etils import epath
 
 from sslax.train.together import from_first
 
-__all__ = ["config_differences", "open_workdir", "read_config", "record_config"]
+__all__ = [
+    "config_differences",
+    "open_workdir",
+    "read_config",
+    "record_config",
+    "stored_steps",
+]
 
 _CONFIG = "config.json"
 
@@ -42,7 +48,7 @@ def open_workdir(
 
     def check() -> None:
         _check_writable(path, folder)
-        old = _stored(folder) if _steps(folder) else None
+        old = _stored(folder) if stored_steps(folder) else None
         if old is None or allow_config_change:
             return
         differences = config_differences(old, config)
@@ -155,8 +161,15 @@ def _unique() -> str:
     return f"{os.getpid()}.{uuid.uuid4().hex[:8]}"
 
 
-def _steps(folder: epath.Path) -> list[int]:
-    """The steps of the checkpoints in a folder, the newest first."""
+def stored_steps(folder: epath.Path) -> list[int]:
+    """The steps of the checkpoints in a folder.
+
+    Args:
+      folder: the folder of a run.
+
+    Returns:
+      Numbers, the newest first.
+    """
     checkpoints = folder / "checkpoints"
     names = [p.name for p in checkpoints.iterdir()] if checkpoints.exists() else []
     return sorted((int(name) for name in names if name.isdigit()), reverse=True)
@@ -165,13 +178,13 @@ def _steps(folder: epath.Path) -> list[int]:
 def _stored(folder: epath.Path) -> dict[str, Any] | None:
     file = folder / _CONFIG
     found = _read(file)
-    if found is not None or not (file.exists() or _steps(folder)):
+    if found is not None or not (file.exists() or stored_steps(folder)):
         return found
     logging.warning(
         "%s is missing or damaged; the config of the newest checkpoint is taken", file
     )
     # As Orbax lays out what `checkpoints.save` gives it.
-    copies = [folder / "checkpoints" / str(s) / "config" for s in _steps(folder)]
+    copies = [folder / "checkpoints" / str(s) / "config" for s in stored_steps(folder)]
     read = (_read(copy / "metadata") for copy in copies)
     return next((config for config in read if config is not None), None)
 

@@ -61,46 +61,65 @@ def captions(folder):
     return root
 
 
-def read(tokens):
-    return bytes(int(t) for t in tokens if t).decode(errors="replace")
-
-
-def test_captions_are_bytes_and_one_is_drawn_each_time(captions):
-    source = data.captioned(path=captions, context=8)
-    assert len(source) == 2
+def test_one_of_several_captions_is_drawn_each_time(captions):
+    source = data.captioned(path=captions)
+    assert source.captions(0) == ("a dog", "ein Hund im Gras", "un chien")
+    source = data.tokenized(of=source, tokenizer=data.utf8(context=10))
     loader = data.loader(source, batch_size=2, seed=1, **ALONE)
-    assert loader.shapes["text"].shape == (2, 8)
+    assert loader.shapes["text"].shape == (2, 10)
+    assert loader.memory, "pictures are held, captions are drawn"
+    outside = data.loader(source, batch_size=2, seed=1, memory=False, **ALONE)
     seen: dict[int, set] = {0: set(), 1: set()}
     for step in range(30):
         batch = loader.batch(step)
         assert batch["text"].dtype == np.int32
         for index, text in zip(batch["index"], batch["text"], strict=True):
-            seen[int(index)].add(read(text))
-    assert seen == {0: {"a dog", "ein Hund", "un chien"}, 1: {"Zoë"}}
-    again = data.loader(source, batch_size=2, seed=1, **ALONE).batch(7)
+            seen[int(index)].add(bytes(t for t in text.tolist() if 0 < t < 256))
+    cut = "a dog", "ein Hund", "un chien"
+    assert seen == {0: {x.encode() for x in cut}, 1: {"Zoë".encode()}}
+    again = outside.batch(7)
     np.testing.assert_array_equal(again["text"], loader.batch(7)["text"])
+    np.testing.assert_array_equal(again["image"], loader.batch(7)["image"])
 
 
-def test_captions_by_rows_and_by_a_tokenizer(folder):
+def test_captions_by_rows_splits_and_parts(folder):
     root = folder({"a.jpg": None, "b.jpg": None})
     (root / "captions.csv").write_text(
-        'file,caption\na.jpg,"one, two"\nb.jpg,three\na.jpg,four five six\n'
+        "file,caption,split\na.jpg,one two,train\nb.jpg,three,test\na.jpg,four,train\n"
     )
-    source = data.captioned(
-        path=root, context=3, tokenize=lambda text: [len(w) for w in text.split()]
-    )
-    assert len(source) == 2
-    texts = {tuple(source.read([0], [draw])[0]["text"].tolist()) for draw in range(9)}
-    assert texts == {(4, 3, 0), (4, 4, 3)}
-    assert source[1]["text"].tolist() == [5, 0, 0]
+    source = data.captioned(path=root)
+    assert list(data.captions_of(source)) == ["one two", "four"]
+    test = data.test_of(f"captioned:{root}")
+    assert test == {"name": "captioned", "path": str(root), "split": "test"}
+    drawn = data.tokenized(of=data.objects(size=8, length=9), tokenizer=data.utf8())
+    part = data.subset(of=drawn, fraction=0.3)
+    own = [part.captions(i) for i in range(len(part))]
+    batch = data.loader(part, batch_size=3, **ALONE).batch(0)
+    for index, text in zip(batch["index"], batch["text"], strict=True):
+        told = bytes(t for t in text.tolist() if 0 < t < 256).decode()
+        assert told in own[index]
 
 
-def test_captions_that_are_missing(folder, tmp_path):
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (b"file,text\na.jpg,b\n", r"'a\.jpg' has no caption"),
+        (b"file,caption\na.jpg,  \n", r"'a\.jpg' has no caption"),
+        (b"file,caption\na.jpg,b\na.jpg,b\n", "lists 'a.jpg' twice with the caption"),
+        (b"file,caption\nz.jpg,b\n", "1 images that are not there, the first 'z.jpg'"),
+        (b"file,caption\na.jpg,\xff\n", "is not UTF-8: byte"),
+    ],
+)
+def test_captions_that_are_wrong(folder, table, message):
+    root = folder({"a.jpg": None})
+    (root / "captions.csv").write_bytes(table)
+    with pytest.raises(ValueError, match=message):
+        data.captioned(path=root)
+
+
+def test_captions_that_are_missing(tmp_path):
     with pytest.raises(ValueError, match=r"has none of captions\.csv, captions\.tsv"):
         data.captioned(path=tmp_path)
-    root = folder({"a.jpg": None})
-    (root / "captions.csv").write_text("file,text\na.jpg,b\n")
-    with pytest.raises(ValueError, match=r"'a\.jpg' has no caption"):
-        data.captioned(path=root)
-    with pytest.raises(ValueError, match="context is 0"):
-        data.captioned(path=root, context=0)
+    shapes = data.arrays(np.zeros((2, 4, 4, 3), np.uint8))
+    with pytest.raises(ValueError, match="has no captions: give captioned:/path"):
+        data.tokenized(of=shapes, tokenizer=data.utf8())

@@ -137,7 +137,7 @@ def determined(case: dict, name: str, value: Any, dtype: np.dtype) -> Any:
     patterns = trajectories.UNDETERMINED.get(topic(case), {})
     if dtype == np.float64 or met(patterns, name) is None:
         return value
-    if name.endswith("qkv.bias"):
+    if name.endswith(("qkv.bias", "in_proj_bias")):
         query, _, rest = np.split(np.asarray(value), 3)
         return np.concatenate([query, rest])
     return np.zeros(0)

@@ -232,9 +232,9 @@ def test_the_best_is_chosen_on_training_images_that_are_kept_apart(monkeypatch):
     opened = []
     original = open_source
 
-    def watched(config, split):
+    def watched(config, split, *rest):
         opened.append(split)
-        return original(config, split)
+        return original(config, split, *rest)
 
     monkeypatch.setattr("sslax.train.online.open_source", watched)
     made = build_run(config)

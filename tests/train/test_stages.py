@@ -108,8 +108,8 @@ def _die_after(steps, patch):
     """The train step fails when it has been called so often."""
     build = loop.build_run
 
-    def dying(config):
-        run, count = build(config), iter(range(steps))
+    def dying(config, folder):
+        run, count = build(config, folder), iter(range(steps))
 
         def train_step(*args):
             if next(count, None) is None:

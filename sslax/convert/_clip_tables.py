@@ -1,0 +1,60 @@
+"""What the arrays of CLIP's networks are called in PyTorch."""
+
+from __future__ import annotations
+
+from sslax.convert._names import BUFFERS, MATRIX, ROW, SAME, VECTOR, Table
+
+__all__ = ["clip_text", "clip_vit"]
+
+_SIZES = ("input_resolution", "context_length", "vocab_size")
+_BLOCKS = tuple(
+    (f"blocks_{{i}}/{ours}", f"transformer.resblocks.{{i}}.{theirs}")
+    for ours, theirs in (
+        ("norm{n}", "ln_{n}"),
+        ("attn/proj", "attn.out_proj"),
+        ("fc1", "mlp.c_fc"),
+        ("fc2", "mlp.c_proj"),
+    )
+)
+_ARRAYS = (
+    *(
+        (f"blocks_{{i}}/attn/qkv/{leaf}", f"transformer.resblocks.{{i}}.attn.{name}", x)
+        for leaf, name, x in (
+            ("kernel", "in_proj_weight", MATRIX),
+            ("bias", "in_proj_bias", SAME),
+        )
+    ),
+    ("pos_embed", "positional_embedding", ROW),
+)
+
+
+def clip_vit(options, source, sizes, arrays):
+    """OpenAI's names; the layers of an image tower stand below "visual."."""
+    del options, source, sizes, arrays
+    return Table(
+        layers=(
+            ("patch_embed", "conv1"),
+            ("norm_pre", "ln_pre"),
+            ("norm", "ln_post"),
+            *_BLOCKS,
+        ),
+        arrays=(
+            *_ARRAYS,
+            ("projection/kernel", "proj", SAME),
+            ("cls_token", "class_embedding", VECTOR),
+        ),
+    )
+
+
+def clip_text(options, source, sizes, arrays):
+    """OpenAI's names; the image tower and the scale stand beside them in a file."""
+    del options, source, sizes, arrays
+    return Table(
+        layers=(("norm", "ln_final"), *_BLOCKS),
+        arrays=(
+            *_ARRAYS,
+            ("projection/kernel", "text_projection", SAME),
+            ("token_embed", "token_embedding.weight", SAME),
+        ),
+        left_out=(*BUFFERS, r"visual\..*", r"logit_(scale|bias)", *_SIZES),
+    )
