@@ -16,8 +16,12 @@ from configs import common, recipes
 
 def get_config(variant: str = "imagenet"):
     """The recipe of the paper, by variant."""
-    choices = {"imagenet": _imagenet, "stl10": _stl10, "sample": _sample}
-    choices["rows"] = _rows
+    choices = {
+        "imagenet": _imagenet,
+        "stl10": _stl10,
+        "sample": _sample,
+        "rows": _rows,
+    }
     return common.pick(variant, choices)()
 
 

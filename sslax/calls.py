@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from sslax.annotations import alternatives, hints_of, item_of, mapping_of
 
-__all__ = ["arguments", "build", "nearest"]
+__all__ = ["arguments", "build", "function", "nearest"]
 
 # Which module has the functions that give a kind.
 _HOMES = {
@@ -107,9 +107,22 @@ def arguments(name: str, hint: Any) -> dict[str, Any]:
     Returns:
       Annotations by name, Any where there is none; ValueError without such a function.
     """
+    hints = hints_of(called := function(name, hint))
+    return {p: hints.get(p, Any) for p in inspect.signature(called).parameters}
+
+
+def function(name: str, hint: Any) -> Callable[..., Any]:
+    """The function that a call names.
+
+    Args:
+      name: of the called function.
+      hint: what the call stands for is annotated with; Any for any kind.
+
+    Returns:
+      The function; ValueError if there is none.
+    """
     kinds = [kind for kind in map(_kind_of, alternatives(hint)) if kind] or _kinds()
-    hints = hints_of(function := _look_up(name, kinds, "the config"))
-    return {p: hints.get(p, Any) for p in inspect.signature(function).parameters}
+    return _look_up(name, kinds, "the config")
 
 
 def _kinds() -> list[_Kind]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import shutil
 from pathlib import Path
 from typing import Any
+
+from sslax.commands import recipes
 
 __all__ = ["run"]
 
@@ -12,26 +15,49 @@ _MAKERS = ("get_config", "get_stages")
 
 
 def run(options: Any) -> None:
-    """Lists the configs of a folder, each with its first line and its variants.
+    """Lists configs with their variants, or the fields of one with their meaning.
 
     Args:
       options: of the command line.
 
     Raises:
-      ValueError: if there are none.
+      ValueError: if there are none, or the one that is asked for does not exist.
     """
-    folder, found = Path(options.dir), 0
-    for file in sorted(folder.glob("*.py")):
+    if options.config:
+        _show(options.config)
+        return
+    home, found = recipes.folder(), 0
+    folder = Path(options.dir) if options.dir else home
+    for file in sorted(folder.glob("*.py")) if folder else ():
         tree = ast.parse(file.read_text())
         makers = [x for x in tree.body if getattr(x, "name", None) in _MAKERS]
         if not makers:
             continue
         found += 1
-        print(f"{file}  {(ast.get_docstring(tree) or '').partition(chr(10))[0]}")
+        name = file if options.dir else file.stem
+        print(f"{name}  {(ast.get_docstring(tree) or '').partition(chr(10))[0]}")
         if variants := _variants(makers[0]):
             print(f"    :{', :'.join(variants)}")
     if not found:
-        raise ValueError(f"no configs in {str(folder)!r}; give their folder with --dir")
+        place = repr(options.dir) if options.dir else "this installation"
+        raise ValueError(f"no configs in {place}; give their folder with --dir")
+
+
+def _show(text: str) -> None:
+    from sslax.commands.fields import fields_of
+    from sslax.commands.overrides import load_config
+    from sslax.commands.staged import is_staged
+
+    config = load_config(text)
+    stages = config if is_staged(config) else {"": config}
+    width = shutil.get_terminal_size().columns
+    for stage, one in stages.items():
+        for path, value, meaning in fields_of(one):
+            line = f"{stage}.{path}" if stage else path
+            line = f"{line} = {value!r}"
+            if meaning:
+                line = f"{line:<48}  # {meaning}"
+            print(line if len(line) <= width else f"{line[: width - 3]}...")
 
 
 def _variants(maker: ast.AST) -> list[str]:

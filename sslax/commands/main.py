@@ -65,6 +65,9 @@ def guarded(name: str, options: Any) -> int:
     """
     try:
         return _run(name, options)
+    except BrokenPipeError:  # who reads has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         message, code = "stopped at once; the newest checkpoint is whole", 130
     except ValueError as error:

@@ -112,8 +112,8 @@ def _option(parser, name: str, text: str, *, flag: bool = False, **rest) -> None
 
 
 def _config(parser) -> None:
-    text = "a config file and, after a colon, a variant"
-    _option(parser, "config", text, required=True, metavar="FILE[:VARIANT]")
+    text = "a config of sslax or a file and, after a colon, a variant"
+    _option(parser, "config", text, required=True, metavar="NAME[:VARIANT]")
 
 
 def _stage(parser) -> None:
@@ -202,7 +202,9 @@ def _convert(parser) -> None:
 
 
 def _configs(parser) -> None:
-    _option(parser, "dir", "the folder", default="configs", metavar="DIR")
+    text = "show the fields of this one, each with its meaning"
+    parser.add_argument("config", nargs="?", metavar="NAME[:VARIANT]", help=text)
+    _option(parser, "dir", "a folder of configs in place of those of sslax")
 
 
 def _prepare(parser) -> None:
@@ -255,7 +257,11 @@ COMMANDS = {
         "sslax convert --from=timm vit.safetensors --model=vit_small_patch16_224 "
         "--out=/tmp/vit\n  sslax convert --to=timm /tmp/mae --out=encoder.safetensors",
     ),
-    "configs": Command("list the configs of a folder", _configs, "sslax configs"),
+    "configs": Command(
+        "list the configs, or the fields of one",
+        _configs,
+        "sslax configs\n  sslax configs simclr:cifar10",
+    ),
     "prepare": Command(
         "download a TFDS set, or read a folder of videos once",
         _prepare,

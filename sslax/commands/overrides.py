@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from sslax import calls
+from sslax.commands import recipes
 from sslax.commands.values import literal, typed
 
 __all__ = ["load_config", "override"]
@@ -28,7 +29,7 @@ def load_config(
     """The config of a file, with the fields that a command line sets.
 
     Args:
-      text: `FILE` or `FILE:VARIANT`.
+      text: `FILE` or `FILE:VARIANT`; a config of sslax goes by its name.
       overrides: pairs of a path, such as `method.encoder.stem`, and a text; where the
         file has several stages, paths begin with one.
       follow: whether the schedule follows data that the command line gives, which are
@@ -232,13 +233,12 @@ def _plain(config: Any) -> dict[str, Any]:
 
 
 def _module(file: str) -> types.ModuleType:
-    path = Path(file)
+    path = recipes.config_file(file)
     if not path.is_file():
-        near = sorted(str(p) for p in path.parent.glob("*.py") if p.stem[0] != "_")
-        end = calls.nearest(file, near) if near else "`sslax configs --dir=...` lists"
-        raise ValueError(f"there is no config file {file!r}: {end}")
+        raise ValueError(f"there is no config file {file!r}: {_near(file)}")
     # Configs import configs.common, of the folder that they lie in.
-    sys.path.append(str(path.resolve().parent.parent))
+    root, bundled = str(path.resolve().parent.parent), path != Path(file)
+    sys.path.insert(0 if bundled else len(sys.path), root)
     spec = importlib.util.spec_from_file_location(f"_config_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise ValueError(f"config file {file!r} is not a Python file")
@@ -248,6 +248,18 @@ def _module(file: str) -> types.ModuleType:
     except (ImportError, SyntaxError) as error:
         raise ValueError(f"config file {file!r} cannot be imported: {error}") from error
     return module
+
+
+def _near(file: str) -> str:
+    """The end of a message: which files or configs there are."""
+    home = Path(file).parent
+    if file.isidentifier() and recipes.folder() is not None:
+        home = recipes.folder()
+    near = [p for p in sorted(home.glob("*.py")) if "def get_" in p.read_text()]
+    if not near:
+        return "`sslax configs` lists those of sslax, with --dir=DIR others"
+    names = [p.stem if file.isidentifier() else str(p) for p in near]
+    return calls.nearest(file, names)
 
 
 def _called(function: Any, file: str, variant: str) -> Any:

@@ -1,0 +1,85 @@
+"""Configs go by their name, wherever sslax is installed, and say what fields mean."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sslax.commands import recipes
+from sslax.commands.fields import fields_of
+from sslax.commands.overrides import load_config
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def test_a_config_goes_by_its_name():
+    assert load_config("simclr:cifar10") == load_config("configs/simclr.py:cifar10")
+    with pytest.raises(ValueError, match=r"'simclar': did you mean 'simclr'\?"):
+        load_config("simclar:cifar10")
+
+
+def test_a_file_of_the_same_name_is_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "simclr").write_text("")
+    assert recipes.config_file("simclr") == Path("simclr")
+    assert recipes.config_file("moco") == ROOT / "configs" / "moco.py"
+
+
+@pytest.mark.parametrize("text", ["simclr:cifar10", "dino:sample", "evolving:sample"])
+def test_every_field_of_a_config_is_shown_as_it_is_set(text):
+    config = load_config(text)
+    fields = {path: (value, meaning) for path, value, meaning in fields_of(config)}
+    assert fields["seed"] == (0, "what all that is random starts from")
+    top = [path for path in fields if path.count(".") < 2 and "method" not in path]
+    for path in top:
+        node = config
+        for key in path.split("."):
+            node = node.get(key, ...) if hasattr(node, "get") else ...
+        if node is not ...:
+            assert fields[path][0] == node
+            assert fields[path][1], f"{path} has no meaning"
+    for path in config["method"]:
+        assert any(p.startswith(f"method.{path}") for p in fields)
+
+
+def test_what_a_call_leaves_out_is_shown_at_its_default():
+    fields = {field.path: field for field in fields_of(load_config("simclr:cifar10"))}
+    assert fields["method.encoder.width"].value == 1
+    assert fields["method.encoder.width"].meaning == "multiplies all channels"
+    assert fields["optimizer.nesterov"].value is False
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """What a wheel of the source distribution installs, without what it needs."""
+    folder = tmp_path_factory.mktemp("wheel")
+    uv = [sys.executable, "-m", "uv"]
+    steps = (
+        [*uv, "build", "--quiet", f"--out-dir={folder}", str(ROOT)],
+        [*uv, "pip", "install", "--quiet", "--no-deps", f"--target={folder / 'site'}"],
+    )
+    subprocess.run(steps[0], check=True)
+    (wheel,) = folder.glob("*.whl")
+    subprocess.run([*steps[1], str(wheel)], check=True)
+    return folder / "site"
+
+
+def test_the_wheel_brings_the_configs_and_the_sample(installed, tmp_path):
+    code = (
+        "from sslax import data; from sslax.commands.overrides import load_config;"
+        "import sslax; print(sslax.__file__);"
+        "print(load_config('demo')['data']['train']);"
+        "print(len(data.source('fashion_mnist_sample/test')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(installed), "PATH": "/usr/bin", "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    where, sample, count = done.stdout.split()
+    assert Path(where).is_relative_to(installed)
+    assert (sample, count) == ("fashion_mnist_sample/train", "5000")
