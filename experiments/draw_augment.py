@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from sslax import augment, data, views
-from sslax.train.pictures import grid
+from sslax.train.pictures import grid, pictures
 
 SIDE = 96
 KEY = jax.random.key(3)
@@ -303,8 +303,8 @@ def main() -> None:
     lines += ["", "## What goes in", "", "![scene](augment/scene.png)", ""]
     Image.fromarray(row(scene())).save(folder / "augment" / "scene.png", optimize=True)
     lines += ["## sslax.augment", ""]
-    for name, pictures in functions().items():
-        Image.fromarray(row(pictures)).save(
+    for name, shown in functions().items():
+        Image.fromarray(row(shown)).save(
             folder / "augment" / f"{name}.png", optimize=True
         )
         base = name if hasattr(augment, name) else name.rsplit("_", 1)[0]

@@ -7,34 +7,51 @@ step. Submodules load on first use, so that `import sslax` stays light.
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # what `__getattr__` gives, for those that do not run it
+    from sslax import (
+        annotations,
+        augment,
+        calls,
+        convert,
+        core,
+        data,
+        evaluate,
+        losses,
+        memory,
+        methods,
+        models,
+        nets,
+        optim,
+        plan,
+        platforms,
+        program,
+        rates,
+        schedules,
+        sharding,
+        step,
+        train,
+        views,
+    )
+    from sslax.calls import build
+    from sslax.core import Aux, Method, Net, Objective, State
+    from sslax.nets import (
+        by_size,
+        chain,
+        each,
+        features_of,
+        fold,
+        main_output,
+        project_crops,
+        readings,
+        unfold,
+    )
+    from sslax.sharding import make_mesh
+    from sslax.step import compile_step, init_state, train_step
 
 __version__ = "0.1.0"
 
-_SUBMODULES = (
-    "annotations",
-    "augment",
-    "calls",
-    "convert",
-    "core",
-    "data",
-    "evaluate",
-    "losses",
-    "memory",
-    "methods",
-    "models",
-    "nets",
-    "optim",
-    "plan",
-    "platforms",
-    "program",
-    "rates",
-    "schedules",
-    "sharding",
-    "step",
-    "train",
-    "views",
-)
 _NAMES = {
     "Aux": "core",
     "Method": "core",
@@ -57,14 +74,57 @@ _NAMES = {
     "build": "calls",
 }
 
-__all__ = ["__version__", *_SUBMODULES, *_NAMES]
+__all__ = [
+    "Aux",
+    "Method",
+    "Net",
+    "Objective",
+    "State",
+    "__version__",
+    "annotations",
+    "augment",
+    "build",
+    "by_size",
+    "calls",
+    "chain",
+    "compile_step",
+    "convert",
+    "core",
+    "data",
+    "each",
+    "evaluate",
+    "features_of",
+    "fold",
+    "init_state",
+    "losses",
+    "main_output",
+    "make_mesh",
+    "memory",
+    "methods",
+    "models",
+    "nets",
+    "optim",
+    "plan",
+    "platforms",
+    "program",
+    "project_crops",
+    "rates",
+    "readings",
+    "schedules",
+    "sharding",
+    "step",
+    "train",
+    "train_step",
+    "unfold",
+    "views",
+]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _SUBMODULES:
-        return importlib.import_module(f"sslax.{name}")
     if name in _NAMES:
         return getattr(importlib.import_module(f"sslax.{_NAMES[name]}"), name)
+    if name in __all__:
+        return importlib.import_module(f"sslax.{name}")
     raise AttributeError(f"module 'sslax' has no attribute {name!r}")
 
 

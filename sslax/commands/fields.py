@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import optax
 
 from sslax import calls, data, sharding
-from sslax.annotations import hints_of
 from sslax.core import Method
 from sslax.evaluate.tasks import Task
 from sslax.kinds import Builder
@@ -138,9 +137,10 @@ def _walk(path: str, value: Any, hint: Any, meaning: str) -> Iterator[Field]:
 
 
 def _call(path: str, spec: Mapping, hint: Any, meaning: str) -> Iterator[Field]:
-    function = calls.function(spec["name"], Any if hint is None else hint)
+    wanted = Any if hint is None else hint
+    function = calls.function(spec["name"], wanted)
     yield Field(f"{path}.name", spec["name"], meaning)
-    hints, told = hints_of(function), meanings(function)
+    hints, told = calls.arguments(spec["name"], wanted), meanings(function)
     for name, parameter in inspect.signature(function).parameters.items():
         value = spec.get(name, parameter.default)
         if value is parameter.empty:

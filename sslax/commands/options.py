@@ -170,7 +170,8 @@ def _embed(parser) -> None:
     _option(parser, "data", "folder:/path, cifar10/test, ...; the run's own by default")
     text = "train or test, of the run's own data; test where there is one"
     _option(parser, "split", text)
-    _option(parser, "out", "the file to write", required=True, metavar="FILE.npz")
+    text = "the file to write: .npz or .csv"
+    _option(parser, "out", text, required=True, metavar="FILE")
 
 
 def _analyse(parser) -> None:

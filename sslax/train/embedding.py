@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
+from collections.abc import Callable, Sequence
+from typing import BinaryIO
+
 import jax
 import numpy as np
 from etils import epath
@@ -22,22 +27,25 @@ def embed_run(
     name: str | None = None,
     split: str | None = None,
 ) -> None:
-    """Writes the features of a data set to an npz file.
+    """Writes the features of a data set to a file.
 
-    It has `features` [n d], `index` [n], the place of each row in the data, and where
-    the data have them `labels` [n], `class_names`, and `files` [n].
+    An npz has `features` [n d], `index` [n], the place of each row in the data, and
+    where the data have them `labels` [n], `class_names`, and `files` [n]. A csv has a
+    row for each image: `index`, `file`, `class`, and the features as `f0`, `f1`, ...
 
     Args:
       workdir: the folder of a run.
-      out: the file; its name ends in .npz.
+      out: the file; its name ends in .npz or .csv.
       step: which checkpoint; the newest by default.
       name: data by their short form, see `sslax.data.parse`; the run's own by default.
       split: "train" or "test" of the run's own data; the test split by default, or the
         training data where there is none.
 
     Raises:
-      ValueError: if there is no such run, checkpoint, data set or split.
+      ValueError: if there is no such run, checkpoint, data set or split, or the name
+        of the file ends otherwise.
     """
+    write = _writer(out)
     run, state = restore_run(workdir, step)
     source = data.source(name) if name is not None else _own(run, split)
     read = outputs_of(run, ("features",))(state, source)
@@ -46,12 +54,46 @@ def embed_run(
         made |= {"labels": read.labels, "class_names": np.array(read.class_names)}
     if source.files is not None:
         made["files"] = np.array([str(source.files[i]) for i in read.index])
-    path = epath.Path(out if out.endswith(".npz") else f"{out}.npz")
     if jax.process_index() == 0:
-        with path.open("wb") as file:
-            np.savez(file, **made)
+        with epath.Path(out).open("wb") as file:
+            write(file, **made)
         n, d = made["features"].shape
-        print(f"{n} x {d} features of {source.name}: {path}")
+        print(f"{n} x {d} features of {source.name}: {out}")
+
+
+def _writer(out: str) -> Callable[..., None]:
+    writers = {".npz": np.savez, ".csv": _write_csv}
+    suffix = epath.Path(out).suffix
+    if suffix not in writers:
+        raise ValueError(
+            f"features are written as .npz or .csv; got {out!r}: name it {out}.npz"
+        )
+    return writers[suffix]
+
+
+def _write_csv(
+    file: BinaryIO,
+    *,
+    features: np.ndarray,
+    index: np.ndarray,
+    labels: np.ndarray | None = None,
+    class_names: np.ndarray | None = None,
+    files: np.ndarray | None = None,
+) -> None:
+    """Numbers have as many digits as float32 needs to come back the same."""
+    columns: dict[str, Sequence] = {"index": index}
+    if files is not None:
+        columns["file"] = files
+    if labels is not None and class_names is not None:
+        columns["class"] = class_names[labels]
+    names = [*columns, *(f"f{i}" for i in range(features.shape[1]))]
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+    table = csv.writer(text)
+    table.writerow(names)
+    for about, row in zip(zip(*columns.values(), strict=True), features, strict=True):
+        table.writerow([*about, *(np.format_float_scientific(x) for x in row)])
+    text.flush()
+    text.detach()
 
 
 def _own(run: Run, split: str | None) -> data.Source:

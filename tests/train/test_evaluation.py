@@ -1,5 +1,6 @@
 """The full evaluation of a run: baselines beside it, files, features, the report."""
 
+import csv
 import dataclasses
 import json
 import shutil
@@ -90,6 +91,18 @@ def test_features_are_those_of_normalized_images_in_order(run, tmp_path):
     assert saved["class_names"].tolist() == list(source.class_names)
     with pytest.raises(ValueError, match="did you mean 'train'"):
         embed_run(str(folder), str(out), split="trian")
+    table = tmp_path / "features.csv"
+    embed_run(str(folder), str(table))
+    with table.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    width = saved["features"].shape[1]
+    assert list(rows[0]) == ["index", "class", *(f"f{i}" for i in range(width))]
+    got = [[row[f"f{i}"] for i in range(width)] for row in rows]
+    np.testing.assert_array_equal(np.array(got, np.float32), saved["features"])
+    named = [saved["class_names"][label] for label in saved["labels"]]
+    assert [row["class"] for row in rows] == named
+    with pytest.raises(ValueError, match=r"as .npz or .csv; got '.*features.txt'"):
+        embed_run(str(folder), str(tmp_path / "features.txt"))
 
 
 def test_rows_that_do_not_fill_a_batch_are_read_and_whole_batches_judge(run):
