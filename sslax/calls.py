@@ -34,6 +34,7 @@ _HOMES = {
     "sslax.environments:Environment": "sslax.environments",
     "sslax.data:Tokenizer": "sslax.data",
     "sslax.evaluate.tasks:Task": "sslax.evaluate.tasks",
+    "sslax.train.feed:Feeder": "sslax.train.feeds",
 }
 
 
@@ -75,8 +76,7 @@ def build(spec: Mapping[str, Any] | str, kind: Any) -> Any:
       kind: the type of what is wanted: `core.Method`, `core.Net`, `kinds.Builder`,
         `kinds.View`, `kinds.Mask`, `schedules.Schedule`, `sharding.Rule`,
         `optax.GradientTransformation`, `data.Source`, `data.Tokenizer`,
-        `environments.Environment` or
-        `evaluate.tasks.Task`.
+        `environments.Environment`, `evaluate.tasks.Task` or `train.feed.Feeder`.
 
     Returns:
       What the called function returns.

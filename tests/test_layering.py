@@ -42,12 +42,12 @@ LAYERS = {
         {"methods", "losses", "augment", "memory", "schedules", "models", "core"}
         | {"nets"},
     ),
-    "evaluate": (
-        BOTTOM | {"scipy", "sklearn", "threadpoolctl"},
-        {"evaluate", "losses", "optim", "schedules"},
-    ),
     "data": (BOTTOM | HOST | {"absl", "simplejpeg", "tensorflow"}, {"data"}),
     "environments": (BOTTOM, {"environments", "data"}),
+    "evaluate": (
+        BOTTOM | {"scipy", "sklearn", "threadpoolctl"},
+        {"evaluate", "environments", "losses", "optim", "schedules"},
+    ),
     "calls": (BOTTOM, {"annotations"}),
     "convert": (
         BOTTOM | {"safetensors", "torch"},
@@ -65,7 +65,7 @@ LAYERS = {
     "train": (
         RUN | {"PIL", "orbax", "tensorboardX"},
         {"train", "program", "calls", "convert", "core", "data", "evaluate", "kinds"}
-        | {"augment", "models", "platforms", "sharding", "step"},
+        | {"augment", "environments", "models", "platforms", "sharding", "step"},
     ),
     "analyse": (
         BOTTOM,

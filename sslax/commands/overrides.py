@@ -185,12 +185,14 @@ def _field(where: str) -> Any:
 
     from sslax import core, data, kinds, sharding
     from sslax.evaluate import tasks
+    from sslax.train import feed
 
     fields = {
         "method": core.Method,
         "views": kinds.Builder,
         "optimizer": optax.GradientTransformation,
         "layout": sharding.Rule,
+        "feed": feed.Feeder,
         "evaluate.views": kinds.Builder,
         "evaluate.tasks": tuple[tasks.Task, ...],
         "evaluate.online": tuple[tasks.Task, ...],

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from sslax.environments._environment import Environment, Play, advance, begin
+from sslax.environments._environment import (
+    Environment,
+    Play,
+    advance,
+    begin,
+    renew,
+)
 from sslax.environments._episodes import Episodes, play_episodes, random_steps
 from sslax.environments._swing_up import swing_up
 from sslax.environments._transitions import transitions
@@ -15,6 +21,7 @@ __all__ = [
     "begin",
     "play_episodes",
     "random_steps",
+    "renew",
     "swing_up",
     "transitions",
 ]

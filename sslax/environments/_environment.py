@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-__all__ = ["Environment", "Play", "advance", "begin"]
+__all__ = ["Environment", "Play", "advance", "begin", "renew"]
 
 
 class Environment(NamedTuple):
@@ -89,6 +89,19 @@ def advance(
     return made, jnp.float32(reward), jnp.asarray(ended, bool)
 
 
-def compiled(environment: Environment, function: Callable[..., Any]):
-    """`jax.jit` where the environment can be compiled."""
-    return jax.jit(function) if environment.compiled else function
+def renew(environment: Environment, play: Play, ended: Array, key: Array) -> Play:
+    """A new episode where this one is over, by its end or by its time.
+
+    Args:
+      environment: the environment.
+      play: where the episode stands.
+      ended: whether it has ended by itself.
+      key: of where a new one starts.
+
+    Returns:
+      The start of a new episode, or the same.
+    """
+    over = ended | (play.time >= environment.length)
+    if not environment.compiled:
+        return begin(environment, key) if over else play
+    return jax.lax.cond(over, lambda: begin(environment, key), lambda: play)

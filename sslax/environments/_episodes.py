@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from sslax.environments._environment import Environment, Play, advance, begin
+from sslax.environments._environment import Environment, advance, begin, renew
 
 __all__ = ["Episodes", "play_episodes", "random_steps"]
 
@@ -121,7 +121,7 @@ def random_steps(
             "reward": reward,
             "not_done": 1.0 - jnp.float32(ended),
         }
-        return again(environment, after, ended, start), row
+        return renew(environment, after, ended, start), row
 
     first, key = jax.random.split(jax.random.key(seed))
     keys, now = jax.random.split(key, count), begin(environment, first)
@@ -133,11 +133,3 @@ def random_steps(
         now, row = step(now, own)
         rows.append(jax.tree.map(np.asarray, row))
     return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-
-
-def again(environment: Environment, play: Play, ended: Array, key: Array) -> Play:
-    """A new episode where this one is over, by its end or by its time."""
-    over = ended | (play.time >= environment.length)
-    if not environment.compiled:
-        return begin(environment, key) if over else play
-    return jax.lax.cond(over, lambda: begin(environment, key), lambda: play)

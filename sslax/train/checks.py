@@ -99,7 +99,8 @@ def check_evaluation(run: Run) -> list[str]:
     sources, notes = open_splits(run)
     for name, task in {**online, **full}.items():
         _check_task(run, name, task, sources)
-    names = {n for task in {**online, **full}.values() for n in task.needs}
+    reading = {k: t for k, t in {**online, **full}.items() if t.environment is None}
+    names = {n for task in reading.values() for n in task.needs}
     shapes = _shapes(run, [n for n in names if "/" not in n])
     if full:
         _check_memory(full, shapes, sources)

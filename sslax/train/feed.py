@@ -13,9 +13,10 @@ from jax.sharding import Mesh
 
 from sslax import data
 from sslax.core import State
+from sslax.program import Program
 from sslax.sharding import batch_sharding
 
-__all__ = ["Feed", "loader_feed"]
+__all__ = ["Feed", "Feeder", "in_order", "loader_feed"]
 
 
 class Feed(NamedTuple):
@@ -28,11 +29,32 @@ class Feed(NamedTuple):
       save: `folder -> None`, writes beside a checkpoint what does not follow from the
         seed and the step; None where all does.
       restore: `folder -> None`, reads it back.
+      scalars: `() -> numbers by name`, what it has to tell, for the log.
     """
 
     batches: Callable[[int, Callable[[], State]], Iterator[Any]]
     save: Callable[[Path], None] | None = None
     restore: Callable[[Path], None] | None = None
+    scalars: Callable[[], Mapping[str, float]] = dict
+
+
+# (config, loader, program) -> feed: what `config.feed` is a call of.
+Feeder = Callable[[Mapping[str, Any], Any, Program], Feed]
+
+
+def in_order() -> Feeder:
+    """The examples of the data in the order of the seed, as without a `feed`.
+
+    Returns:
+      `(config, loader, program) -> Feed`.
+    """
+
+    def feeder(config, loader, program):
+        return loader_feed(
+            loader, program.mesh, steps_per_call=config["steps_per_call"]
+        )
+
+    return feeder
 
 
 def loader_feed(loader: Any, mesh: Mesh, *, steps_per_call: int = 1) -> Feed:

@@ -195,6 +195,7 @@ def _train(run, start, folder, manager, writer, stop) -> State:
             now = time.monotonic()
             rate = (step - logged) * config["batch_size"] / (now - began)
             scalars |= {"images_per_second": rate, **_skipped(run)}
+            scalars |= run.feed.scalars()
             began, logged = now, step
         if evaluating:
             scalars |= evaluate(state)

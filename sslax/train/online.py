@@ -12,6 +12,7 @@ from sslax import calls, data
 from sslax.core import State
 from sslax.train.checks import tasks_of
 from sslax.train.outputs import losses_of, outputs_of
+from sslax.train.playing import played, players
 from sslax.train.readings import numbers_of
 from sslax.train.run import Run, open_source
 
@@ -52,12 +53,14 @@ def online_evaluation(run: Run) -> Callable[[State], dict[str, float]]:
     """
     config = run.config
     tasks = tasks_of(config, "online")
-    names = {n for task in tasks.values() for n in task.needs}
+    acting = players(run, tasks)
+    reading = {k: task for k, task in tasks.items() if k not in acting}
+    names = {n for task in reading.values() for n in task.needs}
     own = sorted(n for n in names if not n.startswith("loss/"))
-    fields = sorted({f for task in tasks.values() for f in task.fields})
+    fields = sorted({f for task in reading.values() for f in task.fields})
     read = outputs_of(run, own, fields=fields)
     losses = {n: losses_of(run, n[len("loss/") :]) for n in names.difference(own)}
-    parts = _parts(run)
+    parts = _parts(run) if reading else {}
 
     def evaluated(state: State) -> dict[str, float]:
         splits = {}
@@ -68,7 +71,10 @@ def online_evaluation(run: Run) -> Callable[[State], dict[str, float]]:
                 split = split._replace(outputs={**split.outputs, **more})
             splits[name] = split
         key = jax.random.key(config["seed"])
-        return numbers_of({name: task.run(splits, key) for name, task in tasks.items()})
+        found = {k: task.run(splits, key) for k, task in reading.items()}
+        for name, player in acting.items():
+            found[name] = tasks[name].run(played(player, state), key)
+        return numbers_of({name: found[name] for name in tasks})
 
     return evaluated
 

@@ -102,4 +102,4 @@ def progress(
 
 
 def _worth(name: str) -> bool:
-    return name.endswith(("/loss", "/accuracy")) or name in ("knn", "linear")
+    return name.endswith(("/loss", "/accuracy")) or name in ("knn", "linear", "return")

@@ -17,6 +17,7 @@ from sslax.core import State
 from sslax.evaluate.tasks import Results, Split, Task, attend
 from sslax.train.checks import has_pairs
 from sslax.train.outputs import PAIR, PIXELS, losses_of, outputs_of, reading
+from sslax.train.playing import Player, played, players
 from sslax.train.run import Run
 
 __all__ = ["ask", "numbers_of", "read_network", "read_pixels", "spaced"]
@@ -38,6 +39,7 @@ class _Asked(NamedTuple):
       losses: `(objective) -> ` what `losses_of` gives, compiled once.
       pairs: whether features of training views are among the outputs.
       notes: on what is left out.
+      players: of the tasks that judge episodes, compiled once.
     """
 
     run: Run
@@ -47,6 +49,7 @@ class _Asked(NamedTuple):
     losses: Callable[..., Callable[..., np.ndarray]]
     pairs: bool
     notes: tuple[str, ...]
+    players: Mapping[str, Player]
 
 
 def ask(
@@ -84,6 +87,7 @@ def ask(
         losses=functools.lru_cache(maxsize=None)(functools.partial(losses_of, run)),
         pairs=pairs,
         notes=notes,
+        players=players(run, tasks),
     )
 
 
@@ -103,8 +107,13 @@ def read_network(
     Returns:
       Results by task; features by split, for pictures.
     """
-    asked = asked._replace(pairs=asked.pairs and pairs)
     found: dict[str, Results] = {}
+    for task, player in asked.players.items():
+        with said(f"{name}: playing"):
+            splits = played(player, state)
+        found |= _run(asked, {task: asked.tasks[task]}, splits, name)
+    others = {k: t for k, t in asked.tasks.items() if k not in asked.players}
+    asked = asked._replace(tasks=others, pairs=asked.pairs and pairs)
     features: dict[str, Split] = {}
     sizes = {k: _size(asked, task) for k, task in asked.tasks.items()}
     for examples in dict.fromkeys(sizes.values()):

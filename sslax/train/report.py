@@ -71,12 +71,13 @@ def _tiles(results: Mapping[str, Mapping[str, float]]) -> str:
         return ""
     (_, numbers), *others = results.items()
     tiles = []
-    for column, heading in (
-        ("knn", "kNN"),
-        ("linear", "linear"),
-        ("linear_10_per_class", "linear, 10 labels per class"),
-        ("mAP", "mAP"),
-        ("miou", "mIoU"),
+    for column, heading, unit in (
+        ("return", "return", ""),
+        ("knn", "kNN", " %"),
+        ("linear", "linear", " %"),
+        ("linear_10_per_class", "linear, 10 labels per class", " %"),
+        ("mAP", "mAP", " %"),
+        ("miou", "mIoU", " %"),
     ):
         if column not in numbers:
             continue
@@ -84,9 +85,9 @@ def _tiles(results: Mapping[str, Mapping[str, float]]) -> str:
         against = ""
         if beside:
             best, name = max(beside)
-            against = f"<span>{html.escape(name)} {best:.1f} %</span>"
+            against = f"<span>{html.escape(name)} {best:.1f}{unit}</span>"
         tiles.append(
-            f"<div><span>{heading}</span><b>{numbers[column]:.1f} %</b>{against}</div>"
+            f"<div><span>{heading}</span><b>{numbers[column]:.1f}{unit}</b>{against}</div>"
         )
     return f'<div class="tiles">{"".join(tiles)}</div>'
 
@@ -130,13 +131,13 @@ def _points(history: Sequence[Mapping[str, Any]], name: str):
 def _curves(
     history: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, float]]
 ) -> str:
-    """Losses first, then kNN and linear with the baselines' level, then the rest."""
+    """Losses, then return, kNN and linear with the baselines' level, then the rest."""
     names = dict.fromkeys(name for row in history for name in row if name != "step")
     points = {name: _points(history, name) for name in names}
     points = {name: p for name, p in points.items() if p}
     if not points:
         return _section("Curves", "No metrics were logged.", "")
-    order = {"knn": 1, "linear": 2}
+    order = {"return": 1, "knn": 1, "linear": 2}
 
     def rank(name: str) -> int:
         return 0 if name.endswith("loss") else order.get(name, 3)

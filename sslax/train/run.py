@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from sslax import calls, data, sharding
 from sslax.program import Program, build_program
-from sslax.train.feed import Feed, loader_feed
+from sslax.train.feed import Feed, Feeder
 from sslax.train.texts import tokenizer_of
 
 __all__ = ["Run", "build_run", "open_source"]
@@ -99,5 +99,6 @@ def build_run(config: Mapping[str, Any], folder: Any = None) -> Run:
         workers=d["workers"],
     )
     program = build_program(config, mesh, loader.shapes)
-    feed = loader_feed(loader, mesh, steps_per_call=config["steps_per_call"])
+    feeder = calls.build(config.get("feed") or {"name": "in_order"}, Feeder)
+    feed = feeder(config, loader, program)
     return Run(config, loader, program, feed, tokenizer)

@@ -9,13 +9,15 @@ from __future__ import annotations
 from sslax.evaluate.tasks._attend import attend
 from sslax.evaluate.tasks._classify import classify, knn, linear
 from sslax.evaluate.tasks._correspond import correspond
+from sslax.evaluate.tasks._episodes import episodes
 from sslax.evaluate.tasks._held_out import held_out
 from sslax.evaluate.tasks._retrieve import retrieve
 from sslax.evaluate.tasks._segment import segment
-from sslax.evaluate.tasks._task import Pictures, Results, Split, Task
+from sslax.evaluate.tasks._task import EPISODES, Pictures, Results, Split, Task
 from sslax.evaluate.tasks._top_k import top_k
 
 __all__ = [
+    "EPISODES",
     "Pictures",
     "Results",
     "Split",
@@ -23,6 +25,7 @@ __all__ = [
     "attend",
     "classify",
     "correspond",
+    "episodes",
     "held_out",
     "knn",
     "linear",

@@ -8,6 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Array
 
+from sslax.environments import Environment
+
+# The split of what a network plays.
+EPISODES = "episodes"
+
 
 class Pictures(NamedTuple):
     """Rows of pictures for the report.
@@ -76,6 +81,9 @@ class Task(NamedTuple):
       splits: those whose outputs it reads.
       examples: at most so many of each split, evenly spaced; None is all.
       best: the number by which the best checkpoint can be told, larger is better.
+      environment: where the network acts, by its output "action": such a task reads the
+        split "episodes" alone, of `examples` of them, with `reward` and those of
+        `chance` [n t], and `frames` of the first ones.
     """
 
     needs: tuple[str, ...]
@@ -85,6 +93,7 @@ class Task(NamedTuple):
     splits: tuple[str, ...] = ("train", "test")
     examples: int | None = None
     best: str | None = None
+    environment: Environment | None = None
 
 
 def read_split(splits: Mapping[str, Split]) -> Split:
