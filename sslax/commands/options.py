@@ -174,6 +174,14 @@ def _embed(parser) -> None:
     _option(parser, "out", text, required=True, metavar="FILE")
 
 
+def _translate(parser) -> None:
+    _workdir(parser)
+    _step(parser)
+    _option(parser, "data", "folder:/path, ...; the run's own test images by default")
+    text = "the folder to write, a PNG for each image"
+    _option(parser, "out", text, required=True, metavar="DIR")
+
+
 def _analyse(parser) -> None:
     text = "folders of runs or converted weights, or RUN:extra/teacher/encoder"
     _option(parser, "runs", text, required=True, nargs="+", metavar="RUN")
@@ -246,6 +254,11 @@ COMMANDS = {
         "write the features of a data set",
         _embed,
         "sslax embed --workdir=/tmp/simclr --out=features.npz",
+    ),
+    "translate": Command(
+        "write images as a run makes them of another domain",
+        _translate,
+        "sslax translate --workdir=/tmp/cut --data=folder:/horses --out=zebras",
     ),
     "analyse": Command(
         "compare transformers layer by layer",

@@ -6,16 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from absl import logging
 from jax.sharding import NamedSharding, PartitionSpec
 
-from sslax import augment, data, evaluate
+from sslax import data, evaluate
 from sslax.core import State
 from sslax.evaluate.tasks import Pictures, Results, Split
 from sslax.train.outputs import examples, images_of
-from sslax.train.pictures import as_picture, pictures
+from sslax.train.pictures import as_picture, pictures, plain
 from sslax.train.run import Run
 
 __all__ = ["Shown", "gallery"]
@@ -120,22 +119,17 @@ def _painted(run: Run, state: State, sources, splits) -> list[Pictures]:
     key = jax.random.key(run.config["seed"])
     made = jax.jit(paint, out_shardings=whole)(state.params, state.extra, batch, key)
     rows = [
-        (title, [as_picture(np.clip(x, 0, 1)) for x in _plain(run, images)])
+        (
+            title,
+            [
+                as_picture(np.clip(x, 0, 1))
+                for x in plain(images, run.config["normalize"])
+            ],
+        )
         for title, images in zip(titles, jax.device_get(made), strict=True)
     ]
     text = f"What the network makes of images of {split}."
     return [Pictures("Pictures", text, rows)]
-
-
-def _plain(run: Run, images: Any) -> np.ndarray:
-    """Images of the method as they are without the normalisation of the views."""
-    statistics = run.config["normalize"]
-    if statistics is None:
-        return np.asarray(images)
-    pixel = jnp.ones((1, 1, 1, images.shape[-1]))
-    zero = augment.normalize(0 * pixel, statistics=statistics)
-    one = augment.normalize(pixel, statistics=statistics)
-    return np.asarray((images - zero) / (one - zero))
 
 
 def _neighbours(run: Run, sources, splits) -> Pictures:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
-__all__ = ["as_picture", "grid", "pictures"]
+from sslax import augment
+
+__all__ = ["as_picture", "grid", "pictures", "plain"]
 
 GAP = 4
 LIT = np.array([235, 90, 40], np.float32)  # lines of boxes
@@ -89,6 +92,27 @@ def grid(columns: Sequence[Column], *, side: int = 96) -> np.ndarray:
         for i in range(count)
     ]
     return np.concatenate(rows)
+
+
+def plain(images: Any, statistics: Any) -> np.ndarray:
+    """Images as they are without the normalisation of the views.
+
+    Args:
+      images: [b h w c], of views or made by a method.
+      statistics: as in `config.normalize`; None for images that have none.
+
+    Returns:
+      The images; those of data are in [0, 1].
+    """
+    images = np.asarray(images)
+    if statistics is None:
+        return images
+    pixel = jnp.ones((1, 1, 1, images.shape[-1]))
+    zero, one = (
+        np.asarray(augment.normalize(x, statistics=statistics))
+        for x in (0 * pixel, pixel)
+    )
+    return (images - zero) / (one - zero)
 
 
 def _unit(x: np.ndarray) -> np.ndarray:

@@ -1,0 +1,77 @@
+"""Writes what a run makes of images: their translations into another domain."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+import jax
+import numpy as np
+from absl import logging
+from etils import epath
+from PIL import Image
+
+from sslax import data
+from sslax.train.evaluation import restore_run
+from sslax.train.outputs import outputs_of
+from sslax.train.pictures import as_picture, plain
+from sslax.train.run import open_source
+
+__all__ = ["translate_run"]
+
+# Images that are held in memory at a time.
+_CHUNK = 256
+
+
+def translate_run(
+    workdir: str, out: str, *, step: int | None = None, name: str | None = None
+) -> int:
+    """Translates images and writes each as a PNG, by the name of its file.
+
+    Images are seen as evaluation sees them: `config.evaluate.views` of the run. Where
+    they are no files of their own, or two would have one name, it is their number.
+
+    Args:
+      workdir: the folder of a run whose method makes translations.
+      out: the folder to write; files in it are replaced.
+      step: which checkpoint; the newest by default.
+      name: data by their short form, see `sslax.data.parse`; the test images of the
+        run, of its first domain, by default.
+
+    Returns:
+      How many there are.
+
+    Raises:
+      ValueError: if there is no such run, checkpoint or data set, or the method makes
+        no translations.
+    """
+    run, state = restore_run(workdir, step)
+    known = run.program.method.outputs
+    if "translation" not in known:
+        raise ValueError(
+            f"{run.config['method']['name']} makes no translations; its outputs are "
+            f"{', '.join(known)}"
+        )
+    source = open_source(run.config, "test") if name is None else data.source(name)
+    translate, folder, taken = outputs_of(run, ("translation",)), epath.Path(out), set()
+    for start in range(0, len(source), _CHUNK):
+        rows = np.arange(start, min(start + _CHUNK, len(source)))
+        read = translate(state, source, rows=rows)
+        images = plain(read.outputs["translation"], run.config["normalize"])
+        writes = jax.process_index() == 0
+        for index, image in zip(read.index, images, strict=True) if writes else ():
+            path = folder / _name(source, int(index), taken)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("wb") as file:
+                Image.fromarray(as_picture(np.clip(image, 0, 1))).save(file, "png")
+    logging.info("%d translations of %s: %s", len(source), source.name, folder)
+    return len(source)
+
+
+def _name(source: data.Source, index: int, taken: set[str]) -> str:
+    name = f"{index:06d}.png"
+    if source.files is not None:
+        own = PurePath(str(source.files[index])).with_suffix(".png")
+        if not own.is_absolute() and str(own) not in taken:
+            name = str(own)
+    taken.add(name)
+    return name
