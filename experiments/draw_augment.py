@@ -225,6 +225,7 @@ def builders() -> dict:
     crop = views.view(size=64)
     return {
         "two_views": views.two_views(first=view),
+        "two_domains": views.two_domains(first=crop),
         "multi_crop": views.multi_crop(
             first=view, small=views.view(size=32, scale=(0.05, 0.2)), count=4
         ),
@@ -318,6 +319,8 @@ def main() -> None:
     }
     for name, make in builders().items():
         given = moving() if "clip" in name else batch
+        if name == "two_domains":
+            given = {**batch, "other": 1.0 - batch["image"][::-1]}
         made = jax.device_get(jax.jit(make)(KEY, given))
         picture = grid(pictures(made, images=3), side=SIDE)
         Image.fromarray(picture).save(

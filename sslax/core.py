@@ -211,8 +211,8 @@ class Method:
         `(params, extra, batch, *, key) -> array or dict of arrays` of a batch that
         views made. Every method has "features" [b d], of the first view. By kind also
         "logits" [b c], "map" [b h w d], "text" [b d] and "image" [b d] in the space
-        that they share, "attention" [b heads h w], "action" [b a] in [-1, 1], drawn by
-        the key and without one the likeliest, and
+        that they share, "attention" [b heads h w], "translation" [b h w c], "action"
+        [b a] in [-1, 1], drawn by the key and without one the likeliest, and
         "pictures", images in the range of the views by title, for the report.
       after_update: `(params, extra, *, step) -> (params, extra)`: EMA, renormalisation.
       given: paths in the state that mean nothing as they start, such as

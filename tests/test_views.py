@@ -165,6 +165,22 @@ def test_rotated_copies_carry_their_turns():
         chex.assert_trees_all_equal(copy, augment.rot90(made[0], turns=turns))
 
 
+def test_domains_have_views_of_their_own_and_flips_are_only_told():
+    look = views.center(size=24)
+    make = views.two_domains(first=CROP, second=look, flipped=0.5)
+    batch = {"image": BATCH["image"], "other": BATCH["image"][::-1]}
+    made = make(jax.random.key(1), batch)
+    first, second = made["views"]
+    assert first.shape == (8, 16, 16, 3)
+    chex.assert_trees_all_equal(second, look(None, batch["other"]))
+    assert 0 < made["flipped"].sum() < 8
+    same = views.two_domains(first=CROP, second=look)(jax.random.key(1), batch)
+    chex.assert_trees_all_equal(same["views"], made["views"])
+    assert "flipped" not in same
+    with pytest.raises(ValueError, match=r"batch\['other'\].*data\.unpaired"):
+        make(jax.random.key(1), BATCH)
+
+
 def test_coordinates_say_where_a_pixel_comes_from():
     ramp = np.broadcast_to(np.arange(24.0)[None, None, :, None] / 23, (8, 24, 24, 1))
     batch = {"image": jnp.asarray(ramp, jnp.float32)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -328,6 +329,45 @@ def cpc_v2():
     return Toy(method, grid)
 
 
+def recolouring():
+    """Translates by two matrices over the colours of a pixel and of its neighbour."""
+
+    def init(key, x):
+        channels, keys = x.shape[-1], jax.random.split(key)
+        first = jax.random.normal(keys[0], (2 * channels, 6))
+        return {"first": first, "last": jax.random.normal(keys[1], (6, channels))}, {}
+
+    def apply(params, stats, x, *, train=False, key=None, order=None):
+        del train, key, order
+        both = jnp.concatenate([x, jnp.roll(x, 1, axis=2)], axis=-1)
+        inner = jnp.tanh(both @ params["first"])
+        made = {"image": jnp.tanh(inner @ params["last"]), "pixels": x, "inner": inner}
+        return made, stats
+
+    return Net(init, apply, ("image", "pixels", "inner"))
+
+
+def cut():
+    """From pictures to other ones in other colours."""
+    judge = models.patch_discriminator(width=2, layers=1, conv_impl="lax")
+    method = methods.cut(
+        recolouring(),
+        judge,
+        models.patch_heads(hidden=4, dim=4),
+        taps=("pixels", "inner"),
+        patches=8,
+        momentum=0.5,
+    )
+    crop = views.fixed_crop(size=SIZE - 4, resize_to=SIZE)
+    make = views.two_domains(first=crop, flipped=0.5)
+    make = views.normalized(make, statistics="half")
+
+    def beside(key, batch):
+        return make(key, {**batch, "other": batch["image"][::-1, ..., ::-1]})
+
+    return Toy(method, beside)
+
+
 def over_frames(net):
     """A net of images as one of clips: each frame alone, then their mean."""
 
@@ -448,6 +488,7 @@ _METHODS = (
     cpc,
     cpc_v2,
     curl,
+    cut,
     debiased,
     deepmim,
     dino,

@@ -10,6 +10,7 @@ from sslax.data._device import to_device
 from sslax.data._fashion_mnist import fashion_mnist, fashion_mnist_sample
 from sslax.data._fields import Field
 from sslax.data._folder import folder
+from sslax.data._lit_shapes import lit_shapes
 from sslax.data._loader import Loader, loader
 from sslax.data._memory import batches, in_memory
 from sslax.data._moving import moving_shapes
@@ -44,6 +45,7 @@ __all__ = [
     "folder",
     "in_memory",
     "listed",
+    "lit_shapes",
     "loader",
     "moving_shapes",
     "objects",

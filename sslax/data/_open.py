@@ -14,7 +14,9 @@ from sslax.data import _folder, _tfds
 from sslax.data._arrays import arrays
 from sslax.data._clips import clips
 from sslax.data._fashion_mnist import fashion_mnist, fashion_mnist_sample
+from sslax.data._lit_shapes import lit_shapes
 from sslax.data._moving import moving_shapes
+from sslax.data._pairs import unpaired
 from sslax.data._sources import Source
 from sslax.data._subsets import part
 from sslax.data._synthetic import objects, synthetic
@@ -24,7 +26,7 @@ from sslax.data._video_store import prepare_clips
 _FORM = re.compile(r"(.+?)(?:\[(-?\d+%?)?:(-?\d+%?)?\])?")
 _FOLDERS = ("folder", "clips")
 _PATHS = (*_FOLDERS, "listed", "captioned")
-_DRAWN = ("moving_shapes", "objects", "synthetic")
+_DRAWN = ("lit_shapes", "moving_shapes", "objects", "synthetic")
 _SETS = ("fashion_mnist", "fashion_mnist_sample", *_DRAWN)
 _CALLS: Mapping[str, Callable[..., Source]] = {
     "captioned": captioned,
@@ -33,6 +35,7 @@ _CALLS: Mapping[str, Callable[..., Source]] = {
     "fashion_mnist_sample": fashion_mnist_sample,
     "folder": _folder.folder,
     "listed": listed,
+    "lit_shapes": lit_shapes,
     "moving_shapes": moving_shapes,
     "objects": objects,
     "synthetic": synthetic,
@@ -167,6 +170,10 @@ def described(data: str | Mapping[str, Any]) -> Source | None:
         return _tfds.described(call["set"])
     if call.get("name") in ("fashion_mnist", "fashion_mnist_sample"):
         return _tfds.described(call["name"])
+    if call.get("name") == "unpaired":
+        first, second = described(call["first"]), described(call["second"])
+        known = first is not None and second is not None
+        return unpaired(first=first, second=second) if known else None
     return None
 
 

@@ -24,6 +24,9 @@ def unpaired(*, first: Source, second: Source) -> Source:
       The source, with `image` and `other` alone; on a canvas also `box` and
       `other_box`.
 
+    Raises:
+      ValueError: for a domain of one image.
+
     Example:
       >>> from sslax import data
       >>> pairs = data.unpaired(
@@ -33,6 +36,12 @@ def unpaired(*, first: Source, second: Source) -> Source:
       >>> len(pairs), pairs[5]["image"].shape, pairs[5]["other"].shape
       (6, (16, 16, 3), (32, 32, 3))
     """
+    for side in (first, second):
+        if len(side) == 1:
+            raise ValueError(
+                f"{side.name} has one image; a domain needs several, or there is "
+                "nothing that they have in common"
+            )
     one, two = first.pictures[0], second.pictures[0]
     return Source(
         name=f"unpaired {first.name} and {second.name}",

@@ -16,6 +16,7 @@ from sslax.methods._counting import counting
 from sslax.methods._cpc import cpc
 from sslax.methods._cpc_v2 import cpc_v2
 from sslax.methods._curl import curl
+from sslax.methods._cut import cut
 from sslax.methods._debiased import debiased
 from sslax.methods._deepmim import deepmim
 from sslax.methods._dino import dino
@@ -62,6 +63,7 @@ __all__ = [
     "cpc",
     "cpc_v2",
     "curl",
+    "cut",
     "debiased",
     "deepmim",
     "dino",

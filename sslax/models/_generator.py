@@ -16,6 +16,7 @@ from sslax.arrays import at_least_float32
 from sslax.core import Net
 from sslax.models._layers import Conv, Dense
 from sslax.models._nets import Selected, compute_dtype, from_linen, select
+from sslax.platforms import computed_once
 
 __all__ = ["patch_discriminator", "patch_heads", "resnet_generator"]
 
@@ -70,13 +71,13 @@ class Generator(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"], *, train: bool = False) -> Selected:
         outputs = {}
-        outputs["padded"] = x = _reflect(x, 3)
+        outputs["padded"] = x = computed_once(_reflect(x, 3))
         x = self.conv(self.width, 7, padding=0, name="first")(x)
         x = nn.relu(_instance_norm(x))
         for i in (1, 2):
             x = self.conv(self.width * 2**i, 3, name=f"down{i}")(x)
             outputs[f"down{i}"] = x
-            x = _blur_down(nn.relu(_instance_norm(x)))
+            x = computed_once(_blur_down(nn.relu(_instance_norm(x))))
         for i in range(1, self.blocks + 1):
             y = x
             for j in (1, 2):
@@ -85,11 +86,15 @@ class Generator(nn.Module):
                 )
                 y = _instance_norm(y)
                 y = nn.relu(y) if j == 1 else y
-            outputs[f"block{i}"] = x = x + y
+            outputs[f"block{i}"] = x = computed_once(x + y)
         for i in (1, 2):
-            x = self.conv(self.width * 2 ** (2 - i), 3, name=f"up{i}")(_blur_up(x))
-            x = nn.relu(_instance_norm(x))
-        x = self.conv(self.channels, 7, padding=0, name="last")(_reflect(x, 3))
+            x = self.conv(self.width * 2 ** (2 - i), 3, name=f"up{i}")(
+                computed_once(_blur_up(x))
+            )
+            x = computed_once(nn.relu(_instance_norm(x)))
+        x = self.conv(self.channels, 7, padding=0, name="last")(
+            computed_once(_reflect(x, 3))
+        )
         outputs["image"] = jnp.tanh(at_least_float32(x))
         return select(outputs, self.output)
 
@@ -171,6 +176,12 @@ class Discriminator(nn.Module):
     def __call__(
         self, x: Float[Array, "b h w c"], *, train: bool = False
     ) -> Float[Array, "b i j d"]:
+        least = 3 * 2**self.layers
+        if min(x.shape[1:3]) < least:
+            raise ValueError(
+                f"images of {x.shape[1]} x {x.shape[2]} pixels are too small for "
+                f"patches of {self.layers} layers, which need sides of {least} or more"
+            )
         for i in range(self.layers + 1):
             x = self.conv(self.width * min(2**i, 8), 4, padding=1, name=f"conv{i + 1}")(
                 x
@@ -199,7 +210,8 @@ def patch_discriminator(
       A net of images with logits `[b h' w' 1]`: 30 x 30 for 256 x 256 pixels.
 
     Raises:
-      ValueError: fewer than 1 layer, or an unknown dtype.
+      ValueError: fewer than 1 layer, or an unknown dtype; when it is called, for images
+        that are too small for a logit.
 
     Example:
       >>> import jax

@@ -18,6 +18,9 @@ from sslax.views._colours import (
     channel_views,
     lab,
 )
+from sslax.views._domains import (
+    two_domains,
+)
 from sslax.views._evaluate import (
     center,
 )
@@ -106,6 +109,7 @@ __all__ = [
     "shifted",
     "swapped_backgrounds",
     "tiled",
+    "two_domains",
     "two_views",
     "view",
 ]

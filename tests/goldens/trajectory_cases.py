@@ -12,7 +12,7 @@ import numpy as np
 from tests.goldens import trajectories
 from tests.goldens.errors import Errors, Outcome
 from tests.goldens.reading import Reading, met
-from tests.goldens.tolerances import Conditioning, cast
+from tests.goldens.tolerances import GROWTH, Conditioning, cast
 
 TABLE = trajectories.TRAJECTORIES
 SKIPPED = {
@@ -45,7 +45,7 @@ def check(case: dict, arrays: Mapping[str, np.ndarray], dtype: np.dtype) -> Outc
     given = {
         k: v for k, v in arrays.items() if k not in wanted and not scalar.fullmatch(k)
     }
-    errors, allowed = Errors(), ALLOWED[dtype.name]
+    errors, allowed = Errors(), _allowed(arrays, dtype)
     out, reading = run(case, cast(given, dtype))
     _unread(errors, case, reading)
 
@@ -75,6 +75,22 @@ def check(case: dict, arrays: Mapping[str, np.ndarray], dtype: np.dtype) -> Outc
         value = determined(case, name, value, dtype)
         _close(errors, f"final/{name}", out, part, value, allowed["state"], rounding)
     return errors.outcome()
+
+
+def _allowed(arrays: Mapping[str, np.ndarray], dtype: np.dtype) -> dict[str, float]:
+    """In float32 at least what the reference itself strays by, as conditioning has it.
+
+    An optimizer that divides by the gradient's size turns the rounding of small ones
+    into steps, which nudged inputs alone do not show.
+    """
+    allowed = ALLOWED[dtype.name]
+    if dtype == np.float64 or "loss_f32" not in arrays:
+        return allowed
+    reference = np.array(
+        [arrays[f"step{k}/loss"] for k in range(len(arrays["loss_f32"]))]
+    )
+    strayed = np.abs(arrays["loss_f32"] - reference) / np.maximum(abs(reference), 1)
+    return {k: max(v, GROWTH * np.max(strayed).item()) for k, v in allowed.items()}
 
 
 def _drift(case, given, wanted) -> dict[str, np.ndarray]:

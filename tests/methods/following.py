@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -139,17 +140,25 @@ def _doubled(x):
 
 
 def follow(method, batches, loss, *, slope=None):
-    """Trains, and holds values and updates of the only objective to `loss`.
+    """Trains, and holds values and updates to `loss`, of the only objective or by name.
 
     The updates are held to `slope`, where what is held still makes it another function.
+    An objective begins with what those before it have moved.
     """
     steps = train(method, batches)
-    ((name, _),) = method.objectives.items()
+    if not isinstance(loss, Mapping):
+        ((name, _),) = method.objectives.items()
+        loss = {name: loss}
     for before, batch, metrics, after in steps:
-        value = loss(before.params, _still(before), batch)
-        np.testing.assert_allclose(metrics[f"{name}/loss"], value, rtol=1e-9)
-        for group in before.params:
-            _hold_to_slope(group, before, batch, after, slope or loss)
+        for name, objective in method.objectives.items():
+            value = loss[name](before.params, _still(before), batch)
+            np.testing.assert_allclose(metrics[f"{name}/loss"], value, rtol=1e-9)
+            groups = objective.wrt or tuple(before.params)
+            for group in groups:
+                _hold_to_slope(group, before, batch, after, slope or loss[name])
+            moved = {group: after.params[group] for group in groups}
+            params = {**before.params, **moved}
+            before = dataclasses.replace(before, params=params)
     return steps
 
 
