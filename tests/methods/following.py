@@ -143,14 +143,15 @@ def follow(method, batches, loss, *, slope=None):
     """Trains, and holds values and updates to `loss`, of the only objective or by name.
 
     The updates are held to `slope`, where what is held still makes it another function.
-    An objective begins with what those before it have moved.
+    They are taken in the order of `loss`: each begins with what those before it moved.
     """
     steps = train(method, batches)
     if not isinstance(loss, Mapping):
         ((name, _),) = method.objectives.items()
         loss = {name: loss}
     for before, batch, metrics, after in steps:
-        for name, objective in method.objectives.items():
+        for name in loss:
+            objective = method.objectives[name]
             value = loss[name](before.params, _still(before), batch)
             np.testing.assert_allclose(metrics[f"{name}/loss"], value, rtol=1e-9)
             groups = objective.wrt or tuple(before.params)
