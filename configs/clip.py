@@ -32,7 +32,7 @@ def get_config(variant: str = "base32"):
 
 def _released(patch_size: int, *, dim=512, text=512, rate=5e-4, **size):
     config = common.pairs(examples=400_000_000, epochs=32, batch_size=32_768)
-    towers = dict(dim=dim, remat=True, scan=True, dtype="bfloat16")
+    towers = dict(dim=dim, remat=True, scan=True)
     config.method = dict(
         name="clip",
         encoder=dict(
@@ -40,6 +40,7 @@ def _released(patch_size: int, *, dim=512, text=512, rate=5e-4, **size):
             patch_size=patch_size,
             output=("pooled", "unprojected"),
             **size,
+            dtype=common.dtype(config),
             **towers,
         ),
         text=common.text_tower(

@@ -187,6 +187,7 @@ def drawn(*, epochs: int, batch_size: int = 64) -> ml_collections.ConfigDict:
 def pairs(*, examples: int, epochs: int, batch_size: int) -> ml_collections.ConfigDict:
     """Images of 224 pixels and their captions; drawn ones stand for them, to plan."""
     config = base(examples=examples, epochs=epochs, batch_size=batch_size)
+    config.dtype = "bfloat16"
     config.data.train = dict(name="objects", size=256, length=65_536)
     config.data.tokenizer = dict(name="byte_pairs", words=49_408, context=77, cut=True)
     config.data.workers = 16
@@ -204,17 +205,35 @@ def told() -> ml_collections.ConfigDict:
     config.examples = 4096
     config.data.tokenizer = dict(name="byte_pairs", words=640, context=24)
     config.views = recipes.upright(64)
-    config.evaluate.tasks = (*READ_PAIRS, recipes.classify("simclr", batch_size=256))
+    config.evaluate.tasks = (
+        dict(name="zero_shot", templates=("a {}", "a large {}", "a small {}")),
+        dict(name="retrieve", examples=1000),
+        recipes.classify("simclr", batch_size=256),
+    )
     return config
 
 
-READ_PAIRS = (dict(name="retrieve", examples=1000),)
+# Sentences of the paper's authors which do as well as their eighty.
+TEMPLATES = (
+    "itap of a {}.",
+    "a bad photo of the {}.",
+    "a origami {}.",
+    "a photo of the large {}.",
+    "a {} in a video game.",
+    "art of the {}.",
+    "a photo of the small {}.",
+)
+READ_PAIRS = (
+    dict(name="zero_shot", templates=TEMPLATES),
+    dict(name="retrieve", examples=5000),
+)
 
 
 def text_tower(config, **size) -> dict:
     """CLIP's transformer of texts, for the vocabulary and the context of the run."""
     ref = config.data.tokenizer.get_oneway_ref
-    return dict(name="clip_text", words=ref("words"), context=ref("context"), **size)
+    given = dict(words=ref("words"), context=ref("context"), dtype=dtype(config))
+    return dict(name="clip_text", **given, **size)
 
 
 def small_towers(config) -> dict:
@@ -225,6 +244,7 @@ def small_towers(config) -> dict:
             widths=(32, 64, 128, 128),
             strides=(2, 2, 2, 2),
             output="flat",
+            dtype=dtype(config),
         ),
         projector=dict(name="linear", dim=64, bias=False),
         text=text_tower(config, dim=64, width=64, depth=2, heads=2),

@@ -21,7 +21,7 @@ def get_config(variant: str = "base16"):
 def _base16():
     config = common.pairs(examples=400_000_000, epochs=8, batch_size=32_768)
     towers = dict(dim=768, width=768, depth=12, heads=12)
-    towers |= dict(remat=True, scan=True, dtype="bfloat16")
+    towers |= dict(remat=True, scan=True)
     config.data.tokenizer.context = 64
     config.method = dict(
         name="siglip",
@@ -29,6 +29,7 @@ def _base16():
             name="clip_vit",
             patch_size=16,
             output=("pooled", "unprojected"),
+            dtype=common.dtype(config),
             **towers,
         ),
         text=common.text_tower(config, **towers),

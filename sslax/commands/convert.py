@@ -145,5 +145,8 @@ def _encoder(workdir: str, take: str, image_size: int | None):
     _, *sides, channels = seen["views"][0].shape
     sides = [image_size] * 2 if image_size else sides
     inputs = [jax.ShapeDtypeStruct((1, *sides, channels), "float32")]
-    call = config["method"][take.rpartition("/")[2]]
+    group = take.rpartition("/")[2]
+    if group == "text":
+        inputs = [jax.ShapeDtypeStruct((1, *seen["text"].shape[1:]), "int32")]
+    call = config["method"][group]
     return call, inputs, *jax.device_get((params, stats))

@@ -9,6 +9,15 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, NoReturn
 
 from sslax.calls import nearest
+from sslax.commands.run_options import (
+    classify,
+    embed,
+    evaluate,
+    option,
+    search,
+    translate,
+    workdir,
+)
 
 __all__ = ["COMMANDS", "parse"]
 
@@ -55,7 +64,7 @@ def parse(name: str, arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.error = functools.partial(_mistake, parser)
     command.add(parser)
-    _option(parser, "debug", "show the traceback of an error", flag=True)
+    option(parser, "debug", "show the traceback of an error", flag=True)
     rest, overrides = _split(arguments) if takes_config else (list(arguments), [])
     rest = [_dashed(argument) for argument in rest]
     _check_known(parser, rest)
@@ -103,135 +112,91 @@ def _dashed(argument: str) -> str:
     return "--" + name[2:].replace("-", "_") + equals + value
 
 
-def _option(parser, name: str, text: str, *, flag: bool = False, **rest) -> None:
-    if flag:
-        rest |= {"action": "store_true"}
-    else:
-        rest.setdefault("metavar", name.upper())
-    parser.add_argument(f"--{name}", help=text, **rest)
-
-
 def _config(parser) -> None:
     text = "a config of sslax or a file and, after a colon, a variant"
-    _option(parser, "config", text, required=True, metavar="NAME[:VARIANT]")
+    option(parser, "config", text, required=True, metavar="NAME[:VARIANT]")
 
 
 def _stage(parser) -> None:
     text = "which stage of a config that has several"
-    _option(parser, "stage", text, metavar="NAME")
-
-
-def _workdir(parser) -> None:
-    text = "the folder of the run"
-    _option(parser, "workdir", text, required=True, metavar="DIR")
-    _option(parser, "coordinator", "host:port of process 0, or auto")
-    _option(parser, "processes", "number of processes", type=int, default=0)
-    _option(parser, "process_id", "number of this process", type=int, default=-1)
-
-
-def _step(parser) -> None:
-    text = "which checkpoint; the newest by default"
-    _option(parser, "step", text, type=int, metavar="N")
+    option(parser, "stage", text, metavar="NAME")
 
 
 def _pretrain(parser) -> None:
     _config(parser)
-    _workdir(parser)
+    workdir(parser)
     text = "go on in the folder under a config that has changed"
-    _option(parser, "allow_config_change", text, flag=True)
+    option(parser, "allow_config_change", text, flag=True)
 
 
 def _plan(parser) -> None:
     _config(parser)
     _stage(parser)
     text = "v5e:16x16, v5p:8x8x4, h100:4x8, ..."
-    _option(parser, "topology", text, required=True)
+    option(parser, "topology", text, required=True)
     text = "replicated, fsdp or fsdp:N; the config's own by default"
-    _option(parser, "layout", text)
-    _option(parser, "json", "a file to write the plan to, as JSON", metavar="FILE")
+    option(parser, "layout", text)
+    option(parser, "json", "a file to write the plan to, as JSON", metavar="FILE")
     text = "compile other layouts, remat, micro-batches"
-    _option(parser, "search", text, flag=True)
-    _option(parser, "scaling", "predict 8 to 1024 chips", flag=True)
+    option(parser, "search", text, flag=True)
+    option(parser, "scaling", "predict 8 to 1024 chips", flag=True)
     text = "with --scaling: compile for --topology alone"
-    _option(parser, "quick", text, flag=True)
+    option(parser, "quick", text, flag=True)
     efforts = ["O0", "O1", "O2", "O3"]
     text = "of the compiler, O0 to O3; O0 is quick"
-    _option(parser, "effort", text, choices=efforts, default="O1")
-
-
-def _evaluate(parser) -> None:
-    _workdir(parser)
-    _step(parser)
-
-
-def _embed(parser) -> None:
-    _workdir(parser)
-    _step(parser)
-    _option(parser, "data", "folder:/path, cifar10/test, ...; the run's own by default")
-    text = "train or test, of the run's own data; test where there is one"
-    _option(parser, "split", text)
-    text = "the file to write: .npz or .csv"
-    _option(parser, "out", text, required=True, metavar="FILE")
-
-
-def _translate(parser) -> None:
-    _workdir(parser)
-    _step(parser)
-    _option(parser, "data", "folder:/path, ...; the run's own test images by default")
-    text = "the folder to write, a PNG for each image"
-    _option(parser, "out", text, required=True, metavar="DIR")
+    option(parser, "effort", text, choices=efforts, default="O1")
 
 
 def _analyse(parser) -> None:
     text = "folders of runs or converted weights, or RUN:extra/teacher/encoder"
-    _option(parser, "runs", text, required=True, nargs="+", metavar="RUN")
-    _option(parser, "out", "the page to write", required=True, metavar="FILE.html")
-    _option(parser, "data", "folder:/path, cifar10/train, ...; the first run's own")
+    option(parser, "runs", text, required=True, nargs="+", metavar="RUN")
+    option(parser, "out", "the page to write", required=True, metavar="FILE.html")
+    option(parser, "data", "folder:/path, cifar10/train, ...; the first run's own")
     text = "how many images of each split"
-    _option(parser, "images", text, type=int, default=1000, metavar="N")
+    option(parser, "images", text, type=int, default=1000, metavar="N")
     text = "side of the images that converted weights see"
-    _option(parser, "image_size", text, type=int, metavar="PIXELS")
+    option(parser, "image_size", text, type=int, metavar="PIXELS")
     text = "statistics that converted weights see images with"
-    _option(parser, "normalize", text, default="imagenet", metavar="NAME")
+    option(parser, "normalize", text, default="imagenet", metavar="NAME")
 
 
 def _convert(parser) -> None:
     parser.add_argument("path", nargs="?", help="the file to read, or with --to a run")
     names = ["timm", "torch"]
-    _option(parser, "from", "whose names the file has: timm, torch", choices=names)
-    _option(parser, "to", "whose names to write: timm, torch", choices=names)
-    _option(parser, "out", "the file or folder to write", required=True)
-    _option(parser, "model", "a network's name there, or a call as JSON")
+    option(parser, "from", "whose names the file has: timm, torch", choices=names)
+    option(parser, "to", "whose names to write: timm, torch", choices=names)
+    option(parser, "out", "the file or folder to write", required=True)
+    option(parser, "model", "a network's name there, or a call as JSON")
     text = "side of the images the weights are for"
-    _option(parser, "image_size", text, type=int, metavar="PIXELS")
+    option(parser, "image_size", text, type=int, metavar="PIXELS")
     text = "what stands before the names, where it is not found"
-    _option(parser, "prefix", text)
+    option(parser, "prefix", text)
     text = "which network of a run: params/encoder, or extra/teacher/encoder"
-    _option(parser, "take", text, default="params/encoder", metavar="PATH")
+    option(parser, "take", text, default="params/encoder", metavar="PATH")
 
 
 def _configs(parser) -> None:
     text = "show the fields of this one, each with its meaning"
     parser.add_argument("config", nargs="?", metavar="NAME[:VARIANT]", help=text)
-    _option(parser, "dir", "a folder of configs in place of those of sslax")
+    option(parser, "dir", "a folder of configs in place of those of sslax")
 
 
 def _prepare(parser) -> None:
     text = "the name of the set, as TFDS has it, or clips:FOLDER for videos"
     parser.add_argument("set", nargs="?", help=text)
-    _option(parser, "data_dir", "where prepared data go", metavar="DIR")
+    option(parser, "data_dir", "where prepared data go", metavar="DIR")
     for name, what in (
         ("size", "side of the frames in pixels, 128"),
         ("rate", "frames a second, 10"),
         ("mels", "bands of the sound, 64"),
     ):
-        _option(parser, name, f"of videos: {what}", type=int, metavar="N")
+        option(parser, name, f"of videos: {what}", type=int, metavar="N")
 
 
 def _show_views(parser) -> None:
     _config(parser)
     _stage(parser)
-    _option(parser, "out", "the picture to write", required=True, metavar="FILE.png")
+    option(parser, "out", "the picture to write", required=True, metavar="FILE.png")
 
 
 COMMANDS = {
@@ -247,18 +212,28 @@ COMMANDS = {
     ),
     "evaluate": Command(
         "evaluate a run and write its report",
-        _evaluate,
+        evaluate,
         "sslax evaluate --workdir=/tmp/simclr",
     ),
     "embed": Command(
         "write the features of a data set",
-        _embed,
+        embed,
         "sslax embed --workdir=/tmp/simclr --out=features.npz",
     ),
     "translate": Command(
         "write images as a run makes them of another domain",
-        _translate,
+        translate,
         "sslax translate --workdir=/tmp/cut --data=folder:/horses --out=zebras",
+    ),
+    "classify": Command(
+        "tell which label fits an image, by a method that reads texts",
+        classify,
+        "sslax classify --workdir=/tmp/clip --labels=disc,ring,star image.png",
+    ),
+    "search": Command(
+        "write a page of the images that are nearest to a text or an image",
+        search,
+        'sslax search --workdir=/tmp/clip --data=folder:/pets "a black cat" cat.jpg',
     ),
     "analyse": Command(
         "compare transformers layer by layer",

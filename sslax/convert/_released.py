@@ -7,10 +7,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import jax
+import jax.numpy as jnp
+
 from sslax import models
 from sslax.calls import nearest
 
-__all__ = ["call_of", "family_of", "shape_of"]
+__all__ = ["call_of", "family_of", "input_of"]
 
 _DEPTH = r"(?P<size>18|34|50|101|152|200)"
 _SIZE = r"(?P<size>tiny|small|base|large|huge|giant)"
@@ -94,6 +97,17 @@ RELEASED: tuple[tuple[str, dict[str, Any], str], ...] = (
         {"name": "clip_vit"},
         "clip_vit_base_patch16",
     ),
+    (
+        rf"clip_vit_(?P<size>large){_PATCH}",
+        {"name": "clip_vit", "dim": 768, "width": 1024, "depth": 24, "heads": 16},
+        "clip_vit_large_patch14",
+    ),
+    (r"clip_text_(?P<size>base)", {"name": "clip_text"}, "clip_text_base"),
+    (
+        r"clip_text_(?P<size>large)",
+        {"name": "clip_text", "dim": 768, "width": 768, "heads": 12},
+        "clip_text_large",
+    ),
     (r"convmae_(?P<size>base)", {"name": "convmae_encoder"}, "convmae_base"),
 )
 
@@ -134,19 +148,22 @@ def call_of(model: str | Mapping[str, Any]) -> tuple[dict[str, Any], int]:
     )
 
 
-def shape_of(call: Mapping[str, Any], side: int) -> tuple[int, ...]:
-    """The shape of what a network reads of an image.
+def input_of(call: Mapping[str, Any], side: int) -> jax.ShapeDtypeStruct:
+    """What a network reads: an image, or a text.
 
     Args:
       call: the call that makes it.
       side: of the image, in pixels.
 
     Returns:
-      `(1, side, side, 3)`; of the released decoder of DALL-E, words in place of pixels.
+      `[1 side side 3]`; of the released decoder of DALL-E, words in place of pixels; of
+      transformers of texts, int32 `[1 context]`.
     """
     if call == {"name": "dalle_decoder"}:
-        return (1, side // 8, side // 8, 8192)
-    return (1, side, side, 3)
+        return jax.ShapeDtypeStruct((1, side // 8, side // 8, 8192), jnp.float32)
+    if call["name"] == "clip_text":
+        return jax.ShapeDtypeStruct((1, family_of(call)[1]["context"]), jnp.int32)
+    return jax.ShapeDtypeStruct((1, side, side, 3), jnp.float32)
 
 
 def family_of(call: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 
 from sslax import calls
 from sslax.checks import check_choice
 from sslax.convert._names import Name, Table, name_in_torch
-from sslax.convert._released import call_of, family_of, shape_of
+from sslax.convert._released import call_of, family_of, input_of
 from sslax.convert._report import shape_text
 from sslax.convert._tables import table_of
 from sslax.core import Net
@@ -45,8 +44,7 @@ def target_of(model, *, source="timm", image_size=None, inputs=None) -> Target:
     call, side = call_of(model)
     net = calls.build(call, Net)
     if inputs is None:
-        shape = shape_of(call, image_size or side)
-        inputs = (jax.ShapeDtypeStruct(shape, jnp.float32),)
+        inputs = (input_of(call, image_size or side),)
     try:
         params, stats = _shapes(call, inputs)
     except (TypeError, IndexError) as error:

@@ -9,6 +9,7 @@ from sslax.data._clips import clips
 from sslax.data._device import to_device
 from sslax.data._fashion_mnist import fashion_mnist, fashion_mnist_sample
 from sslax.data._fields import Field
+from sslax.data._files import files
 from sslax.data._folder import folder
 from sslax.data._lit_shapes import lit_shapes
 from sslax.data._loader import Loader, loader
@@ -42,6 +43,7 @@ __all__ = [
     "described",
     "fashion_mnist",
     "fashion_mnist_sample",
+    "files",
     "folder",
     "in_memory",
     "listed",

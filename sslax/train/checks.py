@@ -117,6 +117,11 @@ def _check_task(run: Run, name: str, task: Task, sources: Mapping[str, Any]) -> 
                 f"{run.config['method']['name']} has not: "
                 f"{calls.nearest(needed, known - {PAIR})}"
             )
+    if task.texts and run.tokenizer is None:
+        raise ValueError(
+            f"the task {name} has texts read, and there is nothing to make numbers of "
+            "them: give the method's --config.data.tokenizer"
+        )
     for field in task.fields:
         for source in sources.values():
             if field not in source.fields:

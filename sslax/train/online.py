@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import Any
 
 import jax
@@ -58,14 +58,18 @@ def online_evaluation(run: Run) -> Callable[[State], dict[str, float]]:
     names = {n for task in reading.values() for n in task.needs}
     own = sorted(n for n in names if not n.startswith("loss/"))
     fields = sorted({f for task in reading.values() for f in task.fields})
-    read = outputs_of(run, own, fields=fields)
-    losses = {n: losses_of(run, n[len("loss/") :]) for n in names.difference(own)}
     parts = _parts(run) if reading else {}
+    read = outputs_of(run, own, fields=fields)
+    wanted = {n for task in reading.values() for n in task.wants}
+    judged = _judged(run, own, wanted, parts)
+    read_judged = outputs_of(run, judged, fields=fields) if judged != own else read
+    losses = {n: losses_of(run, n[len("loss/") :]) for n in names.difference(own)}
 
     def evaluated(state: State) -> dict[str, float]:
         splits = {}
         for name, (source, rows) in parts.items():
-            split = read(state, source, rows=rows)
+            made = read_judged if name == "test" else read
+            split = made(state, source, rows=rows)
             if name == "test":
                 more = {n: f(state, source, rows=rows) for n, f in losses.items()}
                 split = split._replace(outputs={**split.outputs, **more})
@@ -77,6 +81,17 @@ def online_evaluation(run: Run) -> Callable[[State], dict[str, float]]:
         return numbers_of({name: found[name] for name in tasks})
 
     return evaluated
+
+
+def _judged(
+    run: Run, needed: list[str], wanted: Set[str], parts: Mapping[str, Any]
+) -> list[str]:
+    """What is read of the images that judge: what tasks want, too, of captions."""
+    pair = {"image", "text"}
+    there = wanted & {*run.program.method.outputs}
+    if not pair <= there or "text" not in parts["test"][0].fields:
+        return needed
+    return sorted({*needed, *pair})
 
 
 def _parts(run: Run) -> dict[str, tuple[data.Source, np.ndarray]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from sslax.core import State
 from sslax.evaluate.tasks import Split
 from sslax.sharding import batch_sharding
 from sslax.train.pictures import as_picture
+from sslax.train.prompts import prompts
 from sslax.train.run import Run
 
 __all__ = ["PAIR", "PIXELS", "images_of", "losses_of", "outputs_of", "reading"]
@@ -79,7 +81,7 @@ def outputs_of(run: Run, names: Sequence[str], *, fields: Sequence[str] = ()):
         own = {k: batch[k] for k in ("index", "label") if k in batch}
         return {**read(params, extra, batch, key), **own}
 
-    compiled = _compile(run, kept)
+    compiled, texts = _compile(run, kept), prompts(run)
     size = _fitting(run.config["evaluate"]["batch_size"], run)
     key = jax.random.key(run.config["seed"])
 
@@ -102,7 +104,8 @@ def outputs_of(run: Run, names: Sequence[str], *, fields: Sequence[str] = ()):
                 columns[name][slots] = x[good]
         if not seen.all():
             columns = {name: x[seen] for name, x in columns.items()}
-        return _split(run, source, columns, names, fields)
+        split = _split(run, source, columns, names, fields)
+        return split._replace(texts=texts and functools.partial(texts, state))
 
     return outputs
 

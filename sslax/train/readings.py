@@ -155,6 +155,8 @@ def _splits(asked: _Asked, state: State, group, examples, name) -> dict[str, Spl
         if not readers:
             continue
         names, fields = _wanted(asked, readers, judging=split == judged)
+        if "text" not in source.fields:  # a split may have no captions
+            names.discard("text")
         rows = spaced(len(source), examples)
         own = tuple(sorted(n for n in names if not n.startswith("loss/")))
         listed = ", ".join(sorted(names)) or "labels"

@@ -17,7 +17,7 @@ from sslax.evaluate.tasks import Pictures
 from sslax.train.charts import line_chart, scatter_chart
 from sslax.train.style import page
 
-__all__ = ["write_report"]
+__all__ = ["write_pictures", "write_report"]
 
 # Larger pictures are reduced to this side: the report is to be looked at, and sent.
 _SIDE = 128
@@ -59,6 +59,17 @@ def write_report(
         "</pre></details></section>",
     ]
     epath.Path(path).write_text(page(title, parts))
+
+
+def write_pictures(path: Any, *, title: str, pictures: Sequence[Pictures]) -> None:
+    """Writes a page of pictures alone.
+
+    Args:
+      path: the HTML file; it is replaced.
+      title: the heading.
+      pictures: rows of pictures, in order.
+    """
+    epath.Path(path).write_text(page(title, [*map(_pictures, pictures)]))
 
 
 def _section(heading: str, text: str, body: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -81,4 +82,9 @@ def _described(config: Mapping[str, Any]) -> data.Tokenizer | None:
 
 
 def _trained(tokenizer: data.Tokenizer, source: data.Source) -> data.Tokenizer:
-    return tokenizer.trained(data.captions_of(source))
+    made = tokenizer.trained(data.captions_of(source))
+    if not made.cut:  # a text that is too long is known before the first step
+        texts = data.captions_of(source)
+        while some := list(itertools.islice(texts, 1024)):
+            made(some)
+    return made

@@ -126,6 +126,18 @@ NETWORKS = {
             "proj": (16, 6),
         },
     ),
+    "clip_text": (
+        {"name": "clip_text", "dim": 6, "words": 20, "context": 7, "width": 16}
+        | {"depth": 2, "heads": 2},
+        (struct(1, 7, dtype=jnp.int32),),
+        {
+            "token_embedding.weight": (20, 16),
+            "positional_embedding": (7, 16),
+            "transformer.resblocks.1.mlp.c_fc.weight": (64, 16),
+            "ln_final.bias": (16,),
+            "text_projection": (16, 6),
+        },
+    ),
     "mae_decoder": (
         DECODER,
         LATENTS,

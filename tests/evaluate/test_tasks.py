@@ -202,3 +202,45 @@ def test_top_k_reads_the_methods_own_logits():
     assert task.run({"test": one}, KEY).numbers == {"top_1": 25.0, "top_2": 75.0}
     bare = one._replace(labels=None)
     assert "no labels" in task.run({"test": bare}, KEY).notes[0]
+
+
+def told(names):
+    """Texts as features: the class whose name they have, and a part of another."""
+
+    def texts(said):
+        rows = [[10.0 * (name in text) for name in names] for text in said]
+        return np.array(rows) + [[0.1 * ("small" in text), 0.0] for text in said]
+
+    return texts
+
+
+def test_zero_shot_finds_the_name_of_the_class():
+    image = np.eye(2)[np.arange(40) % 2].astype(np.float32)
+    image[:10] = image[:10, ::-1]
+    judged = split(image=image)._replace(texts=told(("dark", "bright")))
+    task = tasks.zero_shot(templates=("a {} room", "a small {} room"))
+    assert task.run({"test": judged}, KEY).numbers == {"zero_shot": 75.0}
+    assert task.texts
+    assert task.needs == ("image",)
+    alone = judged._replace(labels=None)
+    assert "no labels" in task.run({"test": alone}, KEY).notes[0]
+    with pytest.raises(ValueError, match=r"the name of a class; got \['a room'\]"):
+        tasks.zero_shot(templates=("a room",))
+
+
+def test_a_class_is_the_mean_of_its_sentences_of_length_1():
+    def texts(said):
+        assert said == ["a red fox", "the red fox", "a cat", "the cat"]
+        return np.array([[3.0, 0.0], [0.0, 5.0], [1.0, 0.0], [2.0, 0.0]])
+
+    found = tasks.class_features(texts, ("red_fox", "cat"), ("a {}", "the {}"))
+    np.testing.assert_allclose(found, [[0.5**0.5, 0.5**0.5], [1.0, 0.0]], rtol=1e-6)
+
+
+def test_captions_are_sought_in_the_space_that_they_share():
+    """Features of another width are for the probes."""
+    space = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
+    judged = split(image=space, text=5 * space)
+    numbers = tasks.retrieve(recall=(1,)).run({"test": judged}, KEY).numbers
+    assert numbers["image_to_text_recall@1"] == 100.0
+    assert numbers["text_to_image_recall@1"] == 100.0

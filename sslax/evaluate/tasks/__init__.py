@@ -15,6 +15,7 @@ from sslax.evaluate.tasks._retrieve import retrieve
 from sslax.evaluate.tasks._segment import segment
 from sslax.evaluate.tasks._task import EPISODES, Pictures, Results, Split, Task
 from sslax.evaluate.tasks._top_k import top_k
+from sslax.evaluate.tasks._zero_shot import class_features, zero_shot
 
 __all__ = [
     "EPISODES",
@@ -23,6 +24,7 @@ __all__ = [
     "Split",
     "Task",
     "attend",
+    "class_features",
     "classify",
     "correspond",
     "episodes",
@@ -32,4 +34,5 @@ __all__ = [
     "retrieve",
     "segment",
     "top_k",
+    "zero_shot",
 ]

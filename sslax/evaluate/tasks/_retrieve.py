@@ -40,6 +40,7 @@ def retrieve(*, recall: Sequence[int] = (1, 5, 10), examples: int = 10_000) -> T
             numbers = retrieval(features, split.labels, recall=recall)
         if "text" in split.outputs:
             text = rows_of(split.outputs["text"])
+            features = rows_of(split.outputs.get("image", features))
             for name, pair in (
                 ("image_to_text", (features, text)),
                 ("text_to_image", (text, features)),
@@ -51,7 +52,7 @@ def retrieve(*, recall: Sequence[int] = (1, 5, 10), examples: int = 10_000) -> T
     return Task(
         needs=("features",),
         run=run,
-        wants=("text",),
+        wants=("image", "text"),
         splits=("test",),
         examples=examples,
         best="mAP",

@@ -41,6 +41,7 @@ class Split(NamedTuple):
       fields: other arrays of the data, [n ...], such as "foreground".
       images: `(rows [k]) -> uint8 [k h w 3]`, the images of some rows as evaluation
         sees them, loaded when asked.
+      texts: `texts -> [n d]`, features of any texts, where the method reads some.
     """
 
     outputs: Mapping[str, np.ndarray]
@@ -49,6 +50,7 @@ class Split(NamedTuple):
     class_names: Sequence[str] | None = None
     fields: Mapping[str, np.ndarray] = {}
     images: Callable[[np.ndarray], np.ndarray] | None = None
+    texts: Callable[[Sequence[str]], np.ndarray] | None = None
 
 
 class Results(NamedTuple):
@@ -84,6 +86,7 @@ class Task(NamedTuple):
       environment: where the network acts, by its output "action": such a task reads the
         split "episodes" alone, of `examples` of them, with `reward` and those of
         `chance` [n t], and `frames` of the first ones.
+      texts: whether it has texts of its own read, see `Split`.
     """
 
     needs: tuple[str, ...]
@@ -94,6 +97,7 @@ class Task(NamedTuple):
     examples: int | None = None
     best: str | None = None
     environment: Environment | None = None
+    texts: bool = False
 
 
 def read_split(splits: Mapping[str, Split]) -> Split:
