@@ -13,6 +13,7 @@ from sslax import calls, data, sharding
 from sslax.core import Method
 from sslax.evaluate.tasks import Task
 from sslax.kinds import Builder
+from sslax.train.feed import Feeder
 
 __all__ = ["Field", "fields_of", "meanings"]
 
@@ -27,6 +28,7 @@ _KINDS = {
     "data.test": data.Source,
     "evaluate.tasks": Task,
     "evaluate.online": Task,
+    "feed": Feeder,
 }
 _MEANINGS = {
     "seed": "what all that is random starts from",
@@ -63,6 +65,7 @@ _MEANINGS = {
     "evaluate.held_out": "what they are judged on; empty: a part of data.train",
     "evaluate.batch_size": "images at a time",
     "evaluate.views": "what features are read from",
+    "feed": "where batches come from, as replay; else data.train, in the seed's order",
     "views": "what the loss sees",
     "method": "what is learned, and how",
     "optimizer": "of every objective, or one for each by name",
