@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from sslax.arrays import at_least_float32
 from sslax.checks import check_count
 from sslax.core import Batch, Net, Output
 
@@ -111,14 +112,13 @@ def features_of(net: Net, name: str, output: str | None = None) -> Output:
       output: which of the arrays, where the part gives several by name.
 
     Returns:
-      `(params, extra, batch, *, key) -> array` of the first view, reading statistics in
-      `extra["stats"]`.
+      `(params, extra, batch, *, key) -> array` of the first view, at least float32.
     """
 
     def features(params, extra, batch, *, key):
         del key
         found = net.apply(params, extra["stats"], batch["views"][0])[0][name]
-        return found if output is None else found[output]
+        return at_least_float32(found if output is None else found[output])
 
     return features
 

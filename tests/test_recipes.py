@@ -124,7 +124,7 @@ def test_every_variant_of_a_paper_has_its_sheet():
     """
     named = {":".join(map(str, case.values)) for case in test_configs.CASES}
     own = {name for name in named if name.split(":")[0] in methods.__all__}
-    own = {n for n in own if not n.endswith(":sample") and "/" not in n}
+    own = {n for n in own if ":sample" not in n and "/" not in n}
     assert own - set(SHEETS) <= {"mae:large", "cpc:rows", "evolving:search"}
 
 

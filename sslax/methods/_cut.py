@@ -81,6 +81,7 @@ def cut(
       negatives in the place of the own patch.
 
     Example:
+      >>> from sslax import models
       >>> taps = ("padded", "down1", "down2", "block1", "block2")
       >>> method = cut(
       ...     models.resnet_generator(width=8, blocks=2, output=("image", *taps)),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import jax
 from jaxtyping import Array, Float
 
-from sslax.arrays import at_least_float32
 from sslax.checks import check_rank
 from sslax.core import Batch, Net, Output
 from sslax.methods._inner import inner_output
@@ -100,7 +99,7 @@ def tile_features(encoder: Net, features: str | None) -> Output:
     read = features_of(net, "encoder", inner_output(encoder, features))
 
     def gathered(params, extra, batch, *, key):
-        found = at_least_float32(read(params, extra, batch, key=key))
+        found = read(params, extra, batch, key=key)
         if found.ndim == 3:
             return found.mean(axis=1)
         return found.mean(axis=(2, 3)).reshape(len(found), -1)

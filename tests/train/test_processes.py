@@ -227,5 +227,5 @@ def test_configs_are_listed():
         text=True,
         check=True,
     )
-    assert "configs/simclr.py  SimCLR." in done.stdout
+    assert "simclr  SimCLR." in done.stdout
     assert "common" not in done.stdout
