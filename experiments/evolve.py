@@ -31,6 +31,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import stats
 
+from experiments.learning import add_changes
 from sslax import calls, data, evaluate, losses, platforms
 from sslax.commands.overrides import load_config
 from sslax.core import State
@@ -288,15 +289,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     usual = Settings()
     parser.add_argument("--workdir", required=True, help="where the archive lies")
     parser.add_argument("--config", default=usual.config)
-    parser.add_argument(
-        "--set",
-        dest="changes",
-        action="append",
-        default=[],
-        type=lambda text: tuple(text.split("=", 1)),
-        metavar="FIELD=VALUE",
-        help="change a field of the config, such as epochs=4",
-    )
+    add_changes(parser, "of the config, such as epochs=4")
     for name in ("population", "generations", "clusters", "seed"):
         parser.add_argument(f"--{name}", type=int, default=getattr(usual, name))
     parser.add_argument("--deviation", type=float, default=usual.deviation)

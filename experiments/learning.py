@@ -307,6 +307,19 @@ def merge(file: Path, others: list[str], *, shared: bool) -> None:
     write(file, runs)
 
 
+def add_changes(parser: argparse.ArgumentParser, what: str) -> None:
+    """Adds `--set FIELD=VALUE`, as often as there are fields to change."""
+    parser.add_argument(
+        "--set",
+        dest="changes",
+        action="append",
+        default=[],
+        type=lambda text: tuple(text.split("=", 1)),
+        metavar="FIELD=VALUE",
+        help=f"change a field {what}",
+    )
+
+
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -316,15 +329,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--data", default="", help="in place of that of the recipes")
     parser.add_argument("--budget", type=float, default=2.0, help="minutes a run")
     parser.add_argument("--steps", type=int, help="of a run, in place of the budget")
-    parser.add_argument(
-        "--set",
-        dest="changes",
-        action="append",
-        default=[],
-        type=lambda text: tuple(text.split("=", 1)),
-        metavar="FIELD=VALUE",
-        help="change a field of every recipe, such as optimizer.learning_rate=2e-3",
-    )
+    add_changes(parser, "of every recipe, such as optimizer.learning_rate=2e-3")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--peer", help="a Python with lightly and timm")
     parser.add_argument("--workers", type=int, default=2, help="of lightly's loader")

@@ -112,13 +112,13 @@ def features_of(net: Net, name: str, output: str | None = None) -> Output:
       output: which of the arrays, where the part gives several by name.
 
     Returns:
-      `(params, extra, batch, *, key) -> array` of the first view, at least float32.
+      `(params, extra, batch, *, key) -> output` of the first view, at least float32.
     """
 
     def features(params, extra, batch, *, key):
         del key
         found = net.apply(params, extra["stats"], batch["views"][0])[0][name]
-        return at_least_float32(found if output is None else found[output])
+        return jax.tree.map(at_least_float32, found[output] if output else found)
 
     return features
 

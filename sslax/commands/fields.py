@@ -7,29 +7,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-import optax
-
-from sslax import calls, data, sharding
-from sslax.core import Method
-from sslax.evaluate.tasks import Task
-from sslax.kinds import Builder
-from sslax.train.feed import Feeder
+from sslax import calls
+from sslax.commands.overrides import field_hint, item_hint
 
 __all__ = ["Field", "fields_of", "meanings"]
 
-# What calls at the top of a config give.
-_KINDS = {
-    "method": Method,
-    "views": Builder,
-    "evaluate.views": Builder,
-    "optimizer": optax.GradientTransformation,
-    "layout": sharding.Rule,
-    "data.train": data.Source,
-    "data.test": data.Source,
-    "evaluate.tasks": Task,
-    "evaluate.online": Task,
-    "feed": Feeder,
-}
 _MEANINGS = {
     "seed": "what all that is random starts from",
     "examples": "images that are trained on",
@@ -97,7 +79,7 @@ def fields_of(config: Mapping[str, Any]) -> Iterator[Field]:
       Fields in the order of the config.
     """
     for name, value in config.items():
-        yield from _walk(name, value, _KINDS.get(name), _MEANINGS.get(name, ""))
+        yield from _walk(name, value, field_hint(name), _MEANINGS.get(name, ""))
 
 
 def meanings(function: Any) -> dict[str, str]:
@@ -129,12 +111,13 @@ def _walk(path: str, value: Any, hint: Any, meaning: str) -> Iterator[Field]:
         for name, inner in value.items():
             place = f"{path}.{name}"
             told = _MEANINGS.get(place, "")
-            yield from _walk(place, inner, _KINDS.get(place, hint), told)
+            yield from _walk(place, inner, field_hint(place) or hint, told)
     elif isinstance(value, (list, tuple)) and any(
         isinstance(v, Mapping) for v in value
     ):
         for i, inner in enumerate(value):
-            yield from _walk(f"{path}.{i}", inner, hint, "" if i else meaning)
+            told = "" if i else meaning
+            yield from _walk(f"{path}.{i}", inner, item_hint(hint), told)
     else:
         yield Field(path, value, meaning)
 

@@ -20,7 +20,7 @@ from sslax import calls
 from sslax.commands import recipes
 from sslax.commands.values import literal, typed
 
-__all__ = ["load_config", "override"]
+__all__ = ["field_hint", "item_hint", "load_config", "override"]
 
 
 def load_config(
@@ -111,7 +111,7 @@ def _assign(node: Any, keys: list[str], text: str, hint: Any, done: tuple) -> An
             f"--config.{where}: {owner} has no field {key!r}: "
             f"{calls.nearest(key, known)}"
         )
-    inner = takes.get(key) if takes else _field(where)
+    inner = takes.get(key) if takes else field_hint(where)
     current = node.get(key)
     if len(keys) > 1:
         value = _assign(current, keys[1:], text, inner, (*done, key))
@@ -129,7 +129,7 @@ def _assign_item(node, keys: list[str], text: str, hint: Any, done: tuple) -> An
             f"--config.{where}: {'.'.join(done)} has {len(items)} items, numbered from "
             f"0; got {keys[0]!r}"
         )
-    index, inner = int(keys[0]), _item_hint(hint)
+    index, inner = int(keys[0]), item_hint(hint)
     if index == len(items):
         items.append({})
     if len(keys) == 1:
@@ -179,8 +179,15 @@ def _arguments(node: Any, hint: Any) -> Mapping[str, Any]:
     return {"name": str, **takes}
 
 
-def _field(where: str) -> Any:
-    """The type of a field of the config where its value does not tell: calls, None."""
+def field_hint(where: str) -> Any:
+    """The type of a field of the config where its value does not tell: calls, None.
+
+    Args:
+      where: its path, also that of a stage.
+
+    Returns:
+      What a call there gives, or a type; None where the value tells it.
+    """
     import optax
 
     from sslax import core, data, kinds, sharding
@@ -198,13 +205,23 @@ def _field(where: str) -> Any:
         "evaluate.online": tuple[tasks.Task, ...],
         "data.train": data.Source | str,
         "data.test": data.Source | str,
+        "data.tokenizer": data.Tokenizer,
         "data.canvas": int | None,
+        "evaluate.held_out": data.Source | str,
         "normalize": Any,
     }
     return fields.get(where) or fields.get(where.partition(".")[2])  # of a stage
 
 
-def _item_hint(hint: Any) -> Any:
+def item_hint(hint: Any) -> Any:
+    """The type of what a sequence holds.
+
+    Args:
+      hint: that of the sequence.
+
+    Returns:
+      The type, or None.
+    """
     arguments = typing.get_args(hint)
     return arguments[0] if arguments else None
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from sslax.data._fields import LABEL, Example, Field, picture
 from sslax.data._sources import Source
-from sslax.data._synthetic import SHAPES
+from sslax.data._synthetic import SHAPES, centres, outline
 
 # Two colours of the ground and two of shapes, between which waves go: what is the
 # darkest by day shines at night, so that no curve of each channel leads to the other.
@@ -96,11 +96,8 @@ def _example(seeds: tuple[int, int], size: int, look: str, index: int) -> Exampl
     radius = rng.uniform(0.2, 0.35)
     row, column = rng.uniform(radius, 1 - radius, 2)
     turn = rng.uniform(0, 2 * np.pi)
-    at = (np.arange(size) + 0.5) / size
-    x, y = (at[None, :] - column) / radius, (at[:, None] - row) / radius
-    mask = list(SHAPES.values())[label](
-        x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
-    )
+    at = centres(size)
+    mask = outline(label, at, radius=radius, row=row, column=column, turn=turn)
     back, front = (_between(colours, _waves(rng, at)) for colours in _LOOKS[look])
     image = np.where(mask[..., None], front, back)
     pixels = np.clip(np.rint(255 * image), 0, 255).astype(np.uint8)

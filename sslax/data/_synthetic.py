@@ -84,16 +84,28 @@ def scene(
 def draw(seen: Scene, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The image, the mask and the centre (row, column) of one example."""
     label, radius, row, column, turn, front, back = seen
-    at = (np.arange(size) + 0.5) / size
-    x, y = (at[None, :] - column) / radius, (at[:, None] - row) / radius
-    mask = list(SHAPES.values())[label](
-        x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
-    )
+    at = centres(size)
+    mask = outline(label, at, radius=radius, row=row, column=column, turn=turn)
     here = at[None, :], at[:, None]
     image = np.where(mask[..., None], _shown(front, *here), _shown(back, *here))
     pixels = np.clip(np.rint(255 * image), 0, 255).astype(np.uint8)
     centre = np.array([row * size, column * size], np.float32)
     return pixels, mask.astype(np.uint8), centre
+
+
+def centres(size: int) -> np.ndarray:
+    """Where pixels are, as fractions of the side."""
+    return (np.arange(size) + 0.5) / size
+
+
+def outline(
+    label: int, at: np.ndarray, *, radius: float, row: float, column: float, turn: float
+) -> np.ndarray:
+    """Where a shape is, bool [h w]; sizes and places are fractions of the side."""
+    x, y = (at[None, :] - column) / radius, (at[:, None] - row) / radius
+    return list(SHAPES.values())[label](
+        x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
+    )
 
 
 def texture(

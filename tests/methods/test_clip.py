@@ -149,3 +149,13 @@ def test_unprojected_features_are_those_before_the_last_layer():
     out, _ = net.apply(params, stats, image)
     want = out["unprojected"] @ params["projection"]["kernel"]
     np.testing.assert_allclose(out["pooled"], want, rtol=1e-5)
+    method = methods.clip(net, bag(3), features="unprojected")
+    batch = {"views": (image,), "text": jnp.ones((2, 3), jnp.int32)}
+    params, extra = method.init(jax.random.key(0), batch)
+    read = {
+        name: f(params, extra, batch, key=None) for name, f in method.outputs.items()
+    }
+    out, _ = net.apply(params["encoder"], stats, image)
+    np.testing.assert_array_equal(read["features"], out["unprojected"])
+    unit = out["pooled"] / np.linalg.norm(out["pooled"], axis=-1, keepdims=True)
+    np.testing.assert_allclose(read["image"], unit, rtol=1e-5)

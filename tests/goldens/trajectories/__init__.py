@@ -10,7 +10,8 @@ A module here may also have tables {method: {pattern of names: reason}}: `SKIPPE
 is not compared; `NOT_READ`, what need not be read; `UNDETERMINED`, what has no gradient
 in exact arithmetic, so that an optimizer which divides by the gradient's size moves it
 by rounding errors. The last is not compared in float32; of a fused bias of query, key,
-and value only the key's part is left out.
+and value only the key's part is left out. `STRAYING`, {method: reason}: whose losses
+and state may in float32 lie as far off as those of the reference in float32 do.
 """
 
 from __future__ import annotations
@@ -32,3 +33,4 @@ TRAJECTORIES = _joined("TRAJECTORIES")
 SKIPPED = _joined("SKIPPED")
 NOT_READ = _joined("NOT_READ")
 UNDETERMINED = _joined("UNDETERMINED")
+STRAYING = _joined("STRAYING")

@@ -153,3 +153,4 @@ UNDETERMINED = {
         "moved by rounding",
     )
 }
+STRAYING = {"cut": "Adam steps by the sign of gradients that are rounding errors"}
