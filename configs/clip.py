@@ -2,7 +2,7 @@
 
 Variants: `base32` (ViT-B/32, batch 32768, 32 epochs of 400 million pairs; published
 zero-shot accuracy on ImageNet 63.3 %), `base16` (68.3 %), `large14` (75.5 %),
-`sample` (drawn objects and their captions, minutes on a laptop).
+`sample` (drawn objects of 64 pixels and their captions, for a laptop).
 
 The pairs were never published: drawn objects stand for them, to plan with. Your own are
 --config.data.train=captioned:/path --config.data.canvas=256 --config.examples=N. Their

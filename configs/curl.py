@@ -1,6 +1,6 @@
 """CURL, a soft actor-critic from pixels. Laskin et al., 2020, arXiv:2004.04136.
 
-Variants: `sample` (a small agent, minutes on a laptop), `sample_alone` (the same agent
+Variants: `sample` (a small agent for a laptop), `sample_alone` (the same agent
 without the contrast), `swing_up` (the released recipe on the drawn cartpole: 100
 pixels, 100,000 steps of the task; published of ten seeds on DeepMind's own cartpole
 swingup: 582 after 100,000 steps, 841 after 500,000).

@@ -3,7 +3,8 @@
 Variants: `cut` (horses into zebras, 256 pixels, 200 epochs and 200 while the rate
 falls; published FID 45.5), `fastcut` (no identity term, images and features turned, ten
 times the contrast, 150 epochs and 50; 73.4), `sample` (drawn scenes, from day to night,
-at 32 pixels, with an average of the generator; minutes on a laptop).
+at 32 pixels, with an average of the generator, for a laptop; one of its ten epochs was
+measured, see experiments/README.md).
 
 The released code also stops to enlarge images before the crop while the rate falls; the
 crops here stay as they are. Two folders of your own:
