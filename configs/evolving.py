@@ -1,7 +1,7 @@
 """Evolving losses for video (ELo). Piergiovanni et al., 2020, arXiv:2002.12177.
 
-Variants: `sample` (drawn shapes that move, with sound, for a laptop; not run to its end yet),
-`search` (a member of the search for weights, `python -m experiments.evolve`),
+Variants: `sample` (drawn shapes that move, with sound, for a laptop; not run to its end
+yet), `search` (a member of the search for weights, `python -m experiments.evolve`),
 `youtube8m` ((2+1)-D ResNet-50, ResNet-50 for sound; with the weights that the authors
 found, k-means of the features has 43.4 % of HMDB51, one layer 64.5 %, fine-tuning 67.4
 %; of a random network 15.7, 17.8 and 35.2 %).

@@ -1,7 +1,7 @@
 """SigLIP. Zhai et al., 2023, arXiv:2303.15343.
 
-Variants: `base16` (ViT-B/16, batch 32768), `sample` (drawn objects and their captions, for a
-laptop; not run to its end yet).
+Variants: `base16` (ViT-B/16, batch 32768), `sample` (drawn objects and their captions,
+for a laptop; not run to its end yet).
 
 The towers are those of CLIP, so that the loss alone differs: the paper's image tower
 ends in a probe that attends to all patches, its text tower sees later words too. Pairs
