@@ -330,7 +330,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--budget", type=float, default=2.0, help="minutes a run")
     parser.add_argument("--steps", type=int, help="of a run, in place of the budget")
     add_changes(parser, "of every recipe, such as optimizer.learning_rate=2e-3")
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=1, help="how many")
+    parser.add_argument("--first_seed", type=int, default=0)
     parser.add_argument("--peer", help="a Python with lightly and timm")
     parser.add_argument("--workers", type=int, default=2, help="of lightly's loader")
     parser.add_argument("--held_out", action="store_true", help="to choose recipes")
@@ -366,7 +367,7 @@ def main(say: Callable[[str], None] = print) -> None:
     )
     for config in {called(c["data"]["train"]): c for c in map(made, names)}.values():
         keep(pixel_row(config))
-    for seed in range(args.seeds):
+    for seed in range(args.first_seed, args.first_seed + args.seeds):
         for name in names:
             for row in race(name, args, seed):
                 keep(row)

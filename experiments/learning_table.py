@@ -21,8 +21,8 @@ def draw(runs: Iterable[Mapping[str, Any]]) -> str:
     """Tables in Markdown: one for each data set, a row for each method and side.
 
     Args:
-      runs: what `experiments.learning` stored, each with "rows"; the newest run of a
-        method counts.
+      runs: what `experiments.learning` stored, each with "rows". Of a method and a seed
+        the newest run counts, and runs of other steps than the newest do not.
 
     Returns:
       The lines, of means over seeds; "± d" is the standard deviation, where there are
@@ -41,10 +41,23 @@ def draw(runs: Iterable[Mapping[str, Any]]) -> str:
             mark = (row["data"], row["method"], row["row"])
             fresh.setdefault(mark, []).append(row)
         for (source, method, side), rows in fresh.items():
-            tables.setdefault(source, {})[method, side] = rows
+            table = tables.setdefault(source, {})
+            older = _others(table.get((method, side), ()), rows)
+            table[method, side] = [*older, *rows]
     return "\n\n".join(
         _table(source, _finished(rows)) for source, rows in tables.items()
     )
+
+
+def _others(older: Iterable[Mapping], newer: Iterable[Mapping]) -> list[Mapping]:
+    """Older rows that stand beside newer ones: of other seeds, and of the same steps."""
+    seeds = {row.get("seed") for row in newer}
+    steps = {row.get("steps") for row in newer}
+    return [
+        row
+        for row in older
+        if row.get("seed") not in seeds and row.get("steps") in steps
+    ]
 
 
 def _finished(newest: Mapping[tuple[str, str], list]) -> dict[tuple[str, str], list]:
