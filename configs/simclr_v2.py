@@ -5,17 +5,15 @@ Three stages: pretrain, fine-tune on few labels, distil on all images.
 Variants: `sample` (the demo's SimCLR with a head of three layers, 10 % of the labels of
 the bundled sample, a student half as wide), `imagenet` (ResNet-50, 10 % of the labels,
 then itself; published 68.4 % before the distillation), `imagenet_1` (1 %; 57.9 %),
+`memory` (`imagenet` with the paper's memory of negatives, worth about a point),
 `selective` (with selective kernels, 10 % of the labels; 72.1 % before the distillation;
 then itself, and from that a plain ResNet-50). The paper's largest network is resnet152
 with width=3.
 
     sslax pretrain --config=configs/simclr_v2.py --workdir=/tmp/stages
-
-Not here: the paper's memory of negatives, worth about a point, which the released code
-has not.
 """
 
-from configs import common, finetune, simclr
+from configs import common, finetune, simclr, simclr_memory
 
 # What makes the network ResNet-D with selective kernels.
 SELECTIVE = dict(stem="deep", shortcut="pool_always", selective=0.0625)
@@ -27,6 +25,7 @@ def get_stages(variant: str = "sample"):
         "sample": _sample,
         "imagenet": lambda: _imagenet(10),
         "imagenet_1": lambda: _imagenet(1),
+        "memory": _memory,
         "selective": _selective,
     }
     return common.pick(variant, choices)()
@@ -55,15 +54,18 @@ def _sample():
 
 
 def _imagenet(percent: int):
-    pretrain = _pretrain()
     tuned = finetune.get_config(f"simclr_v2_{percent}")
     tuned.start = ("pretrain:params",)
     distil = _distil(tuned, tuned.method.encoder.to_dict())
-    return {"pretrain": pretrain, "finetune": tuned, "distil": distil}
+    return {"pretrain": simclr.get_config("v2"), "finetune": tuned, "distil": distil}
+
+
+def _memory():
+    return {**_imagenet(10), "pretrain": simclr_memory.get_config("imagenet")}
 
 
 def _selective():
-    net, pretrain = dict(name="resnet50", **SELECTIVE), _pretrain()
+    net, pretrain = dict(name="resnet50", **SELECTIVE), simclr.get_config("v2")
     start = dict(conv_init="lecun", bn_unbiased=False)
     pretrain.method.encoder = dict(**net, **start, dtype=common.dtype(pretrain))
     tuned = finetune.get_config("simclr_v2_10")
@@ -82,14 +84,6 @@ def _selective():
     }
 
 
-def _pretrain():
-    config = simclr.get_config("imagenet")
-    config.epochs = 800
-    config.method.depth = 3
-    config.optimizer = _large_lars(config)
-    return config
-
-
 def _distil(tuned, encoder: dict, *, temperature: float = 0.1):
     """The same recipe for longer; no label is read.
 
@@ -105,17 +99,7 @@ def _distil(tuned, encoder: dict, *, temperature: float = 0.1):
         classes=finetune.CLASSES,
         temperature=temperature,
     )
-    config.optimizer = _large_lars(config)
+    config.optimizer = simclr.large_lars(config)
     config.start = ("finetune:params=extra/teacher",)
     config.fit.without = ()
     return config
-
-
-def _large_lars(config) -> dict:
-    """The root of the batch scales the rate; the warm-up is a twentieth."""
-    return dict(
-        name="lars",
-        learning_rate=0.1 * 64,
-        weight_decay=1e-4,
-        schedule=common.warmup_cosine(config, warmup_epochs=int(config.epochs) // 20),
-    )

@@ -50,7 +50,7 @@ def draw(runs: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _others(older: Iterable[Mapping], newer: Iterable[Mapping]) -> list[Mapping]:
-    """Older rows that stand beside newer ones: of other seeds, and of the same steps."""
+    """Older rows that stand beside newer ones: other seeds, the same steps."""
     seeds = {row.get("seed") for row in newer}
     steps = {row.get("steps") for row in newer}
     return [

@@ -37,6 +37,11 @@ def simclr():
     return Toy(methods.simclr(encoder(), hidden=8, dim=4), two_views())
 
 
+def simclr_memory():
+    method = methods.simclr_memory(encoder(), hidden=8, dim=4, queue_size=48)
+    return Toy(method, two_views())
+
+
 def byol():
     return Toy(methods.byol(encoder(), hidden=8, dim=4), two_views())
 
@@ -514,6 +519,7 @@ _METHODS = (
     rotation,
     siglip,
     simclr,
+    simclr_memory,
     simmim,
     simsiam,
     supcon,

@@ -9,7 +9,13 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from sslax.checks import check_count, check_positive, check_rank, check_same_shape
+from sslax.checks import (
+    check_count,
+    check_positive,
+    check_rank,
+    check_same_features,
+    check_same_shape,
+)
 from sslax.losses._cosine import directions
 from sslax.losses._numerics import dot, inner, logsumexp_but, over_rows, reduced
 
@@ -17,6 +23,7 @@ from sslax.losses._numerics import dot, inner, logsumexp_but, over_rows, reduced
 def positive_and_negatives(
     z1: Array,
     z2: Array,
+    more: Array | None = None,
     *,
     temperature: ArrayLike,
     normalize: bool,
@@ -26,7 +33,7 @@ def positive_and_negatives(
     """Per anchor, its positive's score and log-sum-exps of its negatives' scores.
 
     The anchors are the rows of z1, then those of z2; the negatives of an anchor are all
-    2b - 2 vectors of other images.
+    2b - 2 vectors of other images, and the n of `more`.
 
     Returns:
       The positive's score `[2b]`, then for each sharpness c the log of the sum over the
@@ -36,11 +43,14 @@ def positive_and_negatives(
     z1, z2 = directions(z1, z2, normalize=normalize)
     anchors = jnp.concatenate([z1, z2])
     positive = inner(z1, z2) / temperature
-    image = jnp.arange(2 * count) % count
+    image, others = jnp.arange(2 * count) % count, anchors
+    if more is not None:
+        others = jnp.concatenate([anchors, *directions(more, normalize=normalize)])
+        image = jnp.concatenate([image, jnp.full(len(more), -1)])  # of no image here
 
     def rows(anchor, index):
         own = (index % count)[:, None] == image[None, :]
-        logits = dot(anchor, anchors) / temperature
+        logits = dot(anchor, others) / temperature
         return tuple(logsumexp_but(c * logits, own) for c in sharpness)
 
     negatives = over_rows(rows, anchors, block_size=block_size)
@@ -58,6 +68,7 @@ def check_pair(z1: Array, z2: Array, temperature: ArrayLike) -> None:
 def nt_xent(
     z1: Float[Array, "b d"],
     z2: Float[Array, "b d"],
+    negatives: Float[Array, "n d"] | None = None,
     *,
     temperature: ArrayLike,
     normalize: bool = True,
@@ -76,6 +87,8 @@ def nt_xent(
     Args:
       z1: projections of the first views, any length (they are normalised here).
       z2: projections of the second views, in the same order.
+      negatives: more negatives for every anchor, such as a queue; a method stops their
+        gradient.
       temperature: above 0; SimCLR uses 0.1 on ImageNet and 0.5 on CIFAR-10.
       normalize: False takes the vectors as they are, for unit vectors.
       reduction: "mean", or "none" for one value per anchor `[2b]`, z1 first.
@@ -93,6 +106,8 @@ def nt_xent(
       >>> z = jnp.eye(4)
       >>> round(float(nt_xent(z, z, temperature=1.0)), 4)
       1.1654
+      >>> round(float(nt_xent(z, z, -z, temperature=1.0)), 4)
+      1.4921
 
     Note:
       This is the paper's mean over 2b anchors. The official code returns the sum of the
@@ -103,10 +118,14 @@ def nt_xent(
       Representations", 2020, arXiv:2002.05709, equation 1.
     """
     check_pair(z1, z2, temperature)
-    positive, negatives = positive_and_negatives(
-        z1, z2, temperature=temperature, normalize=normalize, block_size=block_size
+    if negatives is not None:
+        check_rank(2, negatives=negatives)
+        check_same_features(z1=z1, negatives=negatives)
+    options = {"normalize": normalize, "block_size": block_size}
+    positive, odds = positive_and_negatives(
+        z1, z2, negatives, temperature=temperature, **options
     )
-    return reduced(jax.nn.softplus(negatives - positive), reduction)
+    return reduced(jax.nn.softplus(odds - positive), reduction)
 
 
 def flat_nce(

@@ -42,6 +42,7 @@ from sslax.methods._pixpro import pixpro
 from sslax.methods._rotation import rotation
 from sslax.methods._siglip import siglip
 from sslax.methods._simclr import simclr
+from sslax.methods._simclr_memory import simclr_memory
 from sslax.methods._simmim import simmim
 from sslax.methods._simsiam import simsiam
 from sslax.methods._supcon import supcon
@@ -89,6 +90,7 @@ __all__ = [
     "rotation",
     "siglip",
     "simclr",
+    "simclr_memory",
     "simmim",
     "simsiam",
     "supcon",

@@ -32,6 +32,7 @@ WRONG = [
         for name in TWO_VIEWS
     ],
     ("nt_xent", (Z[0], Z[0]), T, "z1 must have 2 axes"),
+    ("nt_xent", (Z, Z, ODD), T, "one number of features"),
     ("nt_xent", (Z, Z), {**T, "reduction": "max"}, "'mean', 'sum', 'none'.*'max'"),
     ("alignment", (Z, ODD), {}, "one shape"),
     ("alignment", (Z, Z), {"alpha": 0}, "alpha must be positive"),

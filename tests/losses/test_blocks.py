@@ -34,6 +34,7 @@ BLOCKED = {
     "invaspread": (losses.invaspread, (U1, U2), T),
     "moco_v3": (losses.moco_v3, (Z1, Z2, Z2, Z1), T),
     "nt_xent": (losses.nt_xent, (Z1, Z2), T),
+    "nt_xent (queue)": (losses.nt_xent, (Z1, Z2, NEGATIVES[:5, 0]), T),
     "siglip": (losses.siglip, (Z1, Z2, jnp.float32(2.0), jnp.float32(-1.0)), {}),
     "supcon": (
         lambda z1, z2, **options: losses.supcon(
