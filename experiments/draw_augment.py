@@ -223,6 +223,11 @@ def builders() -> dict:
         size=64, jitter=(0.8, 0.8, 0.8, 0.2), grayscale=0.2, blur=0.5, solarize=0.1
     )
     crop = views.view(size=64)
+    alone = views.other_backgrounds(kind="only_background", foreground="saliency")
+
+    def behind(key, batch):
+        return views.one_view(view=crop)(key, alone(key, batch))
+
     return {
         "two_views": views.two_views(first=view),
         "two_domains": views.two_domains(first=crop),
@@ -267,6 +272,7 @@ def builders() -> dict:
             first=crop, probability=1.0, foreground="saliency"
         ),
         "one_view": views.one_view(view=crop),
+        "other_backgrounds": behind,
         "renderings": views.renderings(first=crop, second=view),
         "fixed_crop": views.one_view(view=views.fixed_crop(size=64, resize_to=80)),
         "shifted": views.one_view(view=views.shifted(padding=12)),

@@ -46,7 +46,7 @@ LAYERS = {
     "environments": (BOTTOM, {"environments", "data"}),
     "evaluate": (
         BOTTOM | {"scipy", "sklearn", "threadpoolctl"},
-        {"evaluate", "environments", "losses", "optim", "schedules"},
+        {"evaluate", "environments", "kinds", "losses", "optim", "schedules", "views"},
     ),
     "calls": (BOTTOM, {"annotations"}),
     "convert": (

@@ -261,29 +261,6 @@ def test_half_of_the_crops_stay_whole_and_units_are_hidden_whole(hide):
             hide(patch_size=4, **options)
 
 
-def test_the_negative_has_the_background_of_the_query_and_the_key_its_foreground():
-    image = jnp.broadcast_to(
-        jnp.linspace(0.1, 0.4, 4)[:, None, None, None], (4, 12, 12, 3)
-    )
-    mask = jnp.zeros((4, 12, 12)).at[:, 4:9, 4:9].set(1.0).at[3].set(0.0)
-    image = image + 0.5 * mask[..., None]
-    still = views.view(size=12, scale=(1.0, 1.0), ratio=(1.0, 1.0), flip=0.0)
-    make = views.swapped_backgrounds(first=still, probability=1.0, negative=1.0)
-    made = make(jax.random.key(0), {"image": image, "foreground": mask})
-    query, positive, negative = (np.asarray(v)[..., 0] for v in made["views"])
-    level = np.linspace(0.1, 0.4, 4)
-    chex.assert_trees_all_close(query, np.asarray(image)[..., 0], atol=1e-5)
-    # The key has its own foreground on the background of the image before it, unless
-    # it has no foreground; the negative the other way round.
-    np.testing.assert_allclose(
-        positive[:, 6, 6], level + np.array([0.5, 0.5, 0.5, 0]), atol=1e-5
-    )
-    np.testing.assert_allclose(positive[:3, 0, 0], level[[3, 0, 1]], atol=1e-5)
-    np.testing.assert_allclose(negative[:, 0, 0], level, atol=1e-5)
-    np.testing.assert_allclose(negative[1:3, 6, 6], level[:2] + 0.5, atol=1e-5)
-    assert made["has_negative"].tolist() == [False, True, True, False]
-
-
 def test_channels_are_taken_apart_as_they_are_asked_for():
     key, view = jax.random.key(0), views.view(size=16)
     light, colours = views.channel_views(view=view)(key, BATCH)["views"]

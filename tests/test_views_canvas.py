@@ -69,6 +69,12 @@ def test_views_of_whole_images_refuse_a_canvas(make):
         jax.eval_shape(make, jax.random.key(0), batch)
 
 
+def as_it_is(key, batch):
+    """The image is the view."""
+    del key
+    return {**batch, "views": (batch["image"],)}
+
+
 def test_saliency_does_not_see_the_canvas():
     """A picture on a canvas has the foreground that it has alone."""
     light = 0.6 + 0.1 * jax.random.uniform(jax.random.key(1), (6, 12, 24, 1))
@@ -77,12 +83,10 @@ def test_saliency_does_not_see_the_canvas():
     canvas = jnp.zeros((6, 24, 24, 3)).at[:, 6:18].set(picture)
     box = jnp.tile(jnp.array([[6.0, 0.0, 12.0, 24.0]]), (6, 1))
     make = jax.jit(
-        views.background(
-            then=lambda key, batch: batch, probability=1.0, foreground="saliency"
-        )
+        views.background(then=as_it_is, probability=1.0, foreground="saliency")
     )
-    made = make(jax.random.key(0), {"image": alone})["image"]
-    same = make(jax.random.key(0), {"image": canvas, "box": box})["image"]
+    [made] = make(jax.random.key(0), {"image": alone})["views"]
+    [same] = make(jax.random.key(0), {"image": canvas, "box": box})["views"]
     changed = np.abs(made - alone).max(-1) > 1e-6
     again = np.abs(same - canvas).max(-1) > 1e-6
     assert 0.5 < changed.mean() < 0.95
@@ -104,8 +108,8 @@ def test_backgrounds_find_the_exact_mask_of_the_data():
     rows = [source.load(i, canvas=40) for i in range(6)]
     fields = ("image", "foreground", "box")
     batch = {field: jnp.stack([row[field] for row in rows]) for field in fields}
-    make = views.background(then=lambda key, batch: batch, probability=1.0)
-    made = np.asarray(jax.jit(make)(jax.random.key(0), batch)["image"])
+    make = views.background(then=as_it_is, probability=1.0)
+    made = np.asarray(jax.jit(make)(jax.random.key(0), batch)["views"][0])
     solid = np.asarray(batch["foreground"]) == 1
     plain = np.asarray(batch["image"]) / 255.0
     share = solid[:, :32, :32].mean(axis=(1, 2))

@@ -51,6 +51,16 @@ def moco():
     return Toy(method, two_views())
 
 
+def moco_backgrounds():
+    method = methods.moco_backgrounds(
+        encoder(bn_groups=2), hidden=8, dim=4, queue_size=48
+    )
+    swapped = views.swapped_backgrounds(
+        first=view(), probability=0.5, negative=0.5, foreground="saliency"
+    )
+    return Toy(method, swapped)
+
+
 def moco_v3():
     method = methods.moco_v3(encoder(), hidden=8, dim=4, depth=2, temperature=1.0)
     return Toy(method, two_views())
@@ -511,6 +521,7 @@ _METHODS = (
     localmim,
     mae,
     moco,
+    moco_backgrounds,
     moco_v3,
     nce,
     nnclr,

@@ -191,6 +191,8 @@ def _prepare(parser) -> None:
         ("mels", "bands of the sound, 64"),
     ):
         option(parser, name, f"of videos: {what}", type=int, metavar="N")
+    text = "write masks of what stands out in images, such as folder:PATH, there"
+    option(parser, "foreground", text, metavar="DIR")
 
 
 def _show_views(parser) -> None:
@@ -252,9 +254,10 @@ COMMANDS = {
         "sslax configs\n  sslax configs simclr:cifar10",
     ),
     "prepare": Command(
-        "download a TFDS set, or read a folder of videos once",
+        "download a TFDS set, read videos once, or write masks of images",
         _prepare,
-        "sslax prepare cifar10\n  sslax prepare clips:/videos --size=128 --rate=10",
+        "sslax prepare cifar10\n  sslax prepare clips:/videos --size=128 --rate=10"
+        "\n  sslax prepare folder:/pets --foreground=/pets_masks",
     ),
     "show-views": Command(
         "draw what the loss sees",

@@ -8,7 +8,7 @@ __all__ = ["run"]
 
 
 def run(options: Any) -> None:
-    """Downloads and prepares a TFDS set, or reads a folder of videos.
+    """Downloads and prepares a TFDS set, reads videos, or writes masks of images.
 
     Args:
       options: of the command line.
@@ -20,6 +20,13 @@ def run(options: Any) -> None:
 
     if not options.set:
         raise ValueError("give one name: sslax prepare NAME, for example cifar10")
+    if options.foreground:
+        from sslax.train.foregrounds import write_foregrounds
+
+        options.say("masks that were written stand; the same command goes on")
+        count = write_foregrounds(options.set, options.foreground)
+        print(f"{count} masks of what stands out (spectral residual)")
+        return
     options.say("the set may be incomplete; the same command begins again")
     numbers = {name: getattr(options, name) for name in ("size", "rate", "mels")}
     given = {name: value for name, value in numbers.items() if value is not None}

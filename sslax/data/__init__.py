@@ -11,6 +11,8 @@ from sslax.data._fashion_mnist import fashion_mnist, fashion_mnist_sample
 from sslax.data._fields import Field
 from sslax.data._files import files
 from sslax.data._folder import folder
+from sslax.data._foregrounds import masks_of, with_foreground
+from sslax.data._habitats import habitats
 from sslax.data._lit_shapes import lit_shapes
 from sslax.data._loader import Loader, loader
 from sslax.data._memory import batches, in_memory
@@ -45,10 +47,12 @@ __all__ = [
     "fashion_mnist_sample",
     "files",
     "folder",
+    "habitats",
     "in_memory",
     "listed",
     "lit_shapes",
     "loader",
+    "masks_of",
     "moving_shapes",
     "objects",
     "parse",
@@ -66,4 +70,5 @@ __all__ = [
     "tokenized",
     "unpaired",
     "utf8",
+    "with_foreground",
 ]

@@ -14,6 +14,7 @@ from sslax.data import _folder, _tfds
 from sslax.data._arrays import arrays
 from sslax.data._clips import clips
 from sslax.data._fashion_mnist import fashion_mnist, fashion_mnist_sample
+from sslax.data._habitats import habitats
 from sslax.data._lit_shapes import lit_shapes
 from sslax.data._moving import moving_shapes
 from sslax.data._pairs import unpaired
@@ -26,7 +27,7 @@ from sslax.data._video_store import prepare_clips
 _FORM = re.compile(r"(.+?)(?:\[(-?\d+%?)?:(-?\d+%?)?\])?")
 _FOLDERS = ("folder", "clips")
 _PATHS = (*_FOLDERS, "listed", "captioned")
-_DRAWN = ("lit_shapes", "moving_shapes", "objects", "synthetic")
+_DRAWN = ("habitats", "lit_shapes", "moving_shapes", "objects", "synthetic")
 _SETS = ("fashion_mnist", "fashion_mnist_sample", *_DRAWN)
 _CALLS: Mapping[str, Callable[..., Source]] = {
     "captioned": captioned,
@@ -34,6 +35,7 @@ _CALLS: Mapping[str, Callable[..., Source]] = {
     "fashion_mnist": fashion_mnist,
     "fashion_mnist_sample": fashion_mnist_sample,
     "folder": _folder.folder,
+    "habitats": habitats,
     "listed": listed,
     "lit_shapes": lit_shapes,
     "moving_shapes": moving_shapes,

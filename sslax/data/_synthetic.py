@@ -61,9 +61,9 @@ class Material(NamedTuple):
     share: float
 
 
-def materials(share: float) -> list[Material]:
+def materials(share: float, *, seed: int = 0) -> list[Material]:
     """One for each class, the same in all splits."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     return [
         Material(rng.uniform(0, 1, (2, 3)), rng.uniform(*_WAVES, 2), share)
         for _ in SHAPES
@@ -71,13 +71,16 @@ def materials(share: float) -> list[Material]:
 
 
 def scene(
-    rng: np.random.Generator, label: int, material: Material | None = None
+    rng: np.random.Generator,
+    label: int,
+    material: Material | None = None,
+    ground: Material | None = None,
 ) -> Scene:
     """Draw what one example shows."""
     radius = rng.uniform(0.15, 0.3)
     row, column = rng.uniform(radius, 1 - radius, 2)
     turn = rng.uniform(0, 2 * np.pi)
-    front, back = _woven(rng, material), _woven(rng)
+    front, back = _woven(rng, material), _woven(rng, ground)
     return Scene(label, radius, row, column, turn, front, back)
 
 

@@ -34,6 +34,7 @@ from sslax.methods._jigsaw_clustering import jigsaw_clustering
 from sslax.methods._localmim import localmim
 from sslax.methods._mae import mae
 from sslax.methods._moco import moco
+from sslax.methods._moco_backgrounds import moco_backgrounds
 from sslax.methods._moco_v3 import moco_v3
 from sslax.methods._nce import nce
 from sslax.methods._nnclr import nnclr
@@ -82,6 +83,7 @@ __all__ = [
     "localmim",
     "mae",
     "moco",
+    "moco_backgrounds",
     "moco_v3",
     "nce",
     "nnclr",

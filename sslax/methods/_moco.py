@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import jax
-import jax.numpy as jnp
-
-from sslax import losses, memory, models
-from sslax.checks import check_multiple, check_positive
-from sslax.core import Aux, Method, Net, compared
-from sslax.nets import chain, readings, views_of
+from sslax import losses
+from sslax.checks import check_positive
+from sslax.core import Method, Net
+from sslax.methods._queued import queued
 from sslax.schedules import Schedule
 
 __all__ = ["moco"]
@@ -57,56 +54,17 @@ def moco(
       Baselines with Momentum Contrastive Learning, 2020, arXiv:2003.04297.
     """
     check_positive(temperature=temperature)
-    net = chain(encoder=encoder, projector=_head(hidden, dim))
 
-    def init(key, batch):
-        net_key, queue_key = jax.random.split(key)
-        params, stats = net.init(net_key, batch["views"][0])
-        queue = losses.unit(jax.random.normal(queue_key, (queue_size, dim)))
-        return params, {
-            "stats": stats,
-            "teacher": params,
-            "teacher_stats": stats,
-            "queue": queue,
-            "head": jnp.zeros([], jnp.int32),
-        }
+    def loss(query, keys, queue, batch):
+        del batch
+        return losses.info_nce(query, *keys, queue, temperature=temperature)
 
-    def embed(params, extra, batch, *, key, step):
-        del step
-        (query_view, key_view), keys = views_of(batch, 2), jax.random.split(key, 3)
-        q, stats = net.apply(
-            params, extra["stats"], query_view, train=True, key=keys[0]
-        )
-        order = jax.random.permutation(keys[2], key_view.shape[0])
-        k, teacher_stats = net.apply(
-            extra["teacher"],
-            extra["teacher_stats"],
-            key_view,
-            train=True,
-            key=keys[1],
-            order=order,
-        )
-        new = {"stats": stats, "teacher_stats": teacher_stats}
-        return (q["projector"], k["projector"]), new
-
-    def compare(params, extra, batch, embeddings, *, key, step):
-        del params, batch, key, step
-        q, k = embeddings
-        check_multiple(len(k), queue_size=queue_size)
-        k = jax.lax.stop_gradient(losses.unit(k))
-        value = losses.info_nce(q, k, extra["queue"], temperature=temperature)
-        queue, head = memory.enqueue(extra["queue"], extra["head"], k)
-        return value, Aux({**extra, "queue": queue, "head": head})
-
-    return Method(
-        init=init,
-        objectives={"ssl": compared(embed, compare)},
-        outputs=readings(net, "encoder", encoder),
-        after_update=memory.follows(("encoder", "projector"), momentum=momentum),
+    return queued(
+        encoder,
+        loss,
+        count=2,
+        hidden=hidden,
+        dim=dim,
+        queue_size=queue_size,
+        momentum=momentum,
     )
-
-
-def _head(hidden: int | None, dim: int) -> Net:
-    if hidden is None:
-        return models.linear(dim=dim)
-    return models.mlp(hidden=hidden, dim=dim, norm=None, bias=True)

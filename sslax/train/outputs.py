@@ -14,6 +14,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from sslax import data
 from sslax.core import State
 from sslax.evaluate.tasks import Split
+from sslax.kinds import Builder
 from sslax.sharding import batch_sharding
 from sslax.train.pictures import as_picture
 from sslax.train.prompts import prompts
@@ -24,13 +25,20 @@ __all__ = ["PAIR", "PIXELS", "images_of", "losses_of", "outputs_of", "reading"]
 PAIR, PIXELS = "pair/features", "pixels"
 
 
-def reading(run: Run, names: Sequence[str], fields: Sequence[str] = ()) -> Callable:
+def reading(
+    run: Run,
+    names: Sequence[str],
+    fields: Sequence[str] = (),
+    alters: Mapping[str, Builder] | None = None,
+) -> Callable:
     """What is computed of a batch, before it is compiled.
 
     Args:
       run: the run.
-      names: of the method's outputs, "pair/features" and "pixels".
+      names: of the method's outputs, "pair/features" and "pixels", and "KIND/NAME" of
+        those of altered images.
       fields: of the data that are passed on as the evaluation view shows them.
+      alters: builders by kind: what is done to a batch before it is seen.
 
     Returns:
       `(params, extra, batch, key) -> arrays by name`.
@@ -38,21 +46,27 @@ def reading(run: Run, names: Sequence[str], fields: Sequence[str] = ()) -> Calla
     program = run.program
     outputs = program.method.outputs
 
+    def one(params, extra, batch, key, name):
+        if name == PIXELS:
+            return _small(program.plain_evaluation(key, batch)["views"][0])
+        if name != PAIR:
+            seen = program.evaluation_views(key, batch)  # compiled, one for all
+            return outputs[name](params, extra, seen, key=key)
+        keys = (jax.random.fold_in(key, i) for i in range(2))
+        pair = [
+            outputs["features"](params, extra, program.views(k, batch), key=k)
+            for k in keys
+        ]
+        return jnp.stack(pair, axis=1)
+
     def read(params, extra, batch, key):
-        seen = program.evaluation_views(key, batch)
         made = {}
         for name in names:
-            if name == PIXELS:
-                made[name] = _small(program.plain_evaluation(key, batch)["views"][0])
-            elif name == PAIR:
-                keys = (jax.random.fold_in(key, i) for i in range(2))
-                pair = [
-                    outputs["features"](params, extra, program.views(k, batch), key=k)
-                    for k in keys
-                ]
-                made[name] = jnp.stack(pair, axis=1)
+            kind, _, own = name.partition("/")
+            if alters and kind in alters:
+                made[name] = one(params, extra, alters[kind](key, batch), key, own)
             else:
-                made[name] = outputs[name](params, extra, seen, key=key)
+                made[name] = one(params, extra, batch, key, name)
         for name in fields:
             made[name] = _field(program, batch, name, key)
         return made
@@ -60,21 +74,29 @@ def reading(run: Run, names: Sequence[str], fields: Sequence[str] = ()) -> Calla
     return read
 
 
-def outputs_of(run: Run, names: Sequence[str], *, fields: Sequence[str] = ()):
+def outputs_of(
+    run: Run,
+    names: Sequence[str],
+    *,
+    fields: Sequence[str] = (),
+    alters: Mapping[str, Builder] | None = None,
+):
     """Compiles the reading of a data set, for any state of a run.
 
     Every process reads its share of the images; the results are whole on all of them.
 
     Args:
       run: the run.
-      names: of the method's outputs, "pair/features" and "pixels".
+      names: of the method's outputs, "pair/features" and "pixels", and "KIND/NAME" of
+        those of altered images.
       fields: of the data that are passed on, such as "foreground".
+      alters: builders by kind: what is done to a batch before it is seen.
 
     Returns:
       `(state, source, *, rows=None) -> Split`: the outputs of the rows of a source, all
       by default, in their order; bad images are left out where the source skips them.
     """
-    read = reading(run, names, fields)
+    read = reading(run, names, fields, alters)
 
     def kept(params, extra, step, batch, key):
         del step

@@ -76,8 +76,10 @@ def ask(
             "features can be read of",
         )
 
+    alters = {kind: f for task in tasks.values() for kind, f in task.alters.items()}
+
     def outputs(names: tuple[str, ...], fields: tuple[str, ...]):
-        return outputs_of(run, names, fields=fields)
+        return outputs_of(run, names, fields=fields, alters=alters)
 
     return _Asked(
         run=run,
@@ -175,6 +177,8 @@ def _wanted(
 ) -> tuple[set[str], tuple[str, ...]]:
     """Names of outputs and fields that tasks read of a split."""
     there = {*asked.run.program.method.outputs} | ({PAIR} if asked.pairs else set())
+    kinds = {kind for task in readers for kind in task.alters}
+    there |= {f"{kind}/{name}" for kind in kinds for name in there - {PAIR}}
     names = {n for task in readers for n in task.needs}
     if judging:
         names |= {n for task in readers for n in task.wants if n in there}
@@ -207,13 +211,21 @@ def read_pixels(
             if task.examples is None and len(rows) < len(source):
                 notes[f"raw pixels are those of {len(rows):,} images of {split}"] = None
             with said(f"raw pixels: {len(rows):,} images of {split}"):
-                read = asked.outputs((PIXELS,), task.fields)
+                names = (PIXELS, *(f"{kind}/{PIXELS}" for kind in task.alters))
+                read = asked.outputs(names, task.fields)
                 seen = read(state, source, rows=rows)
-            x = seen.outputs[PIXELS]
-            rows = {"features": x.reshape(len(x), -1), "map": x}
-            splits[split] = seen._replace(outputs=rows)
+            splits[split] = seen._replace(outputs=_as_outputs(seen.outputs))
         found |= _run(asked, {task_name: task}, splits, "raw pixels")
     return found, tuple(notes)
+
+
+def _as_outputs(pixels: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Pixels, and those of altered images, under the names of a network's outputs."""
+    made = {}
+    for name, x in pixels.items():
+        kind = name.removesuffix(PIXELS)
+        made[f"{kind}features"], made[f"{kind}map"] = x.reshape(len(x), -1), x
+    return made
 
 
 def _bytes_of_pixels(run: Run, source: data.Source) -> int:

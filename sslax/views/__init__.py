@@ -8,6 +8,7 @@ b; masks and pretext labels go to keys of their own, also with leading b.
 
 from sslax.views._backgrounds import (
     background,
+    other_backgrounds,
     swapped_backgrounds,
 )
 from sslax.views._clips import (
@@ -102,6 +103,7 @@ __all__ = [
     "multi_crop",
     "normalized",
     "one_view",
+    "other_backgrounds",
     "overlapping_patches",
     "pixel_views",
     "renderings",

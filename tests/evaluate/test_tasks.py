@@ -146,6 +146,33 @@ def test_iou_counts_pixels_of_both_classes():
         evaluate.iou(truth, truth[:, :1])
 
 
+def test_the_background_gap_is_what_another_class_behind_costs():
+    clouds = {"train": split(60), "test": split(40, 1)}
+    x = clouds["test"].outputs["features"]
+    wrong = x.copy()
+    wrong[:10] = x[1:11]  # ten are taken for the other class
+    altered = {"mixed_same/features": x, "mixed_rand/features": wrong}
+    altered["only_background/features"] = np.ones_like(x)
+    both = {**clouds, "test": split(40, 1, **altered)}
+    task = tasks.background_gap(k=5)
+    numbers = task.run(both, KEY).numbers
+
+    def alone(x):
+        given = {**clouds, "test": split(40, 1, features=x)}
+        return tasks.knn(k=5).run(given, KEY).numbers["knn"]
+
+    assert numbers["mixed_same"] == numbers["original"] == alone(x)
+    assert numbers["mixed_rand"] == alone(wrong)
+    assert numbers["background_gap"] == alone(x) - alone(wrong) == 25
+    assert numbers["only_background"] == 50
+    assert set(task.wants) == {f"{kind}/features" for kind in task.alters}
+    # Where nothing altered was read, there is no gap.
+    assert set(task.run(clouds, KEY).numbers) == {"original"}
+    assert tasks.background_gap(foreground="saliency").fields == ()
+    with pytest.raises(ValueError, match="'data', 'saliency'"):
+        tasks.background_gap(foreground="mask")
+
+
 def test_the_held_out_loss_is_the_mean_over_batches():
     task = tasks.held_out(objective="ssl")
     assert task.needs == ("loss/ssl",)

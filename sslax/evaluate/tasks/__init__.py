@@ -7,6 +7,7 @@ and returns numbers, notes and pictures. Baselines are the same task on other ou
 from __future__ import annotations
 
 from sslax.evaluate.tasks._attend import attend
+from sslax.evaluate.tasks._background_gap import background_gap
 from sslax.evaluate.tasks._classify import classify, knn, linear
 from sslax.evaluate.tasks._correspond import correspond
 from sslax.evaluate.tasks._episodes import episodes
@@ -24,6 +25,7 @@ __all__ = [
     "Split",
     "Task",
     "attend",
+    "background_gap",
     "class_features",
     "classify",
     "correspond",

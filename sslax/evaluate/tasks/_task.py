@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array
 
 from sslax.environments import Environment
+from sslax.kinds import Builder
 
 # The split of what a network plays.
 EPISODES = "episodes"
@@ -71,7 +72,8 @@ class Task(NamedTuple):
     """An evaluation that a config can name.
 
     Beside a method's own outputs there are `"loss/NAME"`, the loss of the objective
-    NAME, and `"pair/features"`, features of two training views [n 2 d].
+    NAME, `"pair/features"`, features of two training views [n 2 d], and of what a task
+    alters `"KIND/OUTPUT"`.
 
     Attributes:
       needs: names of outputs that it cannot do without.
@@ -87,6 +89,8 @@ class Task(NamedTuple):
         split "episodes" alone, of `examples` of them, with `reward` and those of
         `chance` [n t], and `frames` of the first ones.
       texts: whether it has texts of its own read, see `Split`.
+      alters: builders `(key, batch) -> batch` by name: what is done to images before
+        they are seen, for outputs `"NAME/features"`; raw pixels are altered alike.
     """
 
     needs: tuple[str, ...]
@@ -98,6 +102,7 @@ class Task(NamedTuple):
     best: str | None = None
     environment: Environment | None = None
     texts: bool = False
+    alters: Mapping[str, Builder] = {}
 
 
 def read_split(splits: Mapping[str, Split]) -> Split:
