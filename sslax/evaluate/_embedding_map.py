@@ -41,14 +41,13 @@ def embedding_map(
     if not 0 < perplexity < n:
         raise ValueError(f"perplexity must be in (0, {n}) for {n} rows: {perplexity}")
     import threadpoolctl
+    from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
 
     x = raised_numpy(features)
     x = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
-    x = x - x.mean(axis=0)
-    left, singular, _ = np.linalg.svd(x, full_matrices=False)
-    reduced = (left * singular)[:, :50]
     seed = int(jax.random.randint(key, (), 0, 2**31 - 1))
+    reduced = PCA(min(50, *x.shape), random_state=seed).fit_transform(x)
     start = 1e-4 * reduced[:, :2] / max(float(reduced[:, 0].std()), 1e-12)
     if start.shape[1] < 2:
         start = np.pad(start, ((0, 0), (0, 1)))
