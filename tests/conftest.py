@@ -26,7 +26,8 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 # computed with it, as users compile (goldens/check.py).
 jax.config.update("jax_disable_most_optimizations", True)
 jax.config.update("jax_compilation_cache_dir", str(CACHE))
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+# A twentieth of what is compiled takes longer; between modules nothing else is kept.
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 # Tracing makes many small objects that live: looking through all of them again and
 # again for cycles would be a sixth of its time.

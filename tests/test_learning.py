@@ -74,6 +74,19 @@ def test_rows_are_means_over_seeds_of_the_newest_run():
     assert "10.0" not in table
 
 
+def test_seeds_of_several_runs_stand_together_if_their_steps_are_the_same():
+    def rows(seed, knn, steps=9):
+        row = {"method": "mae", "row": "sslax", "data": "synthetic", "knn": knn}
+        return {"rows": [{**row, "seed": seed, "steps": steps}]}
+
+    both = draw([rows(0, 80.0), rows(1, 82.0)])
+    assert both.splitlines()[-1].startswith("| mae | sslax | 9 | 81.0 ± 1.4 |")
+    again = draw([rows(0, 80.0), rows(1, 82.0), rows(0, 70.0)])
+    assert again.splitlines()[-1].startswith("| mae | sslax | 9 | 76.0 ± 8.5 |")
+    longer = draw([rows(0, 80.0), rows(1, 82.0, steps=18)])
+    assert longer.splitlines()[-1].startswith("| mae | sslax | 18 | 82.0 |")
+
+
 def test_a_method_that_was_stopped_before_it_trained_has_no_row():
     row = {"row": "random network", "data": "synthetic", "steps": 9, "knn": 70.0}
     trained = {**row, "row": "sslax", "knn": 80.0}
