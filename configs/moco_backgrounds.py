@@ -20,7 +20,6 @@ masks of a detector. With files of masks, yours or those that
 
 from configs import byol, common, moco, recipes, swav
 
-
 # Of the drawn shapes, whose grounds mislead far more than those of photographs.
 OFTEN = 0.5
 
