@@ -8,7 +8,9 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from sslax.commands import main, options
 from sslax.commands.options import COMMANDS
@@ -205,3 +207,17 @@ def test_own_functions_are_named_by_module(tmp_path, monkeypatch, caplog):
     # Something is said at once, and before the first step.
     assert "own_code:method" in caplog.text
     assert "4 steps" in caplog.text
+
+
+def test_masks_are_written_of_files_and_take_no_options_of_videos(tmp_path, capsys):
+    Image.fromarray(np.eye(20, dtype=np.uint8)).save(tmp_path / "x.png")
+    masks, images = tmp_path / "masks", f"folder:{tmp_path}"
+    assert inside("prepare", images, f"--foreground={masks}") == 0
+    assert capsys.readouterr().out.startswith("1 masks of what stands out")
+    assert (masks / "x.png").is_file()
+    for arguments, message in (
+        ((images, f"--foreground={masks}", "--size=3"), "masks take no size"),
+        (("objects", f"--foreground={masks}"), "objects/train has no files"),
+    ):
+        assert inside("prepare", *arguments) == 2
+        assert message in capsys.readouterr().err
