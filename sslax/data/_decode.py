@@ -29,7 +29,7 @@ MAX_PIXELS = 2**26
 
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _JPEG = b"\xff\xd8\xff"
-NPY = b"\x93NUMPY"
+_NPY = b"\x93NUMPY"
 _ORIENTATION = 0x0112
 
 
@@ -85,7 +85,7 @@ def decode(
         `MAX_PIXELS` that cannot be scaled while it is decoded.
     """
     image = None
-    if content[: len(NPY)] == NPY:
+    if content[: len(_NPY)] == _NPY:
         image = _array(content, channels, dtype)
     elif fast and content[:3] == _JPEG and simplejpeg() is not None:
         plain = dtype == "uint8" and channels in (1, 3) and not upright

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import os
 from collections.abc import Sequence
 from functools import partial
@@ -12,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from sslax.data._decode import NPY
+from sslax.data._decode import BAD_IMAGE, size_of
 from sslax.data._fields import Example, Field
 from sslax.data._sources import Source
 
@@ -32,8 +31,9 @@ def with_foreground(*, of: Source, path: str | os.PathLike) -> Source:
       The source, with `foreground` uint8 [h w], 1 where a mask is above the middle.
 
     Raises:
-      ValueError: if the source has no files, or if masks are missing; as an example is
-        read, if a mask has another size than its image.
+      ValueError: if the source has no files, if masks are missing, or if two images
+        would share one; as an example is read, if a mask cannot be decoded or has
+        another size than its image.
 
     Example:
       >>> from sslax import data
@@ -68,7 +68,8 @@ def masks_of(source: Source, path: str | os.PathLike) -> list[Path]:
       A file for each, in order.
 
     Raises:
-      ValueError: if the source has no files.
+      ValueError: if the source has no files, if two of them would have one mask, or if
+        a mask would be the image itself.
 
     Example:
       >>> from sslax import data
@@ -78,37 +79,44 @@ def masks_of(source: Source, path: str | os.PathLike) -> list[Path]:
     """
     if source.files is None:
         raise ValueError(f"{source.name} has no files, which masks could belong to")
-    top = Path(path).expanduser()
-    return [top / Path(file).with_suffix(".png") for file in source.files]
+    top, taken = Path(path).expanduser(), dict[Path, int]()
+    for i, file in enumerate(source.files):
+        mask = top / Path(file).with_suffix(".png")
+        if mask.absolute() == Path(source.where(i)).absolute():
+            raise ValueError(
+                f"the mask of {source.where(i)} would be the image itself; give"
+                " another folder"
+            )
+        if taken.setdefault(mask, i) != i:
+            raise ValueError(
+                f"{source.where(taken[mask])} and {source.where(i)} would have one"
+                f" mask, {str(mask)!r}"
+            )
+    return list(taken)
 
 
 def _read(
     of: Source, masks: Sequence[str], indices: Sequence[int], draws: Sequence[int]
 ) -> list[Example]:
-    examples = of.read(indices, draws)
-    pairs = zip(examples, indices, strict=True)
     return [
-        {**example, "foreground": _mask(masks[i], example["image"], of.where(i))}
-        for example, i in pairs
+        {**example, "foreground": _mask(masks[i], of.where(i), of.fields["image"])}
+        for example, i in zip(of.read(indices, draws), indices, strict=True)
     ]
 
 
-def _mask(file: str, image: bytes | np.ndarray, where: str) -> np.ndarray:
-    with Image.open(file) as picture:
-        mask = np.asarray(picture.convert("L")) > 127
-    shape = _shape(image)
-    if mask.shape not in (shape, shape[::-1]):  # one turned by its EXIF orientation
+def _mask(file: str, image: str, field: Field) -> np.ndarray:
+    try:
+        with Image.open(file) as picture:
+            mask = np.asarray(picture.convert("L")) > 127
+    except BAD_IMAGE as error:
+        raise ValueError(f"the mask {file!r} cannot be decoded: {error}") from error
+    try:
+        shape = size_of(image, upright=field.upright)
+    except BAD_IMAGE:  # said again, or skipped, where images are decoded
+        shape = mask.shape
+    if mask.shape != shape:
         raise ValueError(
             f"the mask {file!r} has {mask.shape[0]} x {mask.shape[1]} pixels, and its"
-            f" image {where} has {shape[0]} x {shape[1]}"
+            f" image {image} has {shape[0]} x {shape[1]}"
         )
     return mask.astype(np.uint8)
-
-
-def _shape(image: bytes | np.ndarray) -> tuple[int, int]:
-    if not isinstance(image, np.ndarray) and image.startswith(NPY):
-        image = np.load(io.BytesIO(image), allow_pickle=False)
-    if isinstance(image, np.ndarray):
-        return image.shape[0], image.shape[1]
-    with Image.open(io.BytesIO(image)) as picture:
-        return picture.height, picture.width

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
 
-from sslax.data._fields import LABEL, Example, Field, picture
+from sslax.data._fields import Example
 from sslax.data._sources import Source
-from sslax.data._synthetic import SHAPES, draw, materials, scene
+from sslax.data._synthetic import (
+    SHAPES,
+    draw,
+    materials,
+    of_shapes,
+    scene,
+    seeds_of,
+)
 
 # How far a texture lies on the way from any to that of its class.
 _SHARE = 0.7
@@ -51,21 +57,8 @@ def habitats(
     """
     if not 0 <= tied <= 1:
         raise ValueError(f"habitats: tied is {tied}; expected 0 to 1")
-    for what, value, least in (("size", size, 4), ("length", length, 1)):
-        if value < least:
-            raise ValueError(f"habitats: {what} is {value}, at least {least}")
-    return Source(
-        name=f"habitats/{split}",
-        length=length,
-        read=partial(_read, (seed, zlib.crc32(split.encode())), size, tied),
-        fields={
-            "image": picture(size, size, 3),
-            "label": LABEL,
-            "foreground": Field((size, size), "uint8", "mask"),
-        },
-        class_names=tuple(SHAPES),
-        labels=np.arange(length, dtype=np.int32) % len(SHAPES),
-    )
+    read = partial(_read, seeds_of(seed, split), size, tied)
+    return of_shapes(f"habitats/{split}", read, size=size, length=length)
 
 
 def _read(

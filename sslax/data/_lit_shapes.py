@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
 
-from sslax.data._fields import LABEL, Example, Field, picture
+from sslax.data._fields import Example
 from sslax.data._sources import Source
-from sslax.data._synthetic import SHAPES, centres, outline
+from sslax.data._synthetic import SHAPES, centres, of_shapes, outline, seeds_of
 
 # Two colours of the ground and two of shapes, between which waves go: what is the
 # darkest by day shines at night, so that no curve of each channel leads to the other.
@@ -62,21 +61,8 @@ def lit_shapes(
     """
     if look not in _LOOKS:
         raise ValueError(f"lit_shapes: look is {look!r}; expected one of {[*_LOOKS]}")
-    for what, value, least in (("size", size, 4), ("length", length, 1)):
-        if value < least:
-            raise ValueError(f"lit_shapes: {what} is {value}, at least {least}")
-    return Source(
-        name=f"lit_shapes/{split} by {look}",
-        length=length,
-        read=partial(_read, (seed, zlib.crc32(split.encode())), size, look),
-        fields={
-            "image": picture(size, size, 3),
-            "label": LABEL,
-            "foreground": Field((size, size), "uint8", "mask"),
-        },
-        class_names=tuple(SHAPES),
-        labels=np.arange(length, dtype=np.int32) % len(SHAPES),
-    )
+    read = partial(_read, seeds_of(seed, split), size, look)
+    return of_shapes(f"lit_shapes/{split} by {look}", read, size=size, length=length)
 
 
 def _read(

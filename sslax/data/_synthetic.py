@@ -6,6 +6,7 @@ as well, as things in photographs do.
 
 from __future__ import annotations
 
+import dataclasses
 import zlib
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -15,7 +16,7 @@ import numpy as np
 
 from sslax.data._fields import LABEL, Example, Field, picture
 from sslax.data._scenes import Scene, Texture, told
-from sslax.data._sources import Source
+from sslax.data._sources import Read, Source
 
 # Waves of a texture that cross an image, from and to.
 _WAVES = (2, 12)
@@ -216,24 +217,43 @@ def _drawn(
     seed: int,
     known: list[Material] | None,
 ) -> Source:
+    seeds = seeds_of(seed, split)
+    drawn = of_shapes(
+        f"{name}/{split}", partial(_read, seeds, size, known), size=size, length=length
+    )
+    return dataclasses.replace(
+        drawn,
+        fields={**drawn.fields, "position": Field((2,), "float32", "point")},
+        captions=partial(_captions, seeds, known),
+    )
+
+
+def seeds_of(seed: int, split: str) -> tuple[int, int]:
+    """A seed sequence takes numbers: splits are told apart by a sum of their name."""
+    return seed, zlib.crc32(split.encode())
+
+
+def of_shapes(name: str, read: Read, *, size: int, length: int) -> Source:
+    """The source of drawn shapes, whose classes take turns.
+
+    Raises:
+      ValueError: if the size or the length is too small.
+    """
     for what, value, least in (("size", size, 4), ("length", length, 1)):
         if value < least:
-            raise ValueError(f"{name}: {what} is {value}, at least {least}")
-    # A seed sequence takes numbers: splits are told apart by a sum of their name.
-    seeds = (seed, zlib.crc32(split.encode()))
+            kind = name.partition("/")[0]
+            raise ValueError(f"{kind}: {what} is {value}, at least {least}")
     return Source(
-        name=f"{name}/{split}",
+        name=name,
         length=length,
-        read=partial(_read, seeds, size, known),
+        read=read,
         fields={
             "image": picture(size, size, 3),
             "label": LABEL,
             "foreground": Field((size, size), "uint8", "mask"),
-            "position": Field((2,), "float32", "point"),
         },
         class_names=tuple(SHAPES),
         labels=np.arange(length, dtype=np.int32) % len(SHAPES),
-        captions=partial(_captions, seeds, known),
     )
 
 

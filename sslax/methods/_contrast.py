@@ -7,10 +7,33 @@ from typing import Any
 
 from jaxtyping import Array
 
+from sslax import models
 from sslax.core import Aux, Method, Net, compared
 from sslax.nets import by_size, chain, readings, views_of
 
-__all__ = ["contrast"]
+__all__ = ["contrast", "head"]
+
+
+def head(*, hidden: int, dim: int, depth: int) -> Net:
+    """SimCLR's projector, as TensorFlow has it: features [b d] to projections [b dim].
+
+    Args:
+      hidden: its width.
+      dim: dimension of the projections.
+      depth: its layers.
+
+    Returns:
+      The net; its last norm has a scale and no offset.
+    """
+    return models.mlp(
+        hidden=hidden,
+        dim=dim,
+        depth=depth,
+        last_norm="scale",
+        last_bias=False,
+        init="normal",
+        bn_unbiased=False,
+    )
 
 
 def contrast(

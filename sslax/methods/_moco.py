@@ -46,6 +46,7 @@ def moco(
         number of views than two, or a queue that the batch does not divide.
 
     Example:
+      >>> from sslax import models
       >>> method = moco(models.convnet(), hidden=128, dim=32, queue_size=512)
 
     References:

@@ -47,6 +47,7 @@ def moco_backgrounds(
         that the batch does not divide.
 
     Example:
+      >>> from sslax import models
       >>> sizes = {"hidden": 128, "dim": 32, "queue_size": 512}
       >>> method = moco_backgrounds(models.convnet(), **sizes)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sslax import losses, models
+from sslax import losses
 from sslax.checks import check_positive
 from sslax.core import Method, Net
-from sslax.methods._contrast import contrast
+from sslax.methods._contrast import contrast, head
 
 __all__ = ["simclr"]
 
@@ -42,6 +42,7 @@ def simclr(
         for another number of views or a batch of one.
 
     Example:
+      >>> from sslax import models
       >>> method = simclr(models.convnet(), hidden=128, dim=32)
 
     References:
@@ -49,15 +50,7 @@ def simclr(
       Representations, 2020, arXiv:2002.05709, equation 1 and algorithm 1.
     """
     check_positive(temperature=temperature, scale=scale)
-    projector = models.mlp(
-        hidden=hidden,
-        dim=dim,
-        depth=depth,
-        last_norm="scale",
-        last_bias=False,
-        init="normal",
-        bn_unbiased=False,
-    )
+    projector = head(hidden=hidden, dim=dim, depth=depth)
 
     def loss(z1, z2, **_):
         return scale * losses.nt_xent(z1, z2, temperature=temperature), {}

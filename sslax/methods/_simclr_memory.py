@@ -5,9 +5,10 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from sslax import losses, memory, models
+from sslax import losses, memory
 from sslax.checks import check_multiple, check_positive
 from sslax.core import Aux, Method, Net, compared
+from sslax.methods._contrast import head
 from sslax.nets import by_size, chain, readings, views_of
 from sslax.schedules import Schedule
 
@@ -55,6 +56,7 @@ def simclr_memory(
       own.
 
     Example:
+      >>> from sslax import models
       >>> method = simclr_memory(models.convnet(), hidden=128, dim=32, queue_size=512)
 
     References:
@@ -63,15 +65,7 @@ def simclr_memory(
       Unsupervised Visual Representation Learning, 2019, arXiv:1911.05722.
     """
     check_positive(temperature=temperature, scale=scale)
-    projector = models.mlp(
-        hidden=hidden,
-        dim=dim,
-        depth=depth,
-        last_norm="scale",
-        last_bias=False,
-        init="normal",
-        bn_unbiased=False,
-    )
+    projector = head(hidden=hidden, dim=dim, depth=depth)
     net = chain(encoder=encoder, projector=projector)
 
     def init(key, batch):

@@ -46,27 +46,28 @@ def reading(
     program = run.program
     outputs = program.method.outputs
 
-    def one(params, extra, batch, key, name):
-        if name == PIXELS:
-            return _small(program.plain_evaluation(key, batch)["views"][0])
-        if name != PAIR:
-            seen = program.evaluation_views(key, batch)  # compiled, one for all
-            return outputs[name](params, extra, seen, key=key)
-        keys = (jax.random.fold_in(key, i) for i in range(2))
-        pair = [
-            outputs["features"](params, extra, program.views(k, batch), key=k)
-            for k in keys
-        ]
-        return jnp.stack(pair, axis=1)
-
     def read(params, extra, batch, key):
-        made = {}
+        shown, seen, made = {"": batch}, {}, {}
         for name in names:
             kind, _, own = name.partition("/")
-            if alters and kind in alters:
-                made[name] = one(params, extra, alters[kind](key, batch), key, own)
+            kind, own = (kind, own) if alters and kind in alters else ("", name)
+            if kind not in shown:
+                shown[kind] = alters[kind](key, batch)
+            images = shown[kind]
+            if own == PIXELS:
+                plain = program.plain_evaluation(key, images)
+                made[name] = _small(plain["views"][0])
+            elif own == PAIR:
+                keys = (jax.random.fold_in(key, i) for i in range(2))
+                pair = [
+                    outputs["features"](params, extra, program.views(k, images), key=k)
+                    for k in keys
+                ]
+                made[name] = jnp.stack(pair, axis=1)
             else:
-                made[name] = one(params, extra, batch, key, name)
+                if kind not in seen:
+                    seen[kind] = program.evaluation_views(key, images)
+                made[name] = outputs[own](params, extra, seen[kind], key=key)
         for name in fields:
             made[name] = _field(program, batch, name, key)
         return made

@@ -74,6 +74,43 @@ def test_a_missing_mask_and_one_of_another_size_are_told(pets, tmp_path):
         source[1]
 
 
+def test_no_mask_is_an_image_or_of_two(pets):
+    with pytest.raises(ValueError, match=r"x.png would be the image itself"):
+        data.masks_of(data.folder(path=pets), pets)
+    Image.open(pets / "a/x.png").save(pets / "a/x.jpg")
+    with pytest.raises(ValueError, match=r"x.jpg and .*x.png would have one mask"):
+        data.masks_of(data.folder(path=pets), pets.parent / "masks")
+
+
+def test_files_that_are_broken_are_told_and_images_skipped(pets, tmp_path):
+    masks, images = tmp_path / "masks", data.folder(path=pets)
+    write_foregrounds(f"folder:{pets}", str(masks))
+    source = data.with_foreground(of=images, path=masks)
+    (pets / "a/x.png").write_bytes(b"no picture")
+    with pytest.raises(data.BadExample, match=r"a/x.png cannot be decoded"):
+        source[0]
+    (masks / "b/y.png").write_bytes(b"no picture")
+    with pytest.raises(ValueError, match=r"the mask .*b/y.png' cannot be decoded"):
+        source[1]
+
+
+def test_masks_lie_as_their_images_are_shown(tmp_path):
+    """Turned by a quarter if the images are; a mask that is not is refused."""
+    (tmp_path / "turned").mkdir()
+    picture, exif = Image.fromarray(np.zeros((20, 30, 3), np.uint8)), Image.Exif()
+    exif[0x0112] = 6
+    picture.save(tmp_path / "turned/x.jpg", exif=exif)
+    Image.fromarray(np.zeros((30, 20), np.uint8)).save(tmp_path / "x.png")
+    shown, stored = (
+        data.folder(path=tmp_path / "turned", upright=upright)
+        for upright in (True, False)
+    )
+    turned = data.with_foreground(of=shown, path=tmp_path)[0]
+    assert turned["foreground"].shape == turned["image"].shape[:2] == (30, 20)
+    with pytest.raises(ValueError, match=r"has 30 x 20 pixels.* has 20 x 30"):
+        data.with_foreground(of=stored, path=tmp_path)[0]
+
+
 def test_arrays_of_many_channels_have_masks_too(tmp_path):
     image = np.full((40, 40, 5), 10, np.uint8)
     image[10:16, 10:16] = 200
