@@ -177,6 +177,7 @@ def plan_values(one: Plan) -> dict[str, Any]:
         "topology": one.target.name,
         "chips": one.target.count,
         "batch_size": step.config["batch_size"],
+        "dtype": step.config["dtype"],
         "layout": one.layout,
         "compiles": one.speed is not None,
         "fits": step.fits,
