@@ -9,9 +9,10 @@ Variants: `sample`, `sample_10`, `sample_1` (the demo's encoder on all, 10 % and
 the labels of the bundled sample), `mae`, `mae_large`, `mae_huge` (arXiv:2111.06377,
 table 9; 83.6, 85.9, 86.9 %), `mae_partial` (the last 4 blocks alone; `mae_partial_1`
 the last one), `mae_linear` (frozen, batch norm and LARS; 68.0 %), `beit`, `beit_large`
-(arXiv:2106.08254; 83.2, 85.2 %), `simmim`, `simmim_vit` (arXiv:2111.09886; Swin-B at
-224 pixels 84.0, ViT-B 83.8 %), `ibot_small`, `ibot`, `ibot_large` (arXiv:2111.07832;
-82.3, 84.0, 84.8 %), `convmae` (arXiv:2205.03892; 85.0 %), `deepmim_clip`
+(arXiv:2106.08254; 83.2, 85.2 %), `simmim`, `simmim_large`, `simmim_vit`
+(arXiv:2111.09886; Swin-B and Swin-L at 224 pixels 84.0 and 85.4, ViT-B 83.8 %),
+`ibot_small`, `ibot`, `ibot_large` (arXiv:2111.07832; 82.3, 84.0, 84.8 %), `convmae`
+(arXiv:2205.03892; 85.0 %), `deepmim_clip`
 (arXiv:2303.08817; 85.6 %; with pixels as `mae`), `simclr_v2_1`, `simclr_v2_10`,
 `simclr_v2_100` (arXiv:2006.10029; 57.9, 68.4, 76.3 %), `swav_1`, `swav_10`
 (arXiv:2006.09882; two rates; 53.9, 70.2 %), `barlow_twins_1`, `barlow_twins_10`
@@ -44,6 +45,7 @@ def get_config(variant: str = "sample"):
         "beit": _beit,
         "beit_large": lambda: _beit("large"),
         "simmim": _simmim,
+        "simmim_large": lambda: _simmim("large"),
         "simmim_vit": _simmim_vit,
         "ibot_small": lambda: _ibot("small"),
         "ibot": _ibot,
@@ -256,19 +258,25 @@ def _one_table_a_block(config) -> None:
     config.fit.spread = (("relative", r"blocks_\d+/attn/relative"),)
 
 
-def _simmim():
-    """The decay of layers is that after 800 epochs; after 100 it is 0.9."""
+def _simmim(size: str = "base"):
+    """After 800 epochs; after 100 the decay of Swin-B's layers is 0.9."""
+    window, drop_path, decay = {"base": (7, 0.1, 0.8), "large": (14, 0.2, 0.7)}[size]
     config = _imagenet(epochs=100, batch_size=2048, half=True)
     _mixed(config)
     config.method = dict(
         name="classifier",
-        encoder=dict(name="swin_base", drop_path=0.1, dtype=common.dtype(config)),
+        encoder=dict(
+            name=f"swin_{size}",
+            window_size=window,
+            drop_path=drop_path,
+            dtype=common.dtype(config),
+        ),
         classes=CLASSES,
         head_init=2e-5,
     )
-    # Pretrained with windows of 6 at 192 pixels.
+    # Pretrained with windows of 6, of Swin-L 12, at 192 pixels.
     config.fit.update(without=("mask_token",), resize="size")
-    config.optimizer = _simmim_optimizer(config, decay=0.8, exclude="rank_one")
+    config.optimizer = _simmim_optimizer(config, decay=decay, exclude="rank_one")
     return config
 
 

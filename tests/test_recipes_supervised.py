@@ -52,6 +52,12 @@ SHEETS = {
         "optimizer": {"decay": 0.8, "norm": 5.0, "per": "all"},
         "rates": {"": (5e-3, {0: 2e-4, 20: 1.0, 60: 0.5, 100: 2e-4})},
     },
+    "simmim_large": {
+        "run": (2048, 100),
+        "encoder": {"name": "swin_large", "drop_path": 0.2, "window_size": 14},
+        "optimizer": {"decay": 0.7, "norm": 5.0, "per": "all"},
+        "rates": {"": (5e-3, {0: 2e-4, 20: 1.0, 60: 0.5, 100: 2e-4})},
+    },
     "simmim_vit": {
         "run": (2048, 100),
         "encoder": BEIT,

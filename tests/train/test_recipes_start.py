@@ -85,13 +85,24 @@ def test_beits_shared_table_becomes_one_of_each_block():
         assert len(tables) == 12
 
 
-def test_simmims_windows_of_6_become_windows_of_7():
-    found, left = fits(network(SWIN, 192), load("finetune", "simmim"))
+@pytest.mark.parametrize(
+    ("size", "sides"), [("base", {11: 13}), ("large", {23: 27, 11: 13})]
+)
+def test_simmims_windows_of_6_and_12_become_windows_of_7_and_14(size, sides):
+    """The last stage of Swin-L is smaller than its window and has but one."""
+    variant = "simmim" if size == "base" else "simmim_large"
+    window = {"base": 6, "large": 12}[size]
+    pretrained = {**SWIN, "name": f"swin_{size}", "window_size": window}
+    found, left = fits(network(pretrained, 192), load("finetune", variant))
     assert left == HEAD
     tables = [fit for p, fit in found.items() if p.endswith("table")]
-    assert {fit.stored.shape[0] for fit in tables} == {11**2}
-    table = jnp.ones(tables[0].stored.shape)
-    assert jax.eval_shape(tables[0].change, table).shape[0] == 13**2
+    changed = {
+        fit.stored.shape[0]: jax.eval_shape(fit.change, jnp.ones(fit.stored.shape))
+        for fit in tables
+    }
+    assert {a: x.shape[0] for a, x in changed.items()} == {
+        before**2: after**2 for before, after in sides.items()
+    }
 
 
 @pytest.mark.parametrize(
