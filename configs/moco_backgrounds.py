@@ -3,9 +3,9 @@
 Variants: `imagenet` (MoCo v2, 220 epochs, keys on other backgrounds and a negative on
 the query's own; the paper gives it one to two points over MoCo v2),
 `removed` and `random` (MoCo v2 whose views have a grey background, or that of another
-image, now and then), `byol` and `swav` (the same with other backgrounds in their
-recipes), `sample` (drawn shapes before the ground of their class, minutes on a laptop),
-`sample_plain`, `sample_removed`, `sample_random` (what to compare it with).
+image, now and then), `byol`, `simclr` and `swav` (the same with other backgrounds in
+their recipes), `sample` (drawn shapes before the ground of their class, minutes on a
+laptop), `sample_plain`, `sample_removed`, `sample_random` (what to compare it with).
 
     sslax pretrain --config=configs/moco_backgrounds.py:sample --workdir=/tmp/grounds
 
@@ -18,7 +18,7 @@ masks of a detector. With files of masks, yours or those that
         'of': {'name': 'folder', 'path': '/pets'}}" --config.views.foreground=data
 """
 
-from configs import byol, common, moco, recipes, swav
+from configs import byol, common, moco, recipes, simclr, swav
 
 # Of the drawn shapes, whose grounds mislead far more than those of photographs.
 OFTEN = 0.5
@@ -31,6 +31,7 @@ def get_config(variant: str = "imagenet"):
         "removed": lambda: _other(_moco(), "remove", 0.1),
         "random": lambda: _other(_moco(), "random", 0.2),
         "byol": lambda: _other(byol.get_config("imagenet"), "random", 0.2),
+        "simclr": lambda: _other(simclr.get_config("imagenet"), "random", 0.2),
         "swav": lambda: _other(swav.get_config("imagenet"), "random", 0.2),
         "sample": _sample,
         "sample_plain": _plain,

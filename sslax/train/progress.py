@@ -21,7 +21,8 @@ def announcement(run: Any, start: int) -> str:
       start: the step that it goes on from.
 
     Returns:
-      A line with the method, the data, the devices, the steps and the parameters.
+      A line with the method, the data, the views, the devices, the steps and the
+      parameters.
     """
     config, mesh = run.config, run.program.mesh
     sizes = [x.size for x in jax.tree.leaves(run.program.shapes.params)]
@@ -30,11 +31,20 @@ def announcement(run: Any, start: int) -> str:
     name = spec if isinstance(spec, str) else spec.get("name")
     return (
         f"{config['method']['name']} with {sum(sizes):,} parameters on "
-        f"{len(run.loader.source):,} examples of {name}; batch "
-        f"{config['batch_size']:,} on {devices}{'s' * (mesh.size > 1)}, "
+        f"{len(run.loader.source):,} examples of {name}, {_short(config['views'])}; "
+        f"batch {config['batch_size']:,} on {devices}{'s' * (mesh.size > 1)}, "
         f"{config['steps'] - start:,} steps{f' after {start:,}' if start else ''}; "
         "compiling"
     )
+
+
+def _short(call: str | Mapping[str, Any]) -> str:
+    """A call without those in it, as `background(replace=remove, ...)`."""
+    if isinstance(call, str):
+        return call
+    plain = {k: v for k, v in call.items() if isinstance(v, (str, int, float))}
+    name = plain.pop("name")
+    return f"{name}({', '.join(f'{k}={v}' for k, v in plain.items())})"
 
 
 def span(seconds: float) -> str:

@@ -1,6 +1,6 @@
 """The sheet of background augmentation: that of its hosts, with other views."""
 
-from tests.sheets import byol, moco, swav
+from tests.sheets import byol, moco, simclr, swav
 
 
 def other(sheet, replace, probability):
@@ -16,5 +16,6 @@ SHEETS = {
     "removed": other(MOCO, "remove", 0.1),
     "random": other(MOCO, "random", 0.2),
     "byol": other(byol.SHEETS["imagenet"], "random", 0.2),
+    "simclr": other(simclr.SHEETS["imagenet"], "random", 0.2),
     "swav": other(swav.SHEETS["imagenet"], "random", 0.2),
 }

@@ -3,8 +3,31 @@
 import os
 import shutil
 import sys
+from types import SimpleNamespace
 
-from sslax.train.progress import progress
+import jax
+import numpy as np
+
+from sslax import sharding
+from sslax.train.progress import announcement, progress
+
+
+def test_what_is_about_to_be_done_is_said_with_its_views():
+    views = {"name": "background", "foreground": "saliency", "probability": 0.2}
+    views["then"] = {"name": "two_views"}
+    config = {"method": {"name": "moco"}, "data": {"train": "folder:pets"}}
+    config |= {"views": views, "batch_size": 2048, "steps": 1500}
+    program = SimpleNamespace(
+        mesh=sharding.make_mesh(devices=jax.devices()[:2]),
+        shapes=SimpleNamespace(params={"kernel": np.zeros((40, 30))}),
+    )
+    loader = SimpleNamespace(source=range(7000))
+    run = SimpleNamespace(config=config, program=program, loader=loader)
+    assert announcement(run, 500) == (
+        "moco with 1,200 parameters on 7,000 examples of folder:pets, "
+        "background(foreground=saliency, probability=0.2); batch 2,048 on 2 cpu "
+        "devices, 1,000 steps after 500; compiling"
+    )
 
 
 def test_a_live_line_never_wraps(monkeypatch, capsys):
