@@ -65,18 +65,25 @@ LAYERS = {
     "train": (
         RUN | {"PIL", "orbax", "tensorboardX"},
         {"train", "program", "calls", "convert", "core", "data", "evaluate", "kinds"}
-        | {"augment", "environments", "models", "platforms", "sharding", "step"},
+        | {"augment", "environments", "models", "nets", "platforms", "sharding"}
+        | {"step"},
     ),
     "analyse": (
         BOTTOM,
         {"analyse", "train", "calls", "convert", "core", "data", "evaluate", "kinds"}
         | {"models", "views"},
     ),
+    "export": (
+        BOTTOM | {"jax2onnx"},
+        {"export", "train", "calls", "convert", "core", "augment", "kinds", "models"}
+        | {"nets", "platforms", "views"},
+    ),
     "commands": (
         RUN | {"ml_collections", "PIL"},
         {
             "commands",
             "analyse",
+            "export",
             "train",
             "plan",
             "program",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import jax
 from sslax import convert
 
 __all__ = ["export_weights", "import_weights", "run"]
+
+_TYPES = ("", "float32", "int32")
 
 
 def run(options: Any) -> None:
@@ -49,6 +52,7 @@ def run(options: Any) -> None:
         source=source,
         image_size=side,
         prefix=options.prefix,
+        inputs=options.inputs and _inputs(options.inputs),
     )
 
 
@@ -60,6 +64,7 @@ def import_weights(
     source: str,
     image_size: int | None = None,
     prefix: str | None = None,
+    inputs: Sequence[Any] | None = None,
 ) -> None:
     """Converts a file of PyTorch weights to a folder; prints what was read.
 
@@ -70,6 +75,7 @@ def import_weights(
       source: whose names: "timm" or "torch".
       image_size: side of the images that the weights are for.
       prefix: what stands before the names.
+      inputs: shapes of what a network takes that is not of images, such as a head.
 
     Raises:
       ValueError: if the file cannot be read or does not fit; nothing is written then.
@@ -82,9 +88,10 @@ def import_weights(
         model=call,
         source=source,
         image_size=image_size,
+        inputs=inputs,
         prefix=prefix,
     )
-    convert.save(out, params, stats, model=call, image_size=image_size)
+    convert.save(out, params, stats, model=call, image_size=image_size, inputs=inputs)
     print(f"{convert.format_report(report)}\nweights: {out}")
 
 
@@ -119,6 +126,22 @@ def export_weights(
     tensors = convert.to_torch(params, stats, model=call, source=source, inputs=inputs)
     convert.write_tensors(out, tensors, metadata={"format": "pt"})
     print(f"{len(tensors)} tensors: {out}")
+
+
+def _inputs(text: str) -> list[jax.ShapeDtypeStruct]:
+    """Shapes from "1x50x768,1x196:int32"."""
+    found = []
+    for part in text.split(","):
+        shape, _, dtype = part.partition(":")
+        sizes = shape.split("x")
+        if not all(size.isdigit() for size in sizes) or dtype not in _TYPES:
+            raise ValueError(
+                f"inputs {text!r} are not understood at {part!r}; write shapes and, "
+                "where they are no float32, types: 1x50x768,1x196:int32"
+            )
+        sizes = tuple(int(size) for size in sizes)
+        found.append(jax.ShapeDtypeStruct(sizes, dtype or "float32"))
+    return found
 
 
 def _call(model: str) -> Any:

@@ -25,4 +25,6 @@ def run(options: Any) -> None:
         step=options.step,
         name=options.data,
         split=options.split,
+        image_size=options.image_size,
+        normalize=options.normalize,
     )

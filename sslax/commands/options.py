@@ -13,6 +13,7 @@ from sslax.commands.run_options import (
     classify,
     embed,
     evaluate,
+    export,
     option,
     search,
     translate,
@@ -169,6 +170,8 @@ def _convert(parser) -> None:
     option(parser, "model", "a network's name there, or a call as JSON")
     text = "side of the images the weights are for"
     option(parser, "image_size", text, type=int, metavar="PIXELS")
+    text = "shapes that a head or decoder takes: 1x50x768,1x196:int32"
+    option(parser, "inputs", text, metavar="SHAPES")
     text = "what stands before the names, where it is not found"
     option(parser, "prefix", text)
     text = "which network of a run: params/encoder, or extra/teacher/encoder"
@@ -221,6 +224,11 @@ COMMANDS = {
         "write the features of a data set",
         embed,
         "sslax embed --workdir=/tmp/simclr --out=features.npz",
+    ),
+    "export": Command(
+        "write the features of a run for jax, ONNX runtimes or timm",
+        export,
+        "sslax export --workdir=/tmp/simclr --format=onnx --out=simclr.onnx",
     ),
     "translate": Command(
         "write images as a run makes them of another domain",

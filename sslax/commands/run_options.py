@@ -6,6 +6,7 @@ __all__ = [
     "classify",
     "embed",
     "evaluate",
+    "export",
     "option",
     "search",
     "step",
@@ -42,16 +43,50 @@ def evaluate(parser) -> None:
     """Adds the options of `sslax evaluate`."""
     workdir(parser)
     step(parser)
+    text = "training images, for converted weights: folder:/path, cifar10/train, ..."
+    option(parser, "data", text)
+    text = "test images, for converted weights; those that belong to --data by default"
+    option(parser, "test", text, metavar="DATA")
+    _seen(parser)
+
+
+def _seen(parser) -> None:
+    text = "side of the images; what converted weights were made for by default"
+    option(parser, "image_size", text, type=int, metavar="PIXELS")
+    text = "statistics that converted weights see images with; imagenet by default"
+    option(parser, "normalize", text, metavar="NAME")
 
 
 def embed(parser) -> None:
     """Adds the options of `sslax embed`."""
-    evaluate(parser)
+    workdir(parser)
+    step(parser)
     option(parser, "data", "folder:/path, cifar10/test, ...; the run's own by default")
     text = "train or test, of the run's own data; test where there is one"
     option(parser, "split", text)
     text = "the file to write: .npz or .csv"
     option(parser, "out", text, required=True, metavar="FILE")
+    _seen(parser)
+
+
+def export(parser) -> None:
+    """Adds the options of `sslax export`."""
+    text = "the folder of a run, or of sslax convert"
+    option(parser, "workdir", text, required=True, metavar="DIR")
+    option(
+        parser,
+        "format",
+        "jax, onnx, safetensors, or hf (a folder of timm's on the Hugging Face Hub)",
+        required=True,
+        choices=("jax", "onnx", "safetensors", "hf"),
+    )
+    text = "the file to write, or with hf the folder"
+    option(parser, "out", text, required=True, metavar="PATH")
+    step(parser)
+    text = "side of the images; that of the run's evaluation by default"
+    option(parser, "image_size", text, type=int, metavar="PIXELS")
+    text = "statistics that converted weights see images with; imagenet by default"
+    option(parser, "normalize", text, metavar="NAME")
 
 
 def translate(parser) -> None:
@@ -65,7 +100,8 @@ def translate(parser) -> None:
 
 def classify(parser) -> None:
     """Adds the options of `sslax classify`."""
-    evaluate(parser)
+    workdir(parser)
+    step(parser)
     option(parser, "labels", "names of classes", required=True, metavar="A,B,...")
     option(parser, "template", "a sentence, {} for the name", action="append")
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="image files")
@@ -73,7 +109,8 @@ def classify(parser) -> None:
 
 def search(parser) -> None:
     """Adds the options of `sslax search`."""
-    evaluate(parser)
+    workdir(parser)
+    step(parser)
     option(parser, "data", "folder:/path, cifar10/test, ...", required=True)
     option(parser, "out", "the page to write", default="search.html")
     option(parser, "count", "images of each query", type=int, default=12)

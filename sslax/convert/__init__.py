@@ -10,11 +10,13 @@ from sslax.convert._convert import from_torch, to_torch
 from sslax.convert._files import read_tensors, write_tensors
 from sslax.convert._folders import load, model_of, save
 from sslax.convert._report import Report, format_report
+from sslax.convert._timm import in_timm
 
 __all__ = [
     "Report",
     "format_report",
     "from_torch",
+    "in_timm",
     "load",
     "model_of",
     "read_tensors",

@@ -50,7 +50,7 @@ def on_grid(
       each patch, or without one how much the patches do on average.
     """
     tokens = tokens[:, prefix:]
-    outputs = {"map": tokens.reshape(len(tokens), *grid, tokens.shape[-1])}
+    outputs = {"map": tokens.reshape(tokens.shape[0], *grid, tokens.shape[-1])}
     if last in found:
         weights = found[last]
         row = weights[:, :, 0, 1:] if prefix else weights.mean(axis=2)

@@ -12,9 +12,9 @@ import numpy as np
 from etils import epath
 
 from sslax import calls, data
-from sslax.train.evaluation import restore_run
 from sslax.train.outputs import outputs_of
 from sslax.train.run import Run, open_source
+from sslax.train.weights import open_trained
 
 __all__ = ["embed_run"]
 
@@ -26,6 +26,8 @@ def embed_run(
     step: int | None = None,
     name: str | None = None,
     split: str | None = None,
+    image_size: int | None = None,
+    normalize: str | None = None,
 ) -> None:
     """Writes the features of a data set to a file.
 
@@ -34,19 +36,23 @@ def embed_run(
     row for each image: `index`, `file`, `class`, and the features as `f0`, `f1`, ...
 
     Args:
-      workdir: the folder of a run.
+      workdir: the folder of a run, or of `sslax convert`, which must be given data.
       out: the file; its name ends in .npz or .csv.
       step: which checkpoint; the newest by default.
       name: data by their short form, see `sslax.data.parse`; the run's own by default.
       split: "train" or "test" of the run's own data; the test split by default, or the
         training data where there is none.
+      image_size: of converted weights, see `open_weights`.
+      normalize: of converted weights.
 
     Raises:
       ValueError: if there is no such run, checkpoint, data set or split, or the name
         of the file ends otherwise.
     """
     write = _writer(out)
-    run, state = restore_run(workdir, step)
+    run, state = open_trained(
+        workdir, step=step, train=name, image_size=image_size, normalize=normalize
+    )
     source = data.source(name) if name is not None else _own(run, split)
     read = outputs_of(run, ("features",))(state, source)
     made = {"features": read.outputs["features"], "index": read.index}

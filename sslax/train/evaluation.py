@@ -36,6 +36,11 @@ def restore_run(workdir: str, step: int | None = None) -> tuple[Run, State]:
     Raises:
       ValueError: if there is no run, or no such checkpoint.
     """
+    if (epath.Path(workdir) / "model.json").exists():
+        raise ValueError(
+            f"{workdir!r} holds converted weights and no run; they are read by sslax "
+            "evaluate, embed and export"
+        )
     run = build_run(read_config(workdir), workdir)
     manager = checkpoints.open_checkpoints(workdir, read_only=True)
     steps = sorted(manager.all_steps())
@@ -96,7 +101,7 @@ def evaluate_run(run: Run, state: State, workdir: str) -> dict[str, dict[str, fl
     if jax.process_index() == 0:
         write_report(
             folder / "report.html",
-            title=f"{run.config['method']['name']}, step {step}",
+            title=f"{run.config['method']['name'].rpartition(':')[2]}, step {step}",
             config_text=json.dumps(run.config, indent=2),
             history=read_jsonl(folder / "metrics.jsonl"),
             results=results,

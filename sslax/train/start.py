@@ -30,8 +30,9 @@ class Graft(NamedTuple):
     """Which arrays of another run take which place in the state of a new one.
 
     Attributes:
-      run: the folder of a run, whose newest checkpoint is read, or one that
-        `sslax convert` wrote (its network is "params/encoder").
+      run: the folder of a run, whose newest checkpoint is read; one that
+        `sslax convert` wrote (its network is "params/encoder"); or a file of
+        `sslax export --format=safetensors`.
       take: the path of a tree there: "params/encoder", "extra/teacher/encoder".
       put: its path in the new state.
       without: names under `take` and `put`, regular expressions of whole parts of a

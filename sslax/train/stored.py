@@ -29,11 +29,12 @@ class Stored(NamedTuple):
 
 
 def stored(folder: str) -> Stored:
-    """Opens the newest checkpoint of a run, or weights that `sslax convert` wrote.
+    """Opens the newest checkpoint of a run, or weights that sslax wrote.
 
     Args:
-      folder: the folder of a run, whose state is read ("params/encoder", "extra/…"), or
-        a converted network, which counts as "params/encoder" and
+      folder: the folder of a run, whose state is read ("params/encoder", "extra/…"); a
+        file of `sslax export --format=safetensors`, which has the same arrays; or a
+        folder of `sslax convert`, whose network counts as "params/encoder" and
         "extra/stats/encoder".
 
     Returns:
@@ -48,10 +49,7 @@ def stored(folder: str) -> Stored:
     if (path / "model.json").exists():
         return _converted(folder)
     if path.is_file():
-        raise ValueError(
-            f"{folder!r} is a file; make a folder of it first: sslax convert "
-            f"--from=timm {folder} --model=NAME --out=FOLDER"
-        )
+        return _exported(folder)
     raise ValueError(
         f"{folder!r} holds no checkpoints of a run and no weights of sslax convert"
     )
@@ -129,7 +127,22 @@ def _converted(folder: str) -> Stored:
     arrays = paths_of(
         {"params": {"encoder": params}, "extra": {"stats": {"encoder": stats}}}
     )
-    arrays = {path: np.asarray(x) for path, x in arrays.items()}
+    return _of_arrays({path: np.asarray(x) for path, x in arrays.items()})
+
+
+def _exported(file: str) -> Stored:
+    """The arrays of a run, as `sslax export` writes them."""
+    ours = ("params/", "extra/")
+    arrays = convert.read_tensors(file) if file.endswith(".safetensors") else {}
+    if not arrays or not all(name.startswith(ours) for name in arrays):
+        raise ValueError(
+            f"{file!r} is no file of sslax export --format=safetensors; make a folder "
+            f"of it first: sslax convert --from=timm {file} --model=NAME --out=FOLDER"
+        )
+    return _of_arrays(arrays)
+
+
+def _of_arrays(arrays: Mapping[str, np.ndarray]) -> Stored:
     shapes = {p: jax.ShapeDtypeStruct(x.shape, x.dtype) for p, x in arrays.items()}
 
     def read(wanted):

@@ -1,5 +1,6 @@
 """`sslax convert`: files in, folders out, and back; a run's encoder out."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,8 +10,11 @@ import numpy as np
 import pytest
 
 from sslax import convert
+from sslax.commands import main
 from sslax.commands.convert import export_weights, import_weights
-from tests.convert.networks import VIT, random_arrays, struct
+from sslax.commands.options import parse
+from sslax.train.stored import stored
+from tests.convert.networks import NETWORKS, VIT, random_arrays, struct
 
 CALL = '{"name": "vit", "width": 16, "depth": 2, "heads": 2, "patch_size": 4}'
 
@@ -64,6 +68,25 @@ def test_nothing_is_written_of_what_does_not_fit(tmp_path, file):
     with pytest.raises(ValueError, match="damaged"):
         import_weights(str(path), str(tmp_path / "net"), model=CALL, source="timm")
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_decoder_is_read_with_the_shapes_of_its_inputs(tmp_path, rng, capsys):
+    """So a published run goes on with its decoder; wrong shapes are told before."""
+    call, inputs, _ = NETWORKS["mae_decoder"]
+    params, _ = random_arrays(rng, call, inputs)
+    tensors = convert.to_torch(params, {}, model=call, source="torch", inputs=inputs)
+    path, folder = tmp_path / "full.safetensors", tmp_path / "decoder"
+    convert.write_tensors(path, {**tensors, "cls_token": np.zeros((1, 1, 12))})
+    given = ["--from=torch", str(path), "--out", str(folder)]
+    given += ["--model", json.dumps(call)]
+    for shapes, status in (("1x3x,1x9:int32", 2), ("1x3x12,1x9:int32", 0)):
+        parsed = parse("convert", [*given, f"--inputs={shapes}"])
+        parsed.say = lambda text: None
+        assert main.guarded("convert", parsed) == status
+    assert "not understood at '1x3x'" in capsys.readouterr().err
+    _, read, _ = convert.load(folder)
+    chex.assert_trees_all_equal(read, params)
+    assert stored(str(folder)).shapes["params/encoder/mask_token"].shape == (1, 1, 8)
 
 
 def sslax(*arguments):

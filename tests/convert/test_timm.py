@@ -11,6 +11,7 @@ import pytest
 from sslax import calls, convert
 from sslax.convert._released import call_of
 from sslax.core import Net
+from sslax.export.run import export_features
 
 timm = pytest.importorskip("timm")
 torch = pytest.importorskip("torch")
@@ -90,3 +91,59 @@ def test_features_are_equal_both_ways(tmp_path, case):
     with torch.no_grad():
         back = again(torch.tensor(images).permute(0, 3, 1, 2)).numpy()
     np.testing.assert_array_equal(back, wanted)
+
+
+VIT = {"name": "vit_tiny", "width": 32, "depth": 2, "heads": 2, "patch_size": 8}
+# Networks of ours that timm has, and the side of their images.
+HUB = {
+    "resnet18": ({"name": "resnet18"}, 64),
+    "resnet50d": ({"name": "resnet50", "stem": "deep", "shortcut": "pool"}, 64),
+    "vit": (VIT, 32),
+    "vit_mean": ({**VIT, "pool": "mean", "class_token": False, "mlp_ratio": 2}, 32),
+    "vit_sincos": ({**VIT, "positions": "sincos", "layer_scale": 0.1}, 32),
+    "vit_bare": ({**VIT, "positions": "none", "qkv_bias": False}, 32),
+    "beit": (
+        {"name": "vit_base", "width": 32, "depth": 2, "heads": 2, "patch_size": 8}
+        | {"positions": "none", "relative": "block", "qkv_bias": "qv", "pool": "mean"}
+        | {"layer_scale": 0.1},
+        32,
+    ),
+    "beit_shared": (
+        {"name": "vit_base", "width": 32, "depth": 2, "heads": 2, "patch_size": 8}
+        | {"positions": "none", "relative": "shared", "qkv_bias": "qv"},
+        32,
+    ),
+    "swin": (
+        {"name": "swin_tiny", "width": 8, "depths": [1, 2], "heads": [1, 2]}
+        | {"window_size": 4, "patch_size": 2},
+        32,
+    ),
+}
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("case", HUB)
+def test_a_folder_of_sslax_is_read_by_timm(tmp_path, case, channels):
+    """Features and the crop before them, from the folder alone."""
+    call, side = HUB[case]
+    net, rng = calls.build(call, Net), np.random.default_rng(0)
+    image = jax.ShapeDtypeStruct((1, side, side, channels), "float32")
+    shapes = jax.eval_shape(net.init, jax.random.key(0), image)
+    params, stats = jax.tree.map(
+        lambda x: (0.1 * np.abs(rng.normal(size=x.shape)) + 0.1).astype(np.float32),
+        shapes,
+    )
+    convert.save(tmp_path / "net", params, stats, model=call, inputs=[image])
+    folder = tmp_path / "hub"
+    export_features(str(tmp_path / "net"), str(folder), form="hf", normalize="half")
+    other = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
+    told = timm.data.resolve_model_data_config(other)
+    assert told["input_size"] == (channels, side, side)
+    assert told["mean"] == told["std"] == (0.5,) * channels
+    assert (told["crop_pct"], told["interpolation"]) == (1.0, "bicubic")
+    images = rng.random((2, side, side, channels), dtype=np.float32)
+    seen = (images - 0.5) / 0.5
+    with torch.no_grad():
+        got = other(torch.tensor(seen).permute(0, 3, 1, 2)).numpy()
+    wanted = jax.jit(net.apply)(params, stats, jnp.asarray(seen))[0]
+    np.testing.assert_allclose(got, wanted, rtol=1e-3, atol=1e-3)

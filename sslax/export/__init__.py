@@ -1,0 +1,1 @@
+"""Features leave sslax as files that others read: `sslax export`."""

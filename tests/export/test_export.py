@@ -1,0 +1,249 @@
+"""`sslax export`: each format gives the features that the run is evaluated on."""
+
+import json
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from safetensors import safe_open
+
+from sslax import calls, convert, data
+from sslax.commands import main, options
+from sslax.core import Net
+from sslax.export.features import open_features, reads
+from sslax.export.hub import hub_files
+from sslax.export.run import export_features
+from sslax.train import checkpoints
+from sslax.train.outputs import outputs_of
+from sslax.train.run import build_run
+from sslax.train.start import Graft, graft
+from sslax.train.workdir import open_workdir
+from tests.train import tiny_config
+
+VIT = {"name": "vit", "width": 16, "depth": 1, "heads": 2, "patch_size": 4}
+RESNET = {"name": "resnet18", "width": 0.0625}
+SWIN = {"name": "swin", "width": 4, "depths": [1, 2], "heads": [1, 2]}
+SWIN |= {"window_size": 2, "patch_size": 2}
+IMAGES = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), np.uint8)
+
+
+SIMCLR = {"name": "simclr", "hidden": 8, "dim": 4, "encoder": VIT}
+
+
+def saved(folder, rng, method):
+    """A run of random numbers, which are as good as trained ones: nothing compiles."""
+    config = tiny_config.get_config()
+    config.normalize = "half"
+    config.evaluate.views = dict(
+        name="one_view", view=dict(name="center", size=16, resize_to=20)
+    )
+    config = config.to_dict()
+    config["method"] = method
+    open_workdir(str(folder), config)
+    run = build_run(config)
+
+    def drawn(path, leaf):
+        x = rng.normal(size=leaf.shape) / max(leaf.shape[-1], 1) ** 0.5
+        x = abs(x) + 0.5 if path[-1] == jax.tree_util.DictKey("var") else x
+        return jax.device_put(x.astype(leaf.dtype), leaf.sharding)
+
+    state = jax.tree_util.tree_map_with_path(drawn, run.program.shapes)
+    manager = checkpoints.open_checkpoints(str(folder))
+    checkpoints.save(manager, state, config, None)
+    manager.close()
+    return run, state
+
+
+@pytest.fixture(scope="module")
+def vit(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("vit")
+    return str(folder), *saved(folder, np.random.default_rng(1), SIMCLR)
+
+
+def seen_by_evaluation(run, state):
+    """Features as `sslax embed` writes them."""
+    source = data.arrays(IMAGES)
+    return outputs_of(run, ("features",))(state, source).outputs["features"]
+
+
+def as_floats(images):
+    return np.float32(images) / 255
+
+
+def test_a_program_needs_no_sslax_and_takes_any_batch(vit, tmp_path, capsys):
+    folder, run, state = vit
+    out = tmp_path / "features.stablehlo"
+    arguments = ["--workdir", folder, "--format=jax", "--out", str(out)]
+    parsed = options.parse("export", arguments)
+    parsed.say = lambda text: None
+    assert main.guarded("export", parsed) == 0
+    assert capsys.readouterr().out == f"16 features of images 16x16x3: {out}\n"
+    program = jax.export.deserialize(bytearray(out.read_bytes()))
+    assert program.platforms == ("cpu", "cuda", "tpu")
+    wanted = seen_by_evaluation(run, state)
+    got = program.call(as_floats(IMAGES))
+    np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-5)
+    one = program.call(as_floats(IMAGES[1:2]))
+    np.testing.assert_allclose(one, wanted[1:2], rtol=1e-5, atol=1e-5)
+    told = json.loads((tmp_path / "features.stablehlo.json").read_text())
+    assert told["input"]["shape"] == ["batch", 16, 16, 3]
+    assert told["output"]["shape"] == ["batch", 16]
+    assert told["before"] == {"name": "center", "size": 16, "resize_to": 20}
+    assert told["inside"]["normalize"] == {"mean": [0.5] * 3, "deviation": [0.5] * 3}
+    assert told["method"], told["step"] == ("simclr", 0)
+
+
+def test_what_is_there_is_not_written_over(vit, tmp_path):
+    folder, _, _ = vit
+    (tmp_path / "x.json").write_text("mine")
+    for name in ("x", "x.json"):
+        with pytest.raises(ValueError, match=r"x.json' exists already"):
+            export_features(folder, str(tmp_path / name), form="jax")
+    with pytest.raises(ValueError, match="are of no image size"):
+        export_features(folder, str(tmp_path / "y"), form="safetensors", image_size=32)
+    with pytest.raises(ValueError, match="holds no run"):
+        export_features(str(tmp_path), str(tmp_path / "y"), form="jax")
+    assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_another_size_of_image(vit, rng, tmp_path):
+    """Positions are interpolated; what cannot be is refused before any file is."""
+    folder, _, state = vit
+    out = tmp_path / "large"
+    export_features(folder, str(out), form="jax", image_size=24)
+    images = rng.random((2, 24, 24, 3), np.float32)
+    got = jax.export.deserialize(bytearray(out.read_bytes())).call(images)
+    net = calls.build(VIT, Net)
+    params = jax.device_get(state.params["encoder"])
+    wanted = jax.jit(net.apply)(params, {}, (images - 0.5) / 0.5)[0]
+    np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-5)
+    told = json.loads((tmp_path / "large.json").read_text())
+    assert told["before"] == {"name": "center", "size": 24, "resize_to": 30}
+    with pytest.raises(ValueError, match="the nearest sizes are 20, 24"):
+        export_features(folder, str(tmp_path / "no"), form="jax", image_size=22)
+    assert not (tmp_path / "no").exists()
+
+
+def test_arrays_of_a_run_are_all_there_and_another_goes_on_from_them(vit, tmp_path):
+    folder, _, state = vit
+    out = str(tmp_path / "run.safetensors")
+    export_features(folder, out, form="safetensors")
+    with safe_open(out, "np") as file:
+        header = file.metadata()
+        about = json.loads(header["features"])
+        encoder = {name: file.get_tensor(name) for name in about["reads"]}
+    assert json.loads(header["config"])["method"]["encoder"] == VIT
+    assert all(name.startswith("params/encoder/") for name in encoder)
+    own = jax.tree.leaves(state.params["encoder"])
+    assert len(encoder) == len(own)
+    empty = jax.tree.map(lambda x: jnp.full_like(x, 7), state)
+    after = graft(empty, [Graft(out, take="params", put="params")])
+    chex.assert_trees_all_equal(after.params, state.params)  # heads too
+    chex.assert_trees_all_equal(after.extra["stats"], state.extra["stats"])
+
+
+def test_the_teacher_is_what_is_read_where_it_is_evaluated(tmp_path, rng):
+    sizes = {"dim": 8, "hidden": 8, "bottleneck": 4}
+    net = {**RESNET, "stem": "cifar"}
+    saved(tmp_path / "run", rng, {"name": "dino", "encoder": net, **sizes})
+    names = reads(open_features(str(tmp_path / "run")))
+    assert {"/".join(name.split("/")[:3]) for name in names} == {
+        "extra/teacher/encoder",
+        "extra/teacher_stats/encoder",
+    }
+    with pytest.raises(ValueError, match=r"resnet18 with width=0\.0625"):
+        export_features(str(tmp_path / "run"), str(tmp_path / "hub"), form="hf")
+
+
+@pytest.mark.parametrize("size", [16, 24])
+def test_a_folder_of_timm(vit, tmp_path, size):
+    """What tests/convert/test_timm.py holds against timm itself, where it is there."""
+    folder, _, state = vit
+    out = tmp_path / "hub"
+    export_features(folder, str(out), form="hf", image_size=size)
+    config = json.loads((out / "config.json").read_text())
+    assert config["architecture"] == "vit_base_patch16_224"
+    assert config["model_args"] == {
+        "img_size": size,
+        "patch_size": 4,
+        "embed_dim": 16,
+        "depth": 1,
+        "num_heads": 2,
+    }
+    assert config["pretrained_cfg"]["input_size"] == [3, size, size]
+    assert config["pretrained_cfg"]["crop_pct"] == 0.8
+    assert config["pretrained_cfg"]["mean"] == [0.5, 0.5, 0.5]
+    tensors = convert.read_tensors(out / "model.safetensors")
+    assert tensors["pos_embed"].shape == (1, 1 + (size // 4) ** 2, 16)
+    if size == 16:
+        params = jax.device_get(state.params["encoder"])
+        wanted = convert.to_torch(params, {}, model=VIT, image_size=16)
+        chex.assert_trees_all_equal(tensors, wanted)
+
+
+def test_features_that_timm_would_not_give_are_refused(vit):
+    features = open_features(vit[0], float32=True)
+    doubled = features._replace(compute=lambda *x: 2 * features.compute(*x))
+    with pytest.raises(ValueError, match="are not what the network at"):
+        hub_files(doubled)
+    several = features._replace(
+        compute=lambda p, e, x: (
+            features.compute(p, e, x) + p["projector"]["linear1"]["kernel"].sum()
+        )
+    )
+    with pytest.raises(ValueError, match="not of one network, but of"):
+        hub_files(several)
+
+
+NETS = {"resnet": (RESNET, 32), "vit": (VIT, 16), "swin": (SWIN, 16)}
+
+
+@pytest.fixture(scope="module", params=NETS)
+def weights(request, tmp_path_factory):
+    """Converted weights, images, and what the network makes of them."""
+    call, side = NETS[request.param]
+    rng, net = np.random.default_rng(0), calls.build(call, Net)
+    images = rng.random((3, side, side, 3), np.float32)
+    shapes = jax.eval_shape(net.init, jax.random.key(0), images)
+    params, stats = jax.tree.map(
+        lambda x: (0.3 * np.abs(rng.normal(size=x.shape)) + 0.1).astype(x.dtype), shapes
+    )
+    folder = tmp_path_factory.mktemp(request.param) / "weights"
+    convert.save(folder, params, stats, model=call, image_size=side)
+    wanted = jax.jit(net.apply)(params, stats, (images - 0.5) / 0.5)[0]
+    return str(folder), images, np.asarray(wanted)
+
+
+def test_converted_weights_as_a_program(weights, tmp_path):
+    folder, images, wanted = weights
+    export_features(folder, str(tmp_path / "x"), form="jax", normalize="half")
+    program = jax.export.deserialize(bytearray((tmp_path / "x").read_bytes()))
+    np.testing.assert_allclose(program.call(images), wanted, rtol=1e-4)
+
+
+def test_converted_weights_as_a_graph(weights, tmp_path):
+    pytest.importorskip("jax2onnx", reason="pip install 'sslax[export]'")
+    import onnxruntime
+
+    folder, images, wanted = weights
+    path = tmp_path / "x.onnx"
+    export_features(folder, str(path), form="onnx", normalize="half")
+    session = onnxruntime.InferenceSession(str(path))
+    beside = json.loads((tmp_path / "x.onnx.json").read_text())
+    told = json.loads(session.get_modelmeta().custom_metadata_map["sslax"])
+    assert told == beside
+    assert [x.name for x in session.get_inputs()] == ["images"]
+    for some in (images, images[:1]):
+        (got,) = session.run(["features"], {"images": some})
+        np.testing.assert_allclose(got, wanted[: len(some)], rtol=1e-4)
+
+
+def test_a_run_knows_its_normalization_and_weights_have_no_step(weights, vit, tmp_path):
+    for folder, given, message in (
+        (vit[0], {"normalize": "imagenet"}, "normalizes as its config says"),
+        (weights[0], {"step": 3}, "have no step"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            export_features(folder, str(tmp_path / "x"), form="jax", **given)
