@@ -34,11 +34,20 @@ def program_of(features: Features) -> bytes:
 
     Returns:
       What `jax.export.deserialize` reads.
+
+    Raises:
+      ValueError: if flatbuffers is not installed, which JAX writes such files with.
     """
     (batch,) = jax.export.symbolic_shape("batch")
     images = jax.ShapeDtypeStruct((batch, *features.shape), jnp.float32)
     compute = jax.jit(_traced(features))
-    return bytes(jax.export.export(compute, platforms=PLATFORMS)(images).serialize())
+    exported = jax.export.export(compute, platforms=PLATFORMS)(images)
+    try:
+        return bytes(exported.serialize())
+    except ImportError as error:
+        raise ValueError(
+            f"programs of JAX need flatbuffers: pip install 'sslax[export]' ({error})"
+        ) from error
 
 
 def graph_of(features: Features) -> bytes:
@@ -103,8 +112,10 @@ def arrays_of(
 
 
 def _traced(features: Features) -> Callable[[Any], Any]:
+    params, extra = jax.tree.map(jnp.asarray, (features.params, features.extra))
+
     def compute(images):
-        return features.compute(features.params, features.extra, images)
+        return features.compute(params, extra, images)
 
     return platforms.traced_for(_TRACED_FOR, compute)
 

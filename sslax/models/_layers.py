@@ -223,8 +223,9 @@ class Conv(nn.Module):
 
 def max_pool(x, *, size: int, stride: int, padding: int):
     """Max pooling of `[b h w c]`, padded with minus infinity."""
+    edges = (padding, padding)
     return nn.max_pool(
-        x, (size, size), (stride, stride), ((padding, padding), (padding, padding))
+        x, window_shape=(size, size), strides=(stride, stride), padding=(edges, edges)
     )
 
 
