@@ -35,7 +35,9 @@ def main() -> None:
         print("usage: sslax COMMAND ...\n")
         for command, about in COMMANDS.items():
             print(f"  {command:12}{about.what}")
-        print("\nsslax COMMAND --help shows the options of a command.")
+        print("\nsslax COMMAND --help shows the options of a command, with --debug it")
+        print("shows the traceback of an error. Exit status: 0, 1 where the run or the")
+        print("machine failed, 2 where the command or the config is wrong.")
         sys.exit(0)
     if name == "--version":
         print(f"sslax {importlib.import_module('sslax').__version__}")

@@ -9,15 +9,17 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, NoReturn
 
 from sslax.calls import nearest
+from sslax.commands.config_options import plan, pretrain, show_views
 from sslax.commands.run_options import (
     classify,
+    demo,
     embed,
     evaluate,
     export,
     option,
+    replay,
     search,
     translate,
-    workdir,
 )
 
 __all__ = ["COMMANDS", "parse"]
@@ -49,7 +51,7 @@ def parse(name: str, arguments: Sequence[str]) -> argparse.Namespace:
       mistake ends the process with one line and status 2.
     """
     command = COMMANDS[name]
-    takes_config = command.add in (_pretrain, _plan, _show_views)
+    takes_config = command.add in (plan, pretrain, show_views)
     epilog = f"example:\n  {command.example}"
     if takes_config:
         epilog += (
@@ -113,50 +115,17 @@ def _dashed(argument: str) -> str:
     return "--" + name[2:].replace("-", "_") + equals + value
 
 
-def _config(parser) -> None:
-    text = "a config of sslax or a file and, after a colon, a variant"
-    option(parser, "config", text, required=True, metavar="NAME[:VARIANT]")
-
-
-def _stage(parser) -> None:
-    text = "which stage of a config that has several"
-    option(parser, "stage", text, metavar="NAME")
-
-
-def _pretrain(parser) -> None:
-    _config(parser)
-    workdir(parser)
-    text = "go on in the folder under a config that has changed"
-    option(parser, "allow_config_change", text, flag=True)
-
-
-def _plan(parser) -> None:
-    _config(parser)
-    _stage(parser)
-    text = "v5e:16x16, v5p:8x8x4, h100:4x8, ..."
-    option(parser, "topology", text, required=True)
-    text = "replicated, fsdp or fsdp:N; the config's own by default"
-    option(parser, "layout", text)
-    option(parser, "json", "a file to write the plan to, as JSON", metavar="FILE")
-    text = "compile other layouts, remat, micro-batches"
-    option(parser, "search", text, flag=True)
-    option(parser, "scaling", "predict 8 to 1024 chips", flag=True)
-    text = "with --scaling: compile for --topology alone"
-    option(parser, "quick", text, flag=True)
-    efforts = ["O0", "O1", "O2", "O3"]
-    text = "of the compiler, O0 to O3; O0 is quick"
-    option(parser, "effort", text, choices=efforts, default="O1")
-
-
 def _analyse(parser) -> None:
     text = "folders of runs or converted weights, or RUN:extra/teacher/encoder"
     option(parser, "runs", text, required=True, nargs="+", metavar="RUN")
     option(parser, "out", "the page to write", required=True, metavar="FILE.html")
-    option(parser, "data", "folder:/path, cifar10/train, ...; the first run's own")
+    text = "folder:/path, cifar10/train, ..."
+    option(parser, "data", text, otherwise="the first run's own")
     text = "how many images of each split"
     option(parser, "images", text, type=int, default=1000, metavar="N")
     text = "side of the images that converted weights see"
-    option(parser, "image_size", text, type=int, metavar="PIXELS")
+    otherwise = "what they were made for"
+    option(parser, "image_size", text, type=int, metavar="PIXELS", otherwise=otherwise)
     text = "statistics that converted weights see images with"
     option(parser, "normalize", text, default="imagenet", metavar="NAME")
 
@@ -164,16 +133,30 @@ def _analyse(parser) -> None:
 def _convert(parser) -> None:
     parser.add_argument("path", nargs="?", help="the file to read, or with --to a run")
     names = ["timm", "torch"]
-    option(parser, "from", "whose names the file has: timm, torch", choices=names)
-    option(parser, "to", "whose names to write: timm, torch", choices=names)
+    for name, text, other in (
+        ("from", "whose names the file has: timm, torch", "--to is given"),
+        ("to", "whose names to write: timm, torch", "--from is given"),
+    ):
+        option(parser, name, text, choices=names, otherwise=other)
     option(parser, "out", "the file or folder to write", required=True)
-    option(parser, "model", "a network's name there, or a call as JSON")
-    text = "side of the images the weights are for"
-    option(parser, "image_size", text, type=int, metavar="PIXELS")
-    text = "shapes that a head or decoder takes: 1x50x768,1x196:int32"
-    option(parser, "inputs", text, metavar="SHAPES")
-    text = "what stands before the names, where it is not found"
-    option(parser, "prefix", text)
+    text = "a network's name there, or a call as JSON; --from needs it"
+    option(parser, "model", text, otherwise="that of the run")
+    for name, text, other, more in (
+        (
+            "image_size",
+            "side of the images the weights are for",
+            "that of the network, or of the run's evaluation",
+            dict(type=int, metavar="PIXELS"),
+        ),
+        (
+            "inputs",
+            "shapes that a head or decoder takes: 1x50x768,1x196:int32",
+            "images of that side",
+            dict(metavar="SHAPES"),
+        ),
+        ("prefix", "what stands before the names", "it is found", {}),
+    ):
+        option(parser, name, text, otherwise=other, **more)
     text = "which network of a run: params/encoder, or extra/teacher/encoder"
     option(parser, "take", text, default="params/encoder", metavar="PATH")
 
@@ -181,39 +164,51 @@ def _convert(parser) -> None:
 def _configs(parser) -> None:
     text = "show the fields of this one, each with its meaning"
     parser.add_argument("config", nargs="?", metavar="NAME[:VARIANT]", help=text)
-    option(parser, "dir", "a folder of configs in place of those of sslax")
+    option(parser, "dir", "a folder of configs", otherwise="those of sslax")
 
 
 def _prepare(parser) -> None:
     text = "the name of the set, as TFDS has it, or clips:FOLDER for videos"
     parser.add_argument("set", nargs="?", help=text)
-    option(parser, "data_dir", "where prepared data go", metavar="DIR")
-    for name, what in (
-        ("size", "side of the frames in pixels, 128"),
-        ("rate", "frames a second, 10"),
-        ("mels", "bands of the sound, 64"),
+    text = "where prepared data go"
+    option(
+        parser,
+        "data_dir",
+        text,
+        metavar="DIR",
+        otherwise="$SSLAX_DATA_DIR or ~/.cache/sslax",
+    )
+    for name, what, other in (
+        ("size", "side of the frames in pixels", "128"),
+        ("rate", "frames a second", "10"),
+        ("mels", "bands of the sound", "64"),
     ):
-        option(parser, name, f"of videos: {what}", type=int, metavar="N")
+        text = f"of videos: {what}"
+        option(parser, name, text, type=int, metavar="N", otherwise=other)
     text = "write masks of what stands out in images, such as folder:PATH, there"
-    option(parser, "foreground", text, metavar="DIR")
-
-
-def _show_views(parser) -> None:
-    _config(parser)
-    _stage(parser)
-    option(parser, "out", "the picture to write", required=True, metavar="FILE.png")
+    option(parser, "foreground", text, metavar="DIR", otherwise="no masks")
 
 
 COMMANDS = {
+    "demo": Command(
+        "pretrain on images that sslax brings, evaluate, report: minutes on a laptop",
+        demo,
+        "sslax demo --workdir=/tmp/demo",
+    ),
     "pretrain": Command(
         "pretrain a method",
-        _pretrain,
+        pretrain,
         "sslax pretrain --config=configs/simclr.py:cifar10 --workdir=/tmp/simclr",
     ),
     "plan": Command(
         "compile a config for chips that are not here and predict its step",
-        _plan,
+        plan,
         "sslax plan --config=configs/mae.py:large --topology=v5e:16x16",
+    ),
+    "replay": Command(
+        "say which layer or loss of a run was the first to be nan or inf",
+        replay,
+        "sslax replay /tmp/simclr",
     ),
     "evaluate": Command(
         "evaluate a run and write its report",
@@ -269,7 +264,7 @@ COMMANDS = {
     ),
     "show-views": Command(
         "draw what the loss sees",
-        _show_views,
+        show_views,
         "sslax show-views --config=configs/simclr.py:cifar10 --out=views.png",
     ),
 }

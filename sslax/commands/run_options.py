@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
+
 __all__ = [
     "classify",
+    "demo",
     "embed",
     "evaluate",
     "export",
     "option",
+    "replay",
     "search",
     "step",
     "translate",
@@ -15,12 +19,23 @@ __all__ = [
 ]
 
 
-def option(parser, name: str, text: str, *, flag: bool = False, **rest) -> None:
-    """Adds `--name`; a flag takes no value."""
+def option(
+    parser, name: str, text: str, *, flag: bool = False, otherwise: str = "", **rest
+) -> None:
+    """Adds `--name`; its help ends with what holds where it is not given.
+
+    A flag takes no value. `otherwise` says what the default means, where it is not a
+    value that a person would give.
+    """
     if flag:
         rest |= {"action": "store_true"}
+        otherwise = "off"
     else:
         rest.setdefault("metavar", name.upper())
+    if rest.get("required"):
+        text += " (required)"
+    else:
+        text += f" (default: {otherwise or '%(default)s'})"
     parser.add_argument(f"--{name}", help=text, **rest)
 
 
@@ -28,15 +43,31 @@ def workdir(parser) -> None:
     """Adds the folder of a run, and which process this is."""
     text = "the folder of the run"
     option(parser, "workdir", text, required=True, metavar="DIR")
-    option(parser, "coordinator", "host:port of process 0, or auto")
-    option(parser, "processes", "number of processes", type=int, default=0)
-    option(parser, "process_id", "number of this process", type=int, default=-1)
+    text = "host:port of process 0, or auto"
+    option(parser, "coordinator", text, otherwise="one process alone")
+    found = "as --coordinator=auto finds it"
+    text = "number of processes"
+    option(parser, "processes", text, type=int, default=0, otherwise=found)
+    text = "number of this process, from 0"
+    option(parser, "process_id", text, type=int, default=-1, otherwise=found)
 
 
 def step(parser) -> None:
     """Adds which checkpoint of a run."""
-    text = "which checkpoint; the newest by default"
-    option(parser, "step", text, type=int, metavar="N")
+    text = "which checkpoint: a step, or best, by the first of evaluate.online"
+    option(parser, "step", text, type=_step, metavar="N", otherwise="the newest")
+
+
+def _step(text: str) -> int | str:
+    if text != "best" and not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"wants a number, or best; got {text!r}")
+    return text if text == "best" else int(text)
+
+
+def replay(parser) -> None:
+    """Adds the options of `sslax replay`."""
+    text = "the folder of a run that was stopped by nan or inf"
+    parser.add_argument("workdir", metavar="WORKDIR", help=text)
 
 
 def evaluate(parser) -> None:
@@ -44,26 +75,27 @@ def evaluate(parser) -> None:
     workdir(parser)
     step(parser)
     text = "training images, for converted weights: folder:/path, cifar10/train, ..."
-    option(parser, "data", text)
-    text = "test images, for converted weights; those that belong to --data by default"
-    option(parser, "test", text, metavar="DATA")
+    option(parser, "data", text, otherwise="the run's own")
+    text, own = "test images, for converted weights", "those that belong to --data"
+    option(parser, "test", text, metavar="DATA", otherwise=own)
     _seen(parser)
 
 
 def _seen(parser) -> None:
-    text = "side of the images; what converted weights were made for by default"
-    option(parser, "image_size", text, type=int, metavar="PIXELS")
-    text = "statistics that converted weights see images with; imagenet by default"
-    option(parser, "normalize", text, metavar="NAME")
+    text, own = "side of the images", "that which converted weights were made for"
+    option(parser, "image_size", text, type=int, metavar="PIXELS", otherwise=own)
+    text = "statistics that converted weights see images with"
+    option(parser, "normalize", text, metavar="NAME", otherwise="imagenet")
 
 
 def embed(parser) -> None:
     """Adds the options of `sslax embed`."""
     workdir(parser)
     step(parser)
-    option(parser, "data", "folder:/path, cifar10/test, ...; the run's own by default")
-    text = "train or test, of the run's own data; test where there is one"
-    option(parser, "split", text)
+    text = "folder:/path, cifar10/test, ..."
+    option(parser, "data", text, otherwise="the run's own")
+    text = "train or test, of the run's own data"
+    option(parser, "split", text, otherwise="test where there is one")
     text = "the file to write: .npz or .csv"
     option(parser, "out", text, required=True, metavar="FILE")
     _seen(parser)
@@ -83,19 +115,28 @@ def export(parser) -> None:
     text = "the file to write, or with hf the folder"
     option(parser, "out", text, required=True, metavar="PATH")
     step(parser)
-    text = "side of the images; that of the run's evaluation by default"
-    option(parser, "image_size", text, type=int, metavar="PIXELS")
-    text = "statistics that converted weights see images with; imagenet by default"
-    option(parser, "normalize", text, metavar="NAME")
+    text, own = "side of the images", "that of the run's evaluation"
+    option(parser, "image_size", text, type=int, metavar="PIXELS", otherwise=own)
+    text = "statistics that converted weights see images with"
+    option(parser, "normalize", text, metavar="NAME", otherwise="imagenet")
 
 
 def translate(parser) -> None:
     """Adds the options of `sslax translate`."""
     workdir(parser)
     step(parser)
-    option(parser, "data", "folder:/path, ...; the run's own test images by default")
+    text = "folder:/path, ..."
+    option(parser, "data", text, otherwise="the run's own test images")
     text = "the folder to write, a PNG for each image"
     option(parser, "out", text, required=True, metavar="DIR")
+
+
+def demo(parser) -> None:
+    """Adds the options of `sslax demo`."""
+    text = "the folder of the run"
+    option(parser, "workdir", text, default="workdir/demo", metavar="DIR")
+    text = "when the clock of its last line started, in seconds of Unix time"
+    option(parser, "start", text, type=float, metavar="TIME", otherwise="now")
 
 
 def classify(parser) -> None:
@@ -103,7 +144,8 @@ def classify(parser) -> None:
     workdir(parser)
     step(parser)
     option(parser, "labels", "names of classes", required=True, metavar="A,B,...")
-    option(parser, "template", "a sentence, {} for the name", action="append")
+    text = "a sentence, {} for the name; may be given several times"
+    option(parser, "template", text, action="append", otherwise="a photo of a {}.")
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="image files")
 
 

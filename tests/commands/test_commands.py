@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from PIL import Image
 
 from sslax.commands import main, options
 from sslax.commands.options import COMMANDS
+from sslax.train import stages
 
 ROOT = Path(__file__).parent.parent.parent
 START = [sys.executable, "-c", "from sslax.commands.main import main; main()"]
@@ -51,6 +53,12 @@ def test_help_lists_the_options_of_a_command_and_an_example(name, capsys):
         "pretrain": ["--workdir", "--allow_config_change", "--config.FIELD=VALUE"]
     }
     assert all(option in shown for option in wanted.get(name, ["--debug"]))
+    # Every option says what holds without it.
+    listed = shown.partition("\noptions:\n")[2].partition("\n\n")[0]
+    said = re.split(r"\n  (?=-)", listed.strip("\n"))[1:]  # but -h
+    assert said
+    for text in (" ".join(x.split()) for x in said):
+        assert re.search(r"\(required\)$|\(default: (?!None|-1).+\)$", text), text
 
 
 def test_all_commands_are_listed_and_there_is_a_version():
@@ -70,7 +78,10 @@ def test_all_commands_are_listed_and_there_is_a_version():
             "argument --effort: invalid cho",
         ),
         (["embed", "--workdir=x", "--out=y", "more"], "not expected: more"),
-        (["evaluate", "--workdir=x", "--step=last"], "argument --step: invalid int"),
+        (
+            ["evaluate", "--workdir=x", "--step=last"],
+            "argument --step: wants a number, or best; got 'last'",
+        ),
     ],
 )
 def test_a_wrong_option_is_one_line(arguments, message, capsys):
@@ -221,3 +232,30 @@ def test_masks_are_written_of_files_and_take_no_options_of_videos(tmp_path, caps
     ):
         assert inside("prepare", *arguments) == 2
         assert message in capsys.readouterr().err
+
+
+def test_the_demo_ends_with_a_line_of_results(tmp_path, monkeypatch, capsys):
+    """The recipe is found by name, wherever sslax is; it is not trained here."""
+    row = {"knn": 85.31, "linear": 89.0, "linear_10_per_class": 74.8}
+    results = {"network": row, "raw pixels": {**row, "knn": 80.3}}
+    results["random network"] = {"knn": 81.0}
+    seen = []
+
+    def trains(config, workdir, *, say):
+        seen.append(config["data"]["train"])
+        text = json.dumps({"results": results})
+        (Path(workdir) / "evaluation.json").write_text(text)
+        return len(seen) == 1  # the second is asked to stop
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(stages, "run_to_the_end", trains)
+    started = time.time() - 100
+    assert inside("demo", f"--workdir={tmp_path}", f"--start={started}") == 0
+    assert re.fullmatch(
+        "demo: knn=85.3 linear=89.0 linear_10_per_class=74.8 raw_pixels=80.3 "
+        r"raw_pixels_10_per_class=74.8 random_network=81.0 seconds=10\d\n",
+        capsys.readouterr().out,
+    )
+    assert inside("demo", f"--workdir={tmp_path}") == 0
+    assert capsys.readouterr().out == ""
+    assert seen == ["fashion_mnist_sample/train"] * 2
