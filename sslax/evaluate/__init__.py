@@ -18,6 +18,7 @@ from sslax.evaluate._embedding_map import embedding_map
 from sslax.evaluate._few_labels import few_label_probe, labelled_rows
 from sslax.evaluate._health import collapse_warnings, health, rankme
 from sslax.evaluate._knn import accuracy, knn, neighbours
+from sslax.evaluate._label_free import alpha_req, lidar
 from sslax.evaluate._linear_probe import linear_probe
 from sslax.evaluate._logistic import choose_l2, logistic_regression
 from sslax.evaluate._protocol import evaluate_features, format_results, result_table
@@ -26,6 +27,7 @@ from sslax.evaluate._segmentation import iou, segment_maps
 
 __all__ = [
     "accuracy",
+    "alpha_req",
     "attention_distance",
     "attention_entropy",
     "attention_information",
@@ -40,6 +42,7 @@ __all__ = [
     "iou",
     "knn",
     "labelled_rows",
+    "lidar",
     "linear_cka",
     "linear_probe",
     "logistic_regression",

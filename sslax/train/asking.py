@@ -38,7 +38,7 @@ def classify_images(
     labels: Sequence[str],
     *,
     templates: Sequence[str] = ("a photo of a {}.",),
-    step: int | None = None,
+    step: int | str | None = None,
 ) -> np.ndarray:
     """Tells how well labels fit images.
 
@@ -47,7 +47,7 @@ def classify_images(
       paths: image files.
       labels: names of classes.
       templates: sentences with `{}` in the place of a name.
-      step: which checkpoint; the newest by default.
+      step: which checkpoint; the newest by default, or "best".
 
     Returns:
       Probabilities [n labels]: the softmax of the logits of the method.
@@ -78,7 +78,7 @@ def search_images(
     out: str,
     *,
     count: int = 12,
-    step: int | None = None,
+    step: int | str | None = None,
 ) -> list[Found]:
     """Finds the images of a data set that are nearest to queries; writes a page.
 
@@ -88,7 +88,7 @@ def search_images(
       queries: image files, and for methods that read texts any other texts.
       out: the page, HTML.
       count: how many images to show for each.
-      step: which checkpoint; the newest by default.
+      step: which checkpoint; the newest by default, or "best".
 
     Returns:
       What was found, by query.

@@ -14,10 +14,19 @@ from absl import logging
 from etils import epath
 
 from sslax.core import State
+from sslax.train.best import best_one
 from sslax.train.storage import is_outside
 from sslax.train.together import from_first, gathered
+from sslax.train.workdir import absolute
 
-__all__ = ["latest_step", "open_checkpoints", "restore", "restore_latest", "save"]
+__all__ = [
+    "as_dict",
+    "latest_step",
+    "open_checkpoints",
+    "restore",
+    "restore_latest",
+    "save",
+]
 
 
 def open_checkpoints(
@@ -35,15 +44,9 @@ def open_checkpoints(
       An Orbax `CheckpointManager`; close it in the end.
     """
     policies = ocp.checkpoint_managers
-    preserve = [policies.LatestN(keep)]
+    preserve: list[Any] = [policies.LatestN(keep)]
     if best:
-        preserve.append(
-            policies.BestN(
-                get_metric_fn=lambda metrics: metrics[best],
-                n=1,
-                keep_checkpoints_without_metrics=False,
-            )
-        )
+        preserve.append(best_one(folder, best))
     options = ocp.CheckpointManagerOptions(
         preservation_policy=policies.AnyPreservationPolicy(preserve),
         read_only=read_only,
@@ -56,7 +59,7 @@ def open_checkpoints(
         "config": ocp.JsonCheckpointHandler(),
     }
     return ocp.CheckpointManager(
-        _folder(folder), options=options, item_handlers=handlers
+        absolute(folder) / "checkpoints", options=options, item_handlers=handlers
     )
 
 
@@ -77,7 +80,7 @@ def save(
     manager.save(
         step,
         args=ocp.args.Composite(
-            state=ocp.args.StandardSave(_as_dict(state)),
+            state=ocp.args.StandardSave(as_dict(state)),
             config=ocp.args.JsonSave(json.loads(json.dumps(config))),
         ),
         metrics=None if metrics is None else dict(metrics),
@@ -113,7 +116,7 @@ def restore(manager, step: int, target: State) -> State:
         shapes, or types (which Orbax would cast without a word); or if it is damaged.
       OSError: if it cannot be reached.
     """
-    wanted = _as_dict(target)
+    wanted = as_dict(target)
     found = _try(manager, step, wanted)
     if isinstance(found, str):
         raise ValueError(
@@ -140,7 +143,7 @@ def restore_latest(manager, target: State) -> State | None:
         other arrays than the target.
       OSError: if the checkpoints cannot be reached, which is not damage.
     """
-    wanted = _as_dict(target)
+    wanted = as_dict(target)
     steps = from_first(lambda: sorted(manager.all_steps(), reverse=True))
     for step in steps:
         found = _try(manager, step, wanted)
@@ -160,6 +163,18 @@ def restore_latest(manager, target: State) -> State | None:
         )
         _move_aside(manager, step)
     return None
+
+
+def as_dict(state: State) -> dict[str, Any]:
+    """A state as it is stored.
+
+    Args:
+      state: arrays, or their shapes.
+
+    Returns:
+      Its fields by name.
+    """
+    return {f.name: getattr(state, f.name) for f in dataclasses.fields(state)}
 
 
 def _try(manager, step: int, wanted: dict[str, Any]) -> State | str:
@@ -220,16 +235,6 @@ def _read(item, wanted: dict[str, Any]) -> dict[str, Any]:
 
 def _told(error: Exception) -> str:
     return str(error).splitlines()[0][:500] if str(error) else repr(error)
-
-
-def _folder(folder) -> epath.Path:
-    path = epath.Path(folder) / "checkpoints"
-    # Orbax wants absolute paths; a URL such as gs:// is one already.
-    return path if "://" in str(path) else path.resolve()
-
-
-def _as_dict(state: State) -> dict[str, Any]:
-    return {f.name: getattr(state, f.name) for f in dataclasses.fields(state)}
 
 
 def _arrays(tree: Any) -> dict[str, str]:

@@ -10,7 +10,7 @@ import jax
 
 from sslax import calls, data
 from sslax.evaluate.tasks import Task
-from sslax.train.outputs import PAIR, reading
+from sslax.train.batch_outputs import PAIR, reading, view_count
 from sslax.train.run import Run, open_source
 
 __all__ = ["check_evaluation", "has_pairs", "open_splits", "tasks_of"]
@@ -111,7 +111,13 @@ def _check_task(run: Run, name: str, task: Task, sources: Mapping[str, Any]) -> 
     method = run.program.method
     known = {*method.outputs, *(f"loss/{o}" for o in method.objectives), PAIR}
     for needed in task.needs:
-        if needed not in known:
+        if view_count(needed):
+            if not has_pairs(run):
+                raise ValueError(
+                    f"the task {name} needs features of training views, and training "
+                    "shows something else than images that features can be read of"
+                )
+        elif needed not in known:
             raise ValueError(
                 f"the task {name} needs the output {needed!r}, which "
                 f"{run.config['method']['name']} has not: "

@@ -23,7 +23,7 @@ def embed_run(
     workdir: str,
     out: str,
     *,
-    step: int | None = None,
+    step: int | str | None = None,
     name: str | None = None,
     split: str | None = None,
     image_size: int | None = None,
@@ -38,7 +38,7 @@ def embed_run(
     Args:
       workdir: the folder of a run, or of `sslax convert`, which must be given data.
       out: the file; its name ends in .npz or .csv.
-      step: which checkpoint; the newest by default.
+      step: which checkpoint; the newest by default, or "best".
       name: data by their short form, see `sslax.data.parse`; the run's own by default.
       split: "train" or "test" of the run's own data; the test split by default, or the
         training data where there is none.

@@ -6,14 +6,17 @@ import json
 from collections.abc import Mapping
 
 import jax
+from absl import logging
 from etils import epath
 
 from sslax import data, evaluate
 from sslax.core import State
 from sslax.train import checkpoints
+from sslax.train.best import best_step
 from sslax.train.checks import open_splits, tasks_of
 from sslax.train.gallery import gallery
 from sslax.train.loop import first_state
+from sslax.train.online import best_number
 from sslax.train.readings import ask, numbers_of, read_network, read_pixels
 from sslax.train.report import write_report
 from sslax.train.run import Run, build_run
@@ -23,12 +26,13 @@ from sslax.train.writers import read_jsonl
 __all__ = ["evaluate_run", "restore_run"]
 
 
-def restore_run(workdir: str, step: int | None = None) -> tuple[Run, State]:
+def restore_run(workdir: str, step: int | str | None = None) -> tuple[Run, State]:
     """Opens a run from its folder.
 
     Args:
       workdir: the folder of a pretraining.
-      step: which checkpoint; the newest by default.
+      step: which checkpoint; the newest by default, or "best": that with the largest
+        number of the first task of `evaluate.online`.
 
     Returns:
       The run and the restored state.
@@ -44,13 +48,31 @@ def restore_run(workdir: str, step: int | None = None) -> tuple[Run, State]:
     run = build_run(read_config(workdir), workdir)
     manager = checkpoints.open_checkpoints(workdir, read_only=True)
     steps = sorted(manager.all_steps())
-    if not steps or (step is not None and step not in steps):
+    chosen = _best(run, manager, workdir) if step == "best" else step
+    if not steps or (chosen is not None and chosen not in steps):
         wanted = "a checkpoint" if step is None else f"step {step}"
         raise ValueError(f"workdir {workdir!r} has not {wanted}; it has {steps}")
-    chosen = steps[-1] if step is None else step
+    chosen = steps[-1] if chosen is None else chosen
     state = checkpoints.restore(manager, chosen, run.program.shapes)
     manager.close()
     return run, state
+
+
+def _best(run: Run, manager, workdir: str) -> int:
+    best = best_number(run.config)
+    step = best_step(manager, best) if best else None
+    if step is None:
+        why = (
+            f"no checkpoint has the number {best!r}"
+            if best
+            else "nothing was evaluated during training (evaluate.every, .online)"
+        )
+        raise ValueError(
+            f"workdir {workdir!r} has no best checkpoint: {why}; give a step, one of "
+            f"{sorted(manager.all_steps())}"
+        )
+    logging.info("step %d is the best by %s", step, best)
+    return step
 
 
 def evaluate_run(run: Run, state: State, workdir: str) -> dict[str, dict[str, float]]:

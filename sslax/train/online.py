@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Set
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -10,6 +11,7 @@ import numpy as np
 
 from sslax import calls, data
 from sslax.core import State
+from sslax.evaluate.tasks import Task
 from sslax.train.checks import tasks_of
 from sslax.train.outputs import losses_of, outputs_of
 from sslax.train.playing import played, players
@@ -55,27 +57,31 @@ def online_evaluation(run: Run) -> Callable[[State], dict[str, float]]:
     tasks = tasks_of(config, "online")
     acting = players(run, tasks)
     reading = {k: task for k, task in tasks.items() if k not in acting}
-    names = {n for task in reading.values() for n in task.needs}
-    own = sorted(n for n in names if not n.startswith("loss/"))
-    fields = sorted({f for task in reading.values() for f in task.fields})
     parts = _parts(run) if reading else {}
-    read = outputs_of(run, own, fields=fields)
-    wanted = {n for task in reading.values() for n in task.wants}
-    judged = _judged(run, own, wanted, parts)
-    read_judged = outputs_of(run, judged, fields=fields) if judged != own else read
-    losses = {n: losses_of(run, n[len("loss/") :]) for n in names.difference(own)}
+    read, made = {}, functools.lru_cache(maxsize=None)(functools.partial(_outputs, run))
+    for name, (source, _) in parts.items():
+        if readers := [task for task in reading.values() if name in task.splits]:
+            judging = name == "test" and "text" in source.fields
+            read[name] = made(*_wanted(run, readers, captions=judging))
+    names = {n for task in reading.values() for n in task.needs}
+    losses = {
+        n: losses_of(run, n[len("loss/") :]) for n in names if n.startswith("loss/")
+    }
 
     def evaluated(state: State) -> dict[str, float]:
         splits = {}
-        for name, (source, rows) in parts.items():
-            made = read_judged if name == "test" else read
-            split = made(state, source, rows=rows)
+        for name, outputs in read.items():
+            source, rows = parts[name]
+            split = outputs(state, source, rows=rows)
             if name == "test":
                 more = {n: f(state, source, rows=rows) for n, f in losses.items()}
                 split = split._replace(outputs={**split.outputs, **more})
             splits[name] = split
         key = jax.random.key(config["seed"])
-        found = {k: task.run(splits, key) for k, task in reading.items()}
+        found = {}
+        for name, task in reading.items():
+            own = {k: split for k, split in splits.items() if k in task.splits}
+            found[name] = task.run(own, key)
         for name, player in acting.items():
             found[name] = tasks[name].run(played(player, state), key)
         return numbers_of({name: found[name] for name in tasks})
@@ -83,15 +89,21 @@ def online_evaluation(run: Run) -> Callable[[State], dict[str, float]]:
     return evaluated
 
 
-def _judged(
-    run: Run, needed: list[str], wanted: Set[str], parts: Mapping[str, Any]
-) -> list[str]:
-    """What is read of the images that judge: what tasks want, too, of captions."""
-    pair = {"image", "text"}
+def _outputs(run: Run, names: tuple[str, ...], fields: tuple[str, ...]):
+    return outputs_of(run, names, fields=fields)
+
+
+def _wanted(
+    run: Run, tasks: Sequence[Task], *, captions: bool
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Outputs and fields that tasks need; of captions what they want, too."""
+    names = {n for task in tasks for n in task.needs if not n.startswith("loss/")}
+    wanted, pair = {n for task in tasks for n in task.wants}, {"image", "text"}
     there = wanted & {*run.program.method.outputs}
-    if not pair <= there or "text" not in parts["test"][0].fields:
-        return needed
-    return sorted({*needed, *pair})
+    if captions and pair <= there:
+        names |= pair
+    fields = {f for task in tasks for f in task.fields}
+    return tuple(sorted(names)), tuple(sorted(fields))
 
 
 def _parts(run: Run) -> dict[str, tuple[data.Source, np.ndarray]]:

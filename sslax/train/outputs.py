@@ -16,63 +16,12 @@ from sslax.core import State
 from sslax.evaluate.tasks import Split
 from sslax.kinds import Builder
 from sslax.sharding import batch_sharding
+from sslax.train.batch_outputs import reading
 from sslax.train.pictures import as_picture
 from sslax.train.prompts import prompts
 from sslax.train.run import Run
 
-__all__ = ["PAIR", "PIXELS", "images_of", "losses_of", "outputs_of", "reading"]
-
-PAIR, PIXELS = "pair/features", "pixels"
-
-
-def reading(
-    run: Run,
-    names: Sequence[str],
-    fields: Sequence[str] = (),
-    alters: Mapping[str, Builder] | None = None,
-) -> Callable:
-    """What is computed of a batch, before it is compiled.
-
-    Args:
-      run: the run.
-      names: of the method's outputs, "pair/features" and "pixels", and "KIND/NAME" of
-        those of altered images.
-      fields: of the data that are passed on as the evaluation view shows them.
-      alters: builders by kind: what is done to a batch before it is seen.
-
-    Returns:
-      `(params, extra, batch, key) -> arrays by name`.
-    """
-    program = run.program
-    outputs = program.method.outputs
-
-    def read(params, extra, batch, key):
-        shown, seen, made = {"": batch}, {}, {}
-        for name in names:
-            kind, _, own = name.partition("/")
-            kind, own = (kind, own) if alters and kind in alters else ("", name)
-            if kind not in shown:
-                shown[kind] = alters[kind](key, batch)
-            images = shown[kind]
-            if own == PIXELS:
-                plain = program.plain_evaluation(key, images)
-                made[name] = _small(plain["views"][0])
-            elif own == PAIR:
-                keys = (jax.random.fold_in(key, i) for i in range(2))
-                pair = [
-                    outputs["features"](params, extra, program.views(k, images), key=k)
-                    for k in keys
-                ]
-                made[name] = jnp.stack(pair, axis=1)
-            else:
-                if kind not in seen:
-                    seen[kind] = program.evaluation_views(key, images)
-                made[name] = outputs[own](params, extra, seen[kind], key=key)
-        for name in fields:
-            made[name] = _field(program, batch, name, key)
-        return made
-
-    return read
+__all__ = ["images_of", "losses_of", "outputs_of"]
 
 
 def outputs_of(
@@ -221,21 +170,6 @@ def _compile(run: Run, function: Callable) -> Callable:
         in_shardings=(params, extra, None, batch_sharding(mesh), None),
         out_shardings=NamedSharding(mesh, PartitionSpec()),
     )
-
-
-def _field(program: Any, batch: Mapping[str, Any], name: str, key: Any) -> Any:
-    """A mask [b h w] of the data as the evaluation view shows the image."""
-    channels = batch["image"].shape[-1]
-    mask = jnp.repeat(jnp.float32(batch[name])[..., None], channels, axis=-1)
-    seen = program.plain_evaluation(key, {**batch, "image": mask})["views"][0]
-    return seen.mean(axis=-1)
-
-
-def _small(x: Any) -> Any:
-    """Images and frames of 32 pixels at most; what is neither as it is."""
-    if x.ndim < 4 or max(x.shape[-3:-1]) <= 32:
-        return x
-    return jax.image.resize(x, (*x.shape[:-3], 32, 32, x.shape[-1]), "bilinear")
 
 
 def _fitting(size: int, run: Run) -> int:

@@ -15,8 +15,9 @@ import numpy as np
 from sslax import data
 from sslax.core import State
 from sslax.evaluate.tasks import Results, Split, Task, attend
+from sslax.train.batch_outputs import PAIR, PIXELS, reading
 from sslax.train.checks import has_pairs
-from sslax.train.outputs import PAIR, PIXELS, losses_of, outputs_of, reading
+from sslax.train.outputs import losses_of, outputs_of
 from sslax.train.playing import Player, played, players
 from sslax.train.run import Run
 

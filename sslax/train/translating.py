@@ -23,7 +23,7 @@ _CHUNK = 256
 
 
 def translate_run(
-    workdir: str, out: str, *, step: int | None = None, name: str | None = None
+    workdir: str, out: str, *, step: int | str | None = None, name: str | None = None
 ) -> int:
     """Translates images and writes each as a PNG, by the name of its file.
 
@@ -33,7 +33,7 @@ def translate_run(
     Args:
       workdir: the folder of a run whose method makes translations.
       out: the folder to write; files in it are replaced.
-      step: which checkpoint; the newest by default.
+      step: which checkpoint; the newest by default, or "best".
       name: data by their short form, see `sslax.data.parse`; the test images of the
         run, of its first domain, by default.
 

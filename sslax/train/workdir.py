@@ -14,6 +14,7 @@ from etils import epath
 from sslax.train.together import from_first
 
 __all__ = [
+    "absolute",
     "config_differences",
     "open_workdir",
     "read_config",
@@ -22,6 +23,19 @@ __all__ = [
 ]
 
 _CONFIG = "config.json"
+
+
+def absolute(folder: Any) -> epath.Path:
+    """A path as Orbax wants it.
+
+    Args:
+      folder: a path; a URL such as gs:// is whole already.
+
+    Returns:
+      The absolute path.
+    """
+    path = epath.Path(folder)
+    return path if "://" in str(path) else path.resolve()
 
 
 def open_workdir(

@@ -18,6 +18,7 @@ from sslax.train.loop import first_state, pretrain
 from sslax.train.online import best_number, online_evaluation
 from sslax.train.outputs import losses_of, outputs_of
 from sslax.train.run import build_run, open_source
+from sslax.train.writers import read_jsonl
 from tests.train.test_loop import tiny
 
 # What is run once for all tests here would else be run once a worker.
@@ -122,8 +123,29 @@ def test_rows_that_do_not_fill_a_batch_are_read_and_whole_batches_judge(run):
     assert np.isfinite(losses).all()
 
 
+def test_the_best_checkpoint_is_told_without_labels(tmp_path):
+    config = tiny(steps=6, **{"evaluate.every": 2, "checkpoint.keep": 1})
+    config["evaluate"]["online"] = [
+        dict(name="rankme"),
+        dict(name="lidar", views=3),
+        dict(name="alpha_req", first=2),
+    ]
+    pretrain(config, str(tmp_path))
+    rows = read_jsonl(tmp_path / "metrics.jsonl")
+    ranks = {row["step"]: row["rankme"] for row in rows if "rankme" in row}
+    assert list(ranks) == [2, 4, 6]
+    assert all({"lidar", "alpha", "alpha_req"} <= set(row) for row in rows)
+    best = max(ranks, key=ranks.get)
+    kept = {int(p.name) for p in (tmp_path / "checkpoints").iterdir()}
+    assert kept == {best, 6}
+    _, state = evaluation.restore_run(str(tmp_path), "best")
+    assert int(state.step) == best
+
+
 def test_mistakes_are_named(run, tmp_path):
     folder, *_ = run
+    with pytest.raises(ValueError, match="no best checkpoint: nothing was evaluated"):
+        evaluation.restore_run(str(folder), "best")
     with pytest.raises(ValueError, match=r"has not step 3; it has \[2, 4\]"):
         evaluation.restore_run(str(folder), 3)
     with pytest.raises(ValueError, match="holds no run"):

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 
-from sslax.train import checkpoints, workdir
+from sslax.train import best, checkpoints, workdir, writers
 from sslax.train.loop import first_state, pretrain, steps, train
 from sslax.train.run import build_run
 from tests.train.tiny_config import get_config
@@ -60,15 +60,24 @@ def test_a_run_leaves_its_config_numbers_and_checkpoints(whole):
 
 def test_the_best_checkpoint_is_kept_beside_the_newest(tmp_path, whole):
     _, _, state = whole
-    manager = checkpoints.open_checkpoints(tmp_path, keep=1, best="knn")
-    for step, knn in ((1, 50.0), (2, 90.0), (3, None), (4, 60.0), (5, None)):
-        numbered = type(state)(np.int32(step), state.params, state.extra, state.opt)
-        metrics = None if knn is None else {"knn": knn}
-        checkpoints.save(manager, numbered, {}, metrics)
-        manager.wait_until_finished()
-    manager.close()
-    kept = {p.name for p in (tmp_path / "checkpoints").iterdir()}
-    assert kept == {"2", "5"}
+    for numbers in (
+        ((1, 50.0), (2, 90.0), (3, None)),
+        ((4, 60.0), (5, None)),  # the run goes on and knows what was best
+    ):
+        manager = checkpoints.open_checkpoints(tmp_path, keep=1, best="knn")
+        log = writers.jsonl(tmp_path / "metrics.jsonl", start=numbers[0][0] - 1)
+        for step, knn in numbers:
+            numbered = type(state)(np.int32(step), state.params, state.extra, state.opt)
+            metrics = None if knn is None else {"knn": knn}
+            log.write(step, metrics or {})
+            checkpoints.save(manager, numbered, {}, metrics)
+            manager.wait_until_finished()
+        manager.close()
+        log.close()
+        kept = {p.name for p in (tmp_path / "checkpoints").iterdir()}
+        assert kept == {"2", str(numbers[-1][0])}
+    assert best.best_step(manager, "knn") == 2
+    assert best.best_step(manager, "rankme") is None
 
 
 def test_resuming_in_the_middle_of_an_epoch_is_exact(whole, tmp_path):

@@ -12,6 +12,7 @@ from sslax.evaluate.tasks._classify import classify, knn, linear
 from sslax.evaluate.tasks._correspond import correspond
 from sslax.evaluate.tasks._episodes import episodes
 from sslax.evaluate.tasks._held_out import held_out
+from sslax.evaluate.tasks._label_free import alpha_req, lidar, rankme
 from sslax.evaluate.tasks._retrieve import retrieve
 from sslax.evaluate.tasks._segment import segment
 from sslax.evaluate.tasks._task import EPISODES, Pictures, Results, Split, Task
@@ -24,6 +25,7 @@ __all__ = [
     "Results",
     "Split",
     "Task",
+    "alpha_req",
     "attend",
     "background_gap",
     "class_features",
@@ -32,7 +34,9 @@ __all__ = [
     "episodes",
     "held_out",
     "knn",
+    "lidar",
     "linear",
+    "rankme",
     "retrieve",
     "segment",
     "top_k",

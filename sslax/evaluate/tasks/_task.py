@@ -72,8 +72,8 @@ class Task(NamedTuple):
     """An evaluation that a config can name.
 
     Beside a method's own outputs there are `"loss/NAME"`, the loss of the objective
-    NAME, `"pair/features"`, features of two training views [n 2 d], and of what a task
-    alters `"KIND/OUTPUT"`.
+    NAME, `"pair/features"`, features of two training views [n 2 d], of N of them
+    `"N views/features"`, and of what a task alters `"KIND/OUTPUT"`.
 
     Attributes:
       needs: names of outputs that it cannot do without.
