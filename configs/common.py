@@ -42,6 +42,7 @@ def base(*, examples: int, epochs: int, batch_size: int) -> ml_collections.Confi
     config.dtype = "float32"  # what the networks compute in, or "bfloat16"
     config.accumulate = 1  # micro-batches in which a batch passes the nets
     config.log_every = 100
+    config.wandb = ""  # a project of Weights & Biases, which gets the numbers too
     # Runs to start from, see sslax.train.start: --config.start=RUN, or
     # RUN:extra/teacher/encoder=params/encoder. How their arrays are made to fit: what
     # stays as it starts, "size" to resize positions, what is copied to several places.

@@ -63,7 +63,7 @@ LAYERS = {
         {"plan", "program", "calls", "core", "data", "models", "sharding", "step"},
     ),
     "train": (
-        RUN | {"PIL", "orbax", "tensorboardX"},
+        RUN | {"PIL", "orbax", "tensorboardX", "wandb"},
         {"train", "program", "calls", "convert", "core", "data", "evaluate", "kinds"}
         | {"augment", "environments", "models", "nets", "platforms", "sharding"}
         | {"step"},

@@ -24,6 +24,7 @@ _MEANINGS = {
     "dtype": "what the networks compute in: float32 or bfloat16",
     "accumulate": "micro-batches in which a batch passes the networks",
     "log_every": "steps between lines of the log",
+    "wandb": "a project of Weights & Biases that gets the numbers too; empty: none",
     "start": "runs or weights to start from, as RUN or RUN:extra/teacher=params",
     "fit.without": "what keeps its random start",
     "fit.resize": "'size' resizes positions to the image",

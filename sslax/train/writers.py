@@ -1,18 +1,29 @@
-"""Where numbers go: metrics.jsonl always, TensorBoard event files beside it.
+"""Where numbers go: metrics.jsonl always, TensorBoard event files beside it, W&B.
 
 A writer is a pair of functions: `write(step, scalars)` and `close()`.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from etils import epath
 
-__all__ = ["Writer", "both", "jsonl", "read_jsonl", "silent", "tensorboard"]
+__all__ = [
+    "Writer",
+    "both",
+    "check_wandb",
+    "jsonl",
+    "read_jsonl",
+    "silent",
+    "tensorboard",
+    "wandb",
+]
 
 
 class Writer(NamedTuple):
@@ -109,6 +120,60 @@ def tensorboard(folder, *, start: int = 0) -> Writer:
         events.flush()
 
     return Writer(write, events.close)
+
+
+def check_wandb() -> None:
+    """Checks that Weights & Biases is there, before a run begins.
+
+    Raises:
+      ValueError: if it is not installed.
+    """
+    if importlib.util.find_spec("wandb") is None:
+        raise ValueError(
+            "config.wandb names a project, and Weights & Biases is not installed: "
+            "pip install 'sslax[wandb]', or leave it out with --config.wandb="
+        )
+
+
+def wandb(folder, *, project: str, config: Mapping[str, Any]) -> Writer:
+    """A run of Weights & Biases, the same one when the run goes on.
+
+    Its environment says the rest: WANDB_MODE=offline, WANDB_ENTITY and others. Numbers
+    of a step that it has seen already are those that it has, and are not sent again.
+
+    Args:
+      folder: the folder of the run, whose name it has; files of W&B go there where it
+        is on this machine.
+      project: the project.
+      config: the resolved config, shown beside the numbers.
+
+    Returns:
+      A writer.
+
+    Raises:
+      ValueError: if W&B does not begin, as without a login.
+    """
+    import wandb as library  # slow to import, an extra
+
+    folder = epath.Path(folder)
+    known = folder / "wandb_id"
+    if not known.exists():
+        known.write_text(uuid.uuid4().hex[:16])
+    try:
+        run = library.init(
+            project=project,
+            name=folder.name,
+            id=known.read_text(),
+            resume="allow",
+            dir=None if "://" in str(folder) else str(folder),
+            config=dict(config),
+        )
+    except library.errors.Error as error:
+        raise ValueError(
+            f"Weights & Biases does not begin: {error}. Log in with `wandb login`, or "
+            "set WANDB_MODE=offline and send the numbers later with `wandb sync`"
+        ) from error
+    return Writer(lambda step, scalars: run.log(dict(scalars), step=step), run.finish)
 
 
 def both(*writers: Writer) -> Writer:

@@ -1,10 +1,18 @@
 """Numbers are on disk when they are written, and a resumed run has no doubles."""
 
+import importlib
+import importlib.machinery
+import importlib.util
 import struct
+import sys
+import types
 
+import pytest
 from tensorboardX.proto.event_pb2 import Event
 
 from sslax.train import writers
+from sslax.train.loop import pretrain
+from tests.train.test_loop import tiny
 
 
 def events(folder):
@@ -50,3 +58,55 @@ def test_a_resumed_run_forgets_the_points_after_its_checkpoint(tmp_path):
     table = writers.read_jsonl(tmp_path / "metrics.jsonl")
     assert [row["step"] for row in table] == list(range(1, 10))
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+
+
+@pytest.fixture
+def wandb(monkeypatch):
+    """Weights & Biases as far as it is called: what began, and the rows of each run."""
+    module = types.ModuleType("wandb")
+    module.__spec__ = importlib.machinery.ModuleSpec("wandb", None)
+    module.begun, module.rows, module.finished = [], {}, []
+    module.errors = types.SimpleNamespace(Error=type("Error", (Exception,), {}))
+
+    def init(*, project, name, id, resume, dir, config):
+        module.begun.append((project, name, resume, config["seed"]))
+        rows = module.rows.setdefault(id, [])
+
+        def log(scalars, *, step):
+            rows.append((step, scalars))
+
+        finish = lambda: module.finished.append(id)  # noqa: E731
+        return types.SimpleNamespace(log=log, finish=finish)
+
+    module.init = init
+    monkeypatch.setitem(sys.modules, "wandb", module)
+    return module
+
+
+def test_weights_and_biases_gets_the_rows_of_a_run_and_goes_on_with_it(tmp_path, wandb):
+    folder = tmp_path / "tiny"
+    for steps in (2, 4):
+        config = tiny(steps=steps, wandb="project", **{"evaluate.every": 0})
+        pretrain(config, str(folder), allow_config_change=True)
+    assert wandb.begun == [("project", "tiny", "allow", 0)] * 2
+    ((name, rows),) = wandb.rows.items()  # one run, though it was begun twice
+    assert wandb.finished == [name] * 2
+    table = writers.read_jsonl(folder / "metrics.jsonl")
+    assert [{"step": step, **scalars} for step, scalars in rows] == table
+    assert [step for step, _ in rows] == [2, 4]
+
+
+def test_a_login_that_is_missing_is_said(tmp_path, wandb, monkeypatch):
+    def fail(**_):
+        raise wandb.errors.Error("api_key not configured")
+
+    monkeypatch.setattr(wandb, "init", fail)
+    with pytest.raises(ValueError, match=r"begin: api_key not configured. Log in with"):
+        writers.wandb(tmp_path, project="project", config={})
+
+
+def test_weights_and_biases_is_missed_before_the_run_begins(tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"pip install 'sslax\[wandb\]'"):
+        pretrain(tiny(wandb="project"), str(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
