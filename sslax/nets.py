@@ -91,13 +91,13 @@ def chain(*, reads: Reads | None = None, **nets: Net) -> Net:
         return params, stats
 
     def apply(params, stats, *inputs, train=False, key=None, order=None):
-        out, new, options = {}, {}, {} if order is None else {"order": order}
+        out, new, options = {}, {}, {"train": train}
+        options |= {} if order is None else {"order": order}
         for i, (name, net) in enumerate(nets.items()):
             given = inputs_of(name, out, inputs)
-            net_key = None if key is None else jax.random.fold_in(key, i)
-            out[name], new[name] = net.apply(
-                params[name], stats[name], *given, train=train, key=net_key, **options
-            )
+            options["key"] = None if key is None else jax.random.fold_in(key, i)
+            named = jax.named_scope(name)(net.apply)
+            out[name], new[name] = named(params[name], stats[name], *given, **options)
         return out, new
 
     return Net(init, apply)

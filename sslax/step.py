@@ -85,12 +85,14 @@ def train_step(
     _check_accumulate(method, accumulate)
     key = jax.random.fold_in(key, state.step)
     views, objectives = in_parts(views), method.objectives
-    drawn = views.draw(jax.random.fold_in(key, 0), batch)
+    make = jax.named_scope("views")(views.make)  # scopes say where a nan came from
+    with jax.named_scope("views"):
+        drawn = views.draw(jax.random.fold_in(key, 0), batch)
     if accumulate == 1:
-        batch = views.make(drawn, batch)
+        batch = make(drawn, batch)
     else:
         batch = (drawn, batch)
-        objectives = {k: of_drawn(o, views.make) for k, o in objectives.items()}
+        objectives = {k: of_drawn(o, make) for k, o in objectives.items()}
     params, extra, opt, metrics = state.params, state.extra, dict(state.opt), {}
     for i, (name, objective) in enumerate(objectives.items(), start=1):
         update = functools.partial(
@@ -101,11 +103,13 @@ def train_step(
             batch,
             jax.random.fold_in(key, i),
         )
-        params, extra, opt[name], logs = _every(
-            objective.every, state.step, update, params, extra, opt[name]
-        )
+        with jax.named_scope(name):
+            params, extra, opt[name], logs = _every(
+                objective.every, state.step, update, params, extra, opt[name]
+            )
         metrics |= {f"{name}/{k}": v for k, v in logs.items()}
-    params, extra = method.after_update(params, extra, step=state.step)
+    with jax.named_scope("after_update"):
+        params, extra = method.after_update(params, extra, step=state.step)
     return State(step=state.step + 1, params=params, extra=extra, opt=opt), metrics
 
 
@@ -239,8 +243,9 @@ def _update(
         between = getattr(tx.update, "between", lambda mean: mean)
         grad = averaged_gradients(grad, accumulate, between=between)
     (value, (extra, metrics)), grads = grad(live, extra, batch, key)
-    updates, opt_state = tx.update(grads, opt_state, live)
-    params = {**params, **optax.apply_updates(live, updates)}
+    with jax.named_scope("update"):
+        updates, opt_state = tx.update(grads, opt_state, live)
+        params = {**params, **optax.apply_updates(live, updates)}
     logs = {"loss": value, "grad_norm": optax.tree.norm(grads), **metrics}
     return params, extra, opt_state, logs
 

@@ -16,11 +16,12 @@ from sslax import data
 from sslax.core import State
 from sslax.sharding import batch_sharding
 from sslax.train import checkpoints, writers
+from sslax.train.broken_step import keep_broken_step
 from sslax.train.checks import check_evaluation
 from sslax.train.finite import not_finite
 from sslax.train.online import best_number, online_evaluation
 from sslax.train.progress import announcement, progress, span
-from sslax.train.run import Run, build_run, open_source
+from sslax.train.run import Run, build_feed, build_run, key_of, open_source
 from sslax.train.signals import stop_requests
 from sslax.train.start import Graft, graft, grafts_of
 from sslax.train.storage import faults
@@ -56,6 +57,8 @@ def pretrain(
       FloatingPointError: if a loss is not finite; the message has the step and the last
         good checkpoint.
     """
+    if config.get("wandb"):
+        writers.check_wandb()
     grafts = grafts_of(config, runs)
     folder = open_workdir(workdir, config, allow_config_change=allow_config_change)
     if config["data"].get("tokenizer"):
@@ -91,22 +94,28 @@ def train(run: Run, folder: Any, *, grafts: Sequence[Graft] = ()) -> State:
         keep=config["checkpoint"]["keep"],
         best=best_number(config),
     )
+    broken = ""
     try:
-        state = checkpoints.restore_latest(manager, run.program.shapes)
-        if state is None:
-            state = _begun(run, grafts)
-        else:
-            logging.info("going on from step %d of %s", int(state.step), folder)
-            if run.feed.restore is not None:
-                run.feed.restore(folder / "feed" / str(int(state.step)))
+        state = _begun(run, folder, manager, grafts)
         record_config(folder, config)  # not before the run is known to start
-        writer = _writer(folder, int(state.step))
+        writer = _writer(run, folder, int(state.step))
         try:
             with stop_requests() as stop:
                 state = _train(run, state, folder, manager, writer, stop)
+        except FloatingPointError as error:
+            broken = str(error)  # alone: the frames of the error hold the state
+            logging.info("%s", broken)  # who does not wait for the rest has read it
         finally:
             writer.close()
         manager.wait_until_finished()
+        if broken:
+
+            def again() -> tuple[Run, State]:
+                feed = build_feed(config, run.loader, run.program)
+                fresh = run._replace(feed=feed)
+                return fresh, _begun(fresh, folder, manager, grafts)
+
+            raise FloatingPointError(f"{broken} {keep_broken_step(again, folder)}")
     finally:
         manager.close()
     return state
@@ -126,7 +135,7 @@ def steps(
       After every call of the train step: the number of steps done, the state, and the
       metrics on the devices, with an axis of steps if a call does several.
     """
-    key, count = _key(run, 1), run.config["steps_per_call"]
+    key, count = key_of(run.config, 1), run.config["steps_per_call"]
     step, newest = int(state.step), [state]
     stop = run.config["steps"] if stop is None else stop
     batches = run.feed.batches(step, lambda: newest[0])
@@ -147,26 +156,31 @@ def first_state(run: Run) -> State:
     """
     batches = iter([run.loader.batch(0)])
     batch = next(data.to_device(batches, batch_sharding(run.program.mesh)))
-    return run.program.init(batch, _key(run, 0))
+    return run.program.init(batch, key_of(run.config, 0))
 
 
-def _begun(run: Run, grafts: Sequence[Graft]) -> State:
+def _begun(run: Run, folder, manager, grafts: Sequence[Graft]) -> State:
+    """The newest checkpoint and what its feed has saved, or the first state."""
+    state = checkpoints.restore_latest(manager, run.program.shapes)
+    if state is not None:
+        logging.info("going on from step %d of %s", int(state.step), folder)
+        if run.feed.restore is not None:
+            run.feed.restore(folder / "feed" / str(int(state.step)))
+        return state
     for one in grafts:
         stored(one.run)  # complains before anything is compiled
     return graft(first_state(run), grafts, given=run.program.method.given)
 
 
-def _key(run: Run, purpose: int) -> jax.Array:
-    """Keys of one seed: 0 for the first state, 1 for the steps."""
-    return jax.random.fold_in(jax.random.key(run.config["seed"]), purpose)
-
-
-def _writer(folder, start: int) -> writers.Writer:
+def _writer(run: Run, folder, start: int) -> writers.Writer:
     if jax.process_index() != 0:
         return writers.silent()
+    project = run.config.get("wandb")
+    own = [writers.wandb(folder, project=project, config=run.config)] if project else []
     return writers.both(
         writers.jsonl(folder / "metrics.jsonl", start=start),
         writers.tensorboard(folder / "tensorboard", start=start),
+        *own,
     )
 
 

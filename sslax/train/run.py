@@ -6,12 +6,14 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import jax
+
 from sslax import calls, data, sharding
 from sslax.program import Program, build_program
 from sslax.train.feed import Feed, Feeder
 from sslax.train.texts import tokenizer_of
 
-__all__ = ["Run", "build_run", "open_source"]
+__all__ = ["Run", "build_feed", "build_run", "key_of", "open_source"]
 
 
 class Run(NamedTuple):
@@ -99,6 +101,36 @@ def build_run(config: Mapping[str, Any], folder: Any = None) -> Run:
         workers=d["workers"],
     )
     program = build_program(config, mesh, loader.shapes)
-    feeder = calls.build(config.get("feed") or {"name": "in_order"}, Feeder)
-    feed = feeder(config, loader, program)
+    feed = build_feed(config, loader, program)
     return Run(config, loader, program, feed, tokenizer)
+
+
+def build_feed(config: Mapping[str, Any], loader: Any, program: Program) -> Feed:
+    """Makes the feed of a run, before its first batch.
+
+    Args:
+      config: the resolved config.
+      loader: batches by number.
+      program: what the config compiles to.
+
+    Returns:
+      The feed.
+
+    Raises:
+      ValueError: if its call is wrong.
+    """
+    feeder = calls.build(config.get("feed") or {"name": "in_order"}, Feeder)
+    return feeder(config, loader, program)
+
+
+def key_of(config: Mapping[str, Any], purpose: int) -> jax.Array:
+    """Keys of the seed of a run.
+
+    Args:
+      config: the resolved config.
+      purpose: 0 for the first state, 1 for the steps.
+
+    Returns:
+      The key.
+    """
+    return jax.random.fold_in(jax.random.key(config["seed"]), purpose)
