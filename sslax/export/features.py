@@ -52,7 +52,7 @@ class Features(NamedTuple):
 def open_features(
     folder: str,
     *,
-    step: int | None = None,
+    step: int | str | None = None,
     image_size: int | None = None,
     normalize: str | None = None,
     float32: bool = False,
@@ -61,7 +61,7 @@ def open_features(
 
     Args:
       folder: of a run, or of `sslax convert`.
-      step: which checkpoint of a run; the newest by default.
+      step: which checkpoint of a run; the newest by default, or "best".
       image_size: side of the images; by default that of the run's evaluation, or that
         the weights were converted for.
       normalize: statistics that converted weights see images with, "imagenet" by

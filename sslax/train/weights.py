@@ -40,7 +40,7 @@ def are_weights(folder: str) -> bool:
 def open_trained(
     folder: str,
     *,
-    step: int | None = None,
+    step: int | str | None = None,
     train: str | None = None,
     test: str | None = None,
     image_size: int | None = None,
@@ -50,7 +50,7 @@ def open_trained(
 
     Args:
       folder: of a pretraining or of `sslax convert`.
-      step: which checkpoint of a run; the newest by default.
+      step: which checkpoint of a run; the newest by default, or "best".
       train: of weights: see `open_weights`; a run has its own.
       test: of weights.
       image_size: of weights.
