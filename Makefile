@@ -4,7 +4,7 @@ STAMP := $(VENV)/.installed
 WORKDIR ?= workdir/demo
 PYTEST := $(PY) -m pytest -n 2 --dist loadgroup
 
-.PHONY: setup demo test test-slow lint bench lock
+.PHONY: setup demo docs test test-slow lint bench lock
 
 setup: $(STAMP)
 
@@ -41,7 +41,17 @@ bench: setup
 	$(PY) -m experiments.benchmarks.memory
 	$(PY) -m experiments.benchmarks.methods
 
+# The site, in build/site: pages drawn from code and results, made HTML of without network.
+docs: setup
+	$(VENV)/bin/uv pip install --quiet --python $(PY) -r docs/requirements.txt
+	$(PY) -m experiments.site --out=build/docs
+	$(VENV)/bin/sphinx-build --quiet --fail-on-warning --keep-going -c docs -d build/doctrees \
+	  build/docs build/site
+	$(PY) -m experiments.site.offline build/site
+
 # Resolve requirements.txt anew from the ranges in pyproject.toml.
 lock: setup
 	$(VENV)/bin/uv pip compile --quiet --extra test --universal --generate-hashes --upgrade \
 	  --no-header pyproject.toml -o requirements.txt
+	$(VENV)/bin/uv pip compile --quiet --extra docs --universal --generate-hashes --upgrade \
+	  --no-header -c requirements.txt pyproject.toml -o docs/requirements.txt

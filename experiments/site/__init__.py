@@ -1,0 +1,1 @@
+"""The documentation as a site: pages drawn from code, configs and results."""

@@ -1,0 +1,185 @@
+"""The pages of the site: links, code, what is drawn of methods; nothing is built."""
+
+import json
+import re
+
+import pytest
+
+from experiments import draw_methods_table
+from experiments.site import __main__ as site
+from experiments.site import (
+    docstrings,
+    fidelity,
+    links,
+    method_pages,
+    notebooks,
+    offline,
+    reference,
+)
+
+BLOCK = re.compile(r"^```python[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+# Pages whose blocks of Python run, each page as one program in an empty folder;
+# add_a_method.md has a test of its own. The others show what needs weights or a run.
+RUN = {"data.md", "evaluation.md"}
+NOT_RUN = {"add_a_method.md", "convert.md", "finetune.md"}
+CONFIGS = draw_methods_table.configs()
+# What one line and the arguments say in full.
+BRIEF = {"colorization", "localmim", "mae", "simmim"}
+PAGES = sorted((links.ROOT / "docs").glob("*.md"))
+
+
+@pytest.mark.parametrize(
+    "source", links.sources(), ids=lambda p: str(p.relative_to(links.ROOT))
+)
+def test_links_lead_somewhere(source):
+    assert links.broken(source) == []
+
+
+def test_a_link_that_leads_nowhere_is_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(links, "ROOT", tmp_path)
+    (tmp_path / "other.md").write_text("# A heading, here")
+    page = tmp_path / "page.md"
+    page.write_text(
+        "[a](other.md) [b](other.md#a-heading-here) [c](https://x) `[d](e)`\n"
+        "[f](none.md) ![g](none.png) [h](other.md#none) [i](../outside.md)"
+    )
+    assert links.broken(page) == [
+        "none.md",
+        "none.png",
+        "other.md#none",
+        "../outside.md",
+    ]
+
+
+def test_links_lead_to_pages_of_the_site():
+    text = (
+        "[`a`](../CHANGELOG.md#x) [b](../configs/mae.py) `[c](d)` [e](#f) [g](../sslax)"
+    )
+    text += "\n```\n[h](i)\n```\n![j](augment/cut.png) [k](notebooks/own_loss.py)"
+    pages = {"configs/mae.py": "files/configs/mae.py.md", "sslax": ""}
+    assert links.rewritten(text, "docs/sub/x.md", "sub/x.md", pages.__getitem__) == ""
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_page_of_a_method_is_whole(name):
+    page = method_pages.page(name, picture="![views](views.png)")
+    headings = re.findall(r"^## (.+)$", page, re.MULTILINE)
+    wanted = ["Views", "How it works", "Formula", "In Python", "Code", "Config"]
+    wanted += ["Published and measured", "Pitfalls", "Beside the released code"]
+    lacking = set(wanted) - set(headings)
+    assert lacking == ({"How it works"} if name in BRIEF else set())
+    module = __import__(f"configs.{name}", fromlist=["get_config"])
+    for variant in draw_methods_table.variants(module):
+        assert f"`{variant}`" in docstrings.variants(module)
+    steps = {
+        repository
+        for config, repository in draw_methods_table.sources()
+        if config == name
+    }
+    for repository in steps:
+        assert f"[{repository}@" in page
+    assert "arXiv" not in page or "](https://arxiv.org/abs/" in page
+
+
+def test_the_page_of_simclr_has_its_numbers():
+    page = method_pages.page("simclr")
+    assert "loss = mean_i -log(" in page
+    assert "method.temperature = 0.2" in page
+    assert "published linear probe 64.5 % at 100 epochs" in page
+    assert re.search(r"^\| simclr \| sslax \| 780 \| 84\.5 ", page, re.MULTILINE)
+    assert "The official code returns the sum" in page
+    assert "SimCLR's code has weight decay in the loss" in page
+    assert "_simclr.py](" in page
+    assert "_contrast.py](" in page
+    assert "return contrast(encoder, projector, loss)" in page
+
+
+def test_fidelity_counts_what_is_stored():
+    for family in fidelity.RESULTS:
+        folder = fidelity.GOLDENS / family
+        found = fidelity.count(family)
+        assert found.cases == len(list(folder.glob("*.npz")))
+        assert found.numbers > 1000
+        assert found.repositories > 10
+    page = fidelity.page()
+    assert "Barlow Twins" not in page  # the notes have names of functions
+    assert "`barlow_twins`: The released code also keeps running statistics" in page
+
+
+def test_every_page_is_in_the_sidebar():
+    shown = site._sidebar()
+    for page in PAGES:
+        assert page.stem == "index" or re.search(rf"^{page.stem}$", shown, re.MULTILINE)
+    for name in reference.MODULES:
+        assert f"sslax.{name}." in reference.page(name)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_python_on_pages_runs(page, tmp_path, monkeypatch):
+    blocks = BLOCK.findall(page.read_text())
+    for code in blocks:
+        compile(code, page.name, "exec")
+    if page.name not in RUN:
+        assert not blocks or page.name in NOT_RUN
+        return
+    monkeypatch.chdir(tmp_path)
+    names = {"__name__": "page"}
+    for code in blocks:
+        exec(compile(code, page.name, "exec"), names)
+
+
+def test_cells_are_read_run_and_shown(tmp_path, monkeypatch):
+    text = "# %% [markdown]\n# # Title\n# Text.\n# %%\nN = 3\nprint(N)\n# %%\nN + 1\n"
+    monkeypatch.setattr(notebooks, "FOLDER", tmp_path)
+    (tmp_path / "x.py").write_text(text)
+    shown = notebooks.run(notebooks.shortened(text, N=5))
+    assert [x and (x.printed, x.value) for x in shown] == [None, ("5\n", None), ("", 6)]
+    page = notebooks.markdown("x", shown, tmp_path)
+    assert page.startswith("# Title\n\nMade of {download}`x.py <x.py>`")
+    assert "```python\nN + 1\n```\n\n```text\n6\n```" in page
+    kinds = [c["cell_type"] for c in json.loads(notebooks.jupyter(text))["cells"]]
+    assert kinds == ["markdown", "code", "code"]
+    with pytest.raises(ValueError, match="sets M 0 times"):
+        notebooks.shortened(text, M=1)
+
+
+SHORT = {"own_data": {"STEPS": 1}, "own_loss": {"STEPS": 1}}
+NOTEBOOKS = sorted(notebooks.FOLDER.glob("*.py"))
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda p: p.stem)
+def test_notebooks_begin_with_a_title_and_compile(file):
+    first, *others = notebooks.cells(file.read_text())
+    assert re.match(r"# \w.*\n", first.text)
+    for cell in others:
+        compile(cell.text, file.name, "exec") if cell.is_code else None
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_notebooks_run_when_shortened(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = (notebooks.FOLDER / f"{name}.py").read_text()
+    notebooks.run(notebooks.shortened(text, **SHORT[name]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda p: p.stem)
+def test_notebooks_run_as_they_are(file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shown = notebooks.run(file.read_text())
+    assert any(result and result.printed for result in shown)
+
+
+def test_what_a_page_fetches_from_elsewhere_is_found(tmp_path):
+    local = '<img src="a.png"><a href="https://h/x">x</a><link href="b.css">'
+    assert offline.foreign(local) == []
+    for text in (
+        '<script src="https://h/x.js">',
+        '<link rel="stylesheet" href="//h/x.css">',
+        "@import 'https://h/f.css'",
+        "src: url(https://h/f.woff2)",
+    ):
+        assert offline.foreign(text), text
+    page = tmp_path / "a.html"
+    page.write_text('<img src="a.html"><a href="none.html#x">')
+    assert list(offline.missing(page)) == ["none.html"]
