@@ -8,6 +8,7 @@
 
 # %%
 STEPS = 150
+IMAGES = 2000  # of each split, to judge by
 
 # %% [markdown]
 # ## The loss
@@ -119,10 +120,10 @@ def features(state, batch):
     return method.outputs["features"](state.params, state.extra, seen, key=key)
 
 
-def knn(state, count=2000):
+def knn(state):
     def embedded(source):
-        part = data.part(of=source, stop=count)
-        rows = [features(state, batch) for batch in data.batches(part, 500)]
+        part = data.part(of=source, stop=IMAGES)
+        rows = [features(state, batch) for batch in data.batches(part, 100)]
         return np.concatenate(rows), data.read_labels(part)
 
     (x, y), (xt, yt) = embedded(train), embedded(test)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import json
@@ -41,6 +42,7 @@ class Count(NamedTuple):
     repositories: int
 
 
+@functools.cache
 def count(family: str) -> Count:
     """Counts the stored cases of a family, their numbers, and where these are from."""
     folder = GOLDENS / family

@@ -47,7 +47,7 @@ def page(name: str, picture: str = "") -> str:
         "Pitfalls": _pitfalls(factories),
         "Beside the released code": released.steps(name),
     }
-    lines = [f"# {title}", paper and _linked(paper)]
+    lines = [f"# {title}", paper and _linked(f"{paper}.")]
     lines += [docstrings.summary(f) for f in factories]
     lines += [f"## {heading}\n\n{text}" for heading, text in parts.items() if text]
     return "\n\n".join(line for line in lines if line) + "\n"
@@ -142,7 +142,7 @@ def _config(name: str, module: Any) -> str:
 
 
 def _published(module: Any) -> str:
-    told = docstrings.variants(module)
+    told = _linked(docstrings.variants(module))
     return f"Published numbers, by variant of the config:\n\n{told}"
 
 
@@ -210,10 +210,8 @@ def _sections_with(name: str) -> Iterator[tuple[str, str]]:
             yield heading, re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
-def _linked(paper: str) -> str:
-    return re.sub(
-        r"arXiv:(\d+\.\d+)", r"[arXiv:\1](https://arxiv.org/abs/\1)", f"{paper}."
-    )
+def _linked(text: str) -> str:
+    return re.sub(r"arXiv:(\d+\.\d+)", r"[arXiv:\1](https://arxiv.org/abs/\1)", text)
 
 
 def _broken_at_commas(formula: str) -> str:
