@@ -16,12 +16,13 @@ from experiments.site import (
     offline,
     reference,
 )
+from sslax.evaluate import tasks
 
 BLOCK = re.compile(r"^```python[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # Pages whose blocks of Python run, each page as one program in an empty folder;
 # add_a_method.md has a test of its own. The others show what needs weights or a run.
 RUN = {"data.md", "evaluation.md"}
-NOT_RUN = {"add_a_method.md", "convert.md", "finetune.md"}
+NOT_RUN = {"add_a_method.md", "convert.md", "export.md", "finetune.md"}
 CONFIGS = draw_methods_table.configs()
 # What one line and the arguments say in full.
 BRIEF = {"colorization", "localmim", "mae", "simmim"}
@@ -127,12 +128,20 @@ def test_python_on_pages_runs(page, tmp_path, monkeypatch):
     for code in blocks:
         compile(code, page.name, "exec")
     if page.name not in RUN:
-        assert not blocks or page.name in NOT_RUN
+        unknown = f"{page.name} has Python: put it into RUN, or NOT_RUN"
+        assert not blocks or page.name in NOT_RUN, unknown
         return
     monkeypatch.chdir(tmp_path)
     names = {"__name__": "page"}
     for code in blocks:
         exec(compile(code, page.name, "exec"), names)
+
+
+def test_the_page_on_evaluation_names_every_task():
+    text = (links.ROOT / "docs" / "evaluation.md").read_text()
+    for name in tasks.__all__:
+        hints = getattr(getattr(tasks, name), "__annotations__", {})
+        assert hints.get("return") != "Task" or f"`{name}`" in text, name
 
 
 def test_cells_are_read_run_and_shown(tmp_path, monkeypatch):

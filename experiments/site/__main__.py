@@ -35,6 +35,7 @@ SIDEBAR = {
         "add_a_method",
         "finetune",
         "convert",
+        "export",
         "agents",
         "pods",
     ],
