@@ -15,6 +15,7 @@ RUN = BOTTOM | {"absl", "etils"}
 HOST = {"array_record", "etils", "grain", "sklearn", "tensorflow_datasets", "PIL"}
 HOST |= {"av", "kaldi_native_fbank", "skimage"}  # video
 HOST |= {"tokenizers"}  # captions
+HOST |= {"tifffile", "imagecodecs"}  # bands, 16 bits
 
 FLOOR = {"arrays", "checks"}  # what everyone may import
 
@@ -63,7 +64,7 @@ LAYERS = {
         {"plan", "program", "calls", "core", "data", "models", "sharding", "step"},
     ),
     "train": (
-        RUN | {"PIL", "orbax", "tensorboardX", "wandb"},
+        RUN | {"PIL", "orbax", "pyarrow", "tensorboardX", "wandb"},
         {"train", "program", "calls", "convert", "core", "data", "evaluate", "kinds"}
         | {"augment", "environments", "models", "nets", "platforms", "sharding"}
         | {"step"},

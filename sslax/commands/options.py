@@ -16,6 +16,7 @@ from sslax.commands.run_options import (
     embed,
     evaluate,
     export,
+    neighbours,
     option,
     replay,
     search,
@@ -187,6 +188,11 @@ def _prepare(parser) -> None:
         option(parser, name, text, type=int, metavar="N", otherwise=other)
     text = "write masks of what stands out in images, such as folder:PATH, there"
     option(parser, "foreground", text, metavar="DIR", otherwise="no masks")
+    text = "draw a test split of images, such as folder:PATH, into this table"
+    option(parser, "table", text, metavar="FILE.csv", otherwise="no table")
+    text = "share of a table that is for testing"
+    option(parser, "test", text, metavar="SHARE", otherwise="20%%")
+    option(parser, "seed", "of what a table draws", type=int, default=0, metavar="N")
 
 
 COMMANDS = {
@@ -240,6 +246,11 @@ COMMANDS = {
         search,
         'sslax search --workdir=/tmp/clip --data=folder:/pets "a black cat" cat.jpg',
     ),
+    "neighbours": Command(
+        "write a page of nearest images and of near-duplicates",
+        neighbours,
+        "sslax neighbours --workdir=/tmp/simclr --data=folder:/pets --out=alike.html",
+    ),
     "analyse": Command(
         "compare transformers layer by layer",
         _analyse,
@@ -257,9 +268,10 @@ COMMANDS = {
         "sslax configs\n  sslax configs simclr:cifar10",
     ),
     "prepare": Command(
-        "download a TFDS set, read videos once, or write masks of images",
+        "download a TFDS set, read videos once, draw a test split, or write masks",
         _prepare,
         "sslax prepare cifar10\n  sslax prepare clips:/videos --size=128 --rate=10"
+        "\n  sslax prepare folder:/pets --table=/pets/split.csv --test=20%"
         "\n  sslax prepare folder:/pets --foreground=/pets_masks",
     ),
     "show-views": Command(

@@ -255,9 +255,11 @@ def _module(file: str) -> types.ModuleType:
     path = recipes.config_file(file)
     if not path.is_file():
         raise ValueError(f"there is no config file {file!r}: {_near(file)}")
-    # Configs import configs.common, of the folder that they lie in.
+    # Configs import configs.common, of the folder that they lie in or of sslax.
     root, bundled = str(path.resolve().parent.parent), path != Path(file)
     sys.path.insert(0 if bundled else len(sys.path), root)
+    if (home := recipes.folder()) is not None and not bundled:
+        sys.path.append(str(home.parent))
     spec = importlib.util.spec_from_file_location(f"_config_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise ValueError(f"config file {file!r} is not a Python file")

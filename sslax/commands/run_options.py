@@ -10,6 +10,7 @@ __all__ = [
     "embed",
     "evaluate",
     "export",
+    "neighbours",
     "option",
     "replay",
     "search",
@@ -90,15 +91,33 @@ def _seen(parser) -> None:
 
 def embed(parser) -> None:
     """Adds the options of `sslax embed`."""
+    _asked(parser)
+    text = "the file to write: .npz, .csv or .parquet"
+    option(parser, "out", text, required=True, metavar="FILE")
+    _seen(parser)
+
+
+def _asked(parser) -> None:
+    """Which network, and which data it is asked about."""
     workdir(parser)
     step(parser)
     text = "folder:/path, cifar10/test, ..."
     option(parser, "data", text, otherwise="the run's own")
     text = "train or test, of the run's own data"
     option(parser, "split", text, otherwise="test where there is one")
-    text = "the file to write: .npz or .csv"
-    option(parser, "out", text, required=True, metavar="FILE")
+
+
+def neighbours(parser) -> None:
+    """Adds the options of `sslax neighbours`."""
+    _asked(parser)
+    option(parser, "out", "the page to write", default="neighbours.html")
+    text = "nearest images of each"
+    option(parser, "count", text, type=int, default=8, metavar="N")
+    text = "least cosine of near-duplicates"
+    option(parser, "threshold", text, type=float, default=0.95, metavar="COSINE")
     _seen(parser)
+    text = "of the data, by file or by number (default: all)"
+    parser.add_argument("images", nargs="*", metavar="IMAGE", help=text)
 
 
 def export(parser) -> None:
@@ -156,4 +175,5 @@ def search(parser) -> None:
     option(parser, "data", "folder:/path, cifar10/test, ...", required=True)
     option(parser, "out", "the page to write", default="search.html")
     option(parser, "count", "images of each query", type=int, default=12)
+    _seen(parser)
     parser.add_argument("queries", nargs="+", help="texts, or image files")

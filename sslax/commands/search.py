@@ -26,6 +26,8 @@ def run(options: Any) -> None:
         options.out,
         count=options.count,
         step=options.step,
+        image_size=options.image_size,
+        normalize=options.normalize,
     )
     for query, cosines, places in found:
         print(f"{query}:")

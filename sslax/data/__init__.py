@@ -21,7 +21,8 @@ from sslax.data._open import described, parse, prepare, source, test_of
 from sslax.data._pairs import unpaired
 from sslax.data._shapes import check_classes, check_examples, shapes
 from sslax.data._sources import BadExample, Source, read_labels, require_labels
-from sslax.data._subsets import part, subset
+from sslax.data._splits import write_splits
+from sslax.data._subsets import part, places_of, subset
 from sslax.data._synthetic import objects, synthetic
 from sslax.data._tables import captioned, listed
 from sslax.data._tfds import tfds
@@ -57,6 +58,7 @@ __all__ = [
     "objects",
     "parse",
     "part",
+    "places_of",
     "prepare",
     "read_labels",
     "require_labels",
@@ -71,4 +73,5 @@ __all__ = [
     "unpaired",
     "utf8",
     "with_foreground",
+    "write_splits",
 ]

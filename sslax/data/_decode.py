@@ -9,7 +9,9 @@ from functools import cache
 from types import ModuleType
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from sslax.data._bands import TIFF, coloured, read_deep_png, read_tiff, tiff_size
 
 BAD_IMAGE = (
     OSError,
@@ -70,8 +72,9 @@ def decode(
     Args:
       content: the bytes of an image file of any format that Pillow reads, or of an
         array [h w] or [h w c] in a .npy file.
-      channels: of the result: 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGBA), whatever
-        the file has; others are those of a .npy file.
+      channels: of the result: 1 (grey) or 3 (RGB), whatever the file has; 2 (grey,
+        alpha) and 4 (RGBA) too, but of a TIFF these and all others are its bands, as
+        they are those of a .npy file.
       canvas: the longest side allowed, in pixels; None keeps the size.
       dtype: "uint8" or "uint16"; bytes of 8 bits fill the range of 16.
       upright: turn the image as its EXIF orientation says.
@@ -86,7 +89,9 @@ def decode(
     """
     image = None
     if content[: len(_NPY)] == _NPY:
-        image = _array(content, channels, dtype)
+        image = _fits(np.load(io.BytesIO(content), allow_pickle=False), channels, dtype)
+    elif content[:4] in TIFF and channels not in (1, 3):
+        image = _fits(read_tiff(content, MAX_PIXELS), channels, dtype)
     elif fast and content[:3] == _JPEG and simplejpeg() is not None:
         plain = dtype == "uint8" and channels in (1, 3) and not upright
         image = _decode_fast(content, channels, canvas) if plain else None
@@ -104,19 +109,24 @@ def size_of(file: str, *, upright: bool = False) -> tuple[int, int]:
     if file.endswith(".npy"):
         height, width = np.load(file, mmap_mode="r", allow_pickle=False).shape[:2]
         return height, width
-    with Image.open(file) as image:
-        width, height = image.size
-        turned = upright and image.getexif().get(_ORIENTATION, 1) >= 5  # by a quarter
+    try:
+        with Image.open(file) as image:
+            width, height = image.size
+            exif = image.getexif() if upright else {}
+    except UnidentifiedImageError:
+        if not file.lower().endswith((".tif", ".tiff")):
+            raise
+        return tiff_size(file)
+    turned = exif.get(_ORIENTATION, 1) >= 5  # by a quarter
     return (width, height) if turned else (height, width)
 
 
-def _array(content: bytes, channels: int, dtype: str) -> np.ndarray:
-    array = np.load(io.BytesIO(content), allow_pickle=False)
+def _fits(array: np.ndarray, channels: int, dtype: str) -> np.ndarray:
     array = array[..., None] if array.ndim == 2 else array
     if array.ndim != 3 or array.shape[-1] != channels or array.dtype != dtype:
         raise ValueError(
             f"it holds {array.dtype} {list(array.shape)}; expected {dtype}"
-            f" [h w {channels}]"
+            f" [h w {channels}], as channels= and bits= say"
         )
     return array
 
@@ -147,8 +157,14 @@ def _decode_pillow(
     content: bytes, channels: int, canvas: int | None, dtype: str, upright: bool
 ) -> np.ndarray:
     if channels not in _MODES:
-        raise ValueError(f"only a .npy file can have {channels} channels")
-    with Image.open(io.BytesIO(content)) as image:
+        raise ValueError(f"only a .npy file or a TIFF can have {channels} channels")
+    try:
+        opened = Image.open(io.BytesIO(content))
+    except UnidentifiedImageError:
+        if content[:4] not in TIFF:
+            raise
+        return _fits(read_tiff(content, MAX_PIXELS), channels, dtype)
+    with opened as image:
         if image.format == "JPEG" and canvas is not None:
             height, width = fitted(image.height, image.width, canvas)
             image.draft(_MODES[channels], (width, height))
@@ -157,9 +173,26 @@ def _decode_pillow(
                 f"it has {image.width} x {image.height} pixels, more than the"
                 f" {MAX_PIXELS:,} that are decoded whole; shrink it or cut it up"
             )
+        if dtype == "uint16" and _is_cut(image):
+            return _deep(content, channels)
         image.load()
         turned = ImageOps.exif_transpose(image) if upright else image
     return _pixels(turned, channels, dtype)
+
+
+def _is_cut(image: Image.Image) -> bool:
+    """Whether Pillow keeps 8 of 16 bits, as it does of colours."""
+    return ";16" in str(image.tile) and not image.mode.startswith("I;16")
+
+
+def _deep(content: bytes, channels: int) -> np.ndarray:
+    if content[:4] in TIFF:
+        image = read_tiff(content, MAX_PIXELS)
+    else:
+        image = read_deep_png(content)
+    if channels not in (1, 3):
+        return _fits(image, channels, "uint16")
+    return coloured(image, channels)
 
 
 def _pixels(image: Image.Image, channels: int, dtype: str) -> np.ndarray:

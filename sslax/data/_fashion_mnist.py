@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sslax.data import _tfds
 from sslax.data._arrays import in_arrays
-from sslax.data._fields import picture
+from sslax.data._fields import LABEL, picture
 from sslax.data._idx import FILES, read_pair
 from sslax.data._sources import Source
 
@@ -23,6 +23,7 @@ CLASSES = (
     "Bag",
     "Ankle boot",
 )
+FOLDER = Path(__file__).parent / "fashion_mnist_sample"
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 
 
@@ -32,7 +33,7 @@ def fashion_mnist_sample(
     """Opens the sample of Fashion-MNIST that comes with sslax.
 
     The first 1,000 training and 500 test images of each of the ten classes, 28 by 28;
-    it is written as a set of TFDS on first use.
+    where TFDS is installed it is written as a set of it on first use.
 
     Args:
       split: "train", 10,000 images, or "test", 5,000.
@@ -49,6 +50,10 @@ def fashion_mnist_sample(
       Xiao, Rasul, Vollgraf, Fashion-MNIST: a Novel Image Dataset for Benchmarking
       Machine Learning Algorithms, 2017, arXiv:1708.07747.
     """
+    try:
+        _tfds.library()
+    except ImportError:
+        return from_idx(FOLDER, split, set=_tfds.SAMPLE)
     return _tfds.tfds(set=_tfds.SAMPLE, split=split, data_dir=data_dir)
 
 
@@ -96,16 +101,26 @@ def find_idx_folder(data_dir: Path) -> Path | None:
     return None
 
 
-def from_idx(folder: Path, split: str) -> Source:
-    """The source of one split, out of a folder of gzip IDX files."""
+def described() -> Source:
+    """What is known of either without reading it: a source without examples."""
+    fields = {"image": picture(28, 28, 1), "label": LABEL}
+    return Source(
+        name="fashion_mnist",
+        length=0,
+        read=_tfds.no_examples,
+        fields=fields,
+        class_names=CLASSES,
+    )
+
+
+def from_idx(folder: Path, split: str, set: str = "fashion_mnist") -> Source:
+    """The source of one split, out of a folder of packed IDX files."""
     if split not in FILES:
-        raise ValueError(
-            f"fashion_mnist has no split {split!r}; it has {', '.join(FILES)}"
-        )
-    images, labels = read_pair(folder, split, ".gz")
+        raise ValueError(f"{set!r} has no split {split!r}; it has {', '.join(FILES)}")
+    images, labels = read_pair(folder, split, ".xz" if folder == FOLDER else ".gz")
     return in_arrays(
         {"image": images, "label": labels},
         {"image": picture(*images.shape[1:])},
-        name=f"fashion_mnist/{split}",
+        name=f"{set}/{split}",
         class_names=CLASSES,
     )

@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from sslax.data._fashion_mnist import CLASSES
+from sslax.data._fashion_mnist import CLASSES, FOLDER
 from sslax.data._idx import FILES, read_pair
-
-FOLDER = Path(__file__).parent / "fashion_mnist_sample"
 
 
 class FashionMnistSample(tfds.core.GeneratorBasedBuilder):

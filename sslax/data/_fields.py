@@ -31,6 +31,12 @@ class Field(NamedTuple):
     of: str = "image"
     upright: bool = False
 
+    @property
+    def reading(self) -> dict[str, Any]:
+        """The arguments that make a source of files read pictures like this one."""
+        bits = 16 if self.dtype == "uint16" else 8
+        return {"channels": self.shape[-1], "bits": bits, "upright": self.upright}
+
 
 Fields = Mapping[str, Field]
 LABEL = Field()

@@ -11,7 +11,11 @@ from sslax.data._sources import Source
 
 
 def files(
-    *, paths: Sequence[str | os.PathLike], channels: int = 3, bits: int = 8
+    *,
+    paths: Sequence[str | os.PathLike],
+    channels: int = 3,
+    bits: int = 8,
+    upright: bool = False,
 ) -> Source:
     """Opens some image files.
 
@@ -19,6 +23,7 @@ def files(
       paths: the files.
       channels: of the result, see `folder`.
       bits: 8 or 16 for each channel.
+      upright: turn images as their EXIF orientation says.
 
     Returns:
       The source, in this order.
@@ -39,6 +44,6 @@ def files(
     for path, given in zip(found, paths, strict=True):
         if not path.is_file():
             raise ValueError(f"there is no file {str(given)!r}")
-    image = measured(found, channels, bits, False)
+    image = measured(found, channels, bits, upright)
     names = [str(path) for path in found]
     return file_source(Path("/"), names, {"image": image}, labels=None, name="files")

@@ -35,7 +35,8 @@ def folder(
 
     The class of an image is the first folder on its way down from the split's folder;
     class numbers are those of the classes of all splits together. Images of a format
-    that Pillow reads, and arrays [h w c] in .npy files, are found at any depth.
+    that Pillow reads, TIFFs of any bands (`pip install 'sslax[tiff]'`), and arrays
+    [h w c] in .npy files are found at any depth.
 
     Args:
       path: the folder.
@@ -43,8 +44,8 @@ def folder(
         if it has one, else all that is in no folder of another split.
       classes: "folders" takes the first folder as the class, "none" takes no labels,
         "auto" takes folders where there are at least two and every image is in one.
-      channels: of the result: 3 turns all images into RGB, 1 into grey; up to 16 where
-        the files are arrays.
+      channels: of the result: 3 turns all images into RGB, 1 into grey; other numbers,
+        up to 16, are the bands of TIFFs and of arrays.
       bits: 8 or 16 for each channel.
       upright: turn images as their EXIF orientation says, as photographs of telephones
         need it. The sets of papers are read without, by them as here.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -10,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from sslax.data import _folder, _tfds
+from sslax.data import _fashion_mnist, _folder, _tfds
 from sslax.data._arrays import arrays
 from sslax.data._clips import clips
 from sslax.data._fashion_mnist import fashion_mnist, fashion_mnist_sample
+from sslax.data._fields import Field
 from sslax.data._habitats import habitats
 from sslax.data._lit_shapes import lit_shapes
 from sslax.data._moving import moving_shapes
@@ -27,6 +29,7 @@ from sslax.data._video_store import prepare_clips
 _FORM = re.compile(r"(.+?)(?:\[(-?\d+%?)?:(-?\d+%?)?\])?")
 _FOLDERS = ("folder", "clips")
 _PATHS = (*_FOLDERS, "listed", "captioned")
+_IMAGE_FILES = ("captioned", "folder", "listed")
 _DRAWN = ("habitats", "lit_shapes", "moving_shapes", "objects", "synthetic")
 _SETS = ("fashion_mnist", "fashion_mnist_sample", *_DRAWN)
 _CALLS: Mapping[str, Callable[..., Source]] = {
@@ -106,7 +109,7 @@ def _path(path: str, *, by_name: bool) -> dict[str, str]:
     return {"path": path}
 
 
-def source(data: Any) -> Source:
+def source(data: Any, *, like: Field | None = None) -> Source:
     """Opens data by their short form, for reading in any order.
 
     Every source is a function of this module too (`folder`, `tfds`, `synthetic`, ...),
@@ -114,6 +117,8 @@ def source(data: Any) -> Source:
 
     Args:
       data: the short form, see `parse`; or images in memory, see `arrays`.
+      like: a picture, such as `other.fields["image"]`, whose channels, bits and
+        orientation image files are read with; RGB in 8 bits by default.
 
     Returns:
       A `Source`: `len(source)`; `source[i]` is a dict of `image` uint8 [h w c],
@@ -139,14 +144,18 @@ def source(data: Any) -> Source:
             " as 'cifar10/train', an array of images, or a Source (data.arrays(images,"
             " labels=...) makes one)"
         )
-    return _open(parse(data))
+    return _open(parse(data), like)
 
 
-def _open(call: Mapping[str, Any]) -> Source:
+def _open(call: Mapping[str, Any], like: Field | None) -> Source:
     options = {key: value for key, value in call.items() if key != "name"}
     if call["name"] == "part":
-        return part(**{**options, "of": _open(call["of"])})
-    return _CALLS[call["name"]](**options)
+        return part(**{**options, "of": _open(call["of"], like)})
+    made = _CALLS[call["name"]]
+    if like is not None and call["name"] in _IMAGE_FILES:
+        takes = inspect.signature(made).parameters
+        options |= {k: v for k, v in like.reading.items() if k in takes}
+    return made(**options)
 
 
 def described(data: str | Mapping[str, Any]) -> Source | None:
@@ -171,7 +180,7 @@ def described(data: str | Mapping[str, Any]) -> Source | None:
     if call.get("name") == "tfds":
         return _tfds.described(call["set"])
     if call.get("name") in ("fashion_mnist", "fashion_mnist_sample"):
-        return _tfds.described(call["name"])
+        return _fashion_mnist.described()
     if call.get("name") == "unpaired":
         first, second = described(call["first"]), described(call["second"])
         known = first is not None and second is not None

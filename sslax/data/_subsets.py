@@ -140,28 +140,54 @@ def _listed(source: Source, file: Path) -> np.ndarray:
     lines = [line.strip() for line in file.read_text().splitlines() if line.strip()]
     if not lines:
         raise ValueError(f"{str(file)!r} lists nothing")
-    if all(line.isdecimal() for line in lines):
-        indices = np.array(lines, np.int64)
-        if indices.max() >= len(source):
+    return np.unique(places_of(source, lines, said=f"{str(file)!r} lists"))
+
+
+def places_of(
+    source: Source, names: Sequence[str], *, said: str = "asked for are"
+) -> np.ndarray:
+    """Where examples stand in a source.
+
+    Args:
+      source: the data.
+      names: positions; or files as they lie below the folder, by their bare names, or
+        by their whole paths.
+      said: how messages begin.
+
+    Returns:
+      Positions, int64, in the order of the names.
+
+    Raises:
+      ValueError: if one of them is not there.
+
+    Example:
+      >>> from sslax import data
+      >>> data.places_of(data.synthetic(length=8), ["3", "0"]).tolist()
+      [3, 0]
+    """
+    if all(name.isdecimal() for name in names):
+        indices = np.array(names, np.int64)
+        if indices.max(initial=0) >= len(source):
             raise ValueError(
-                f"{str(file)!r} lists {indices.max()}; {source.name} has"
-                f" {len(source)} examples"
+                f"{said} {indices.max()}; {source.name} has {len(source)} examples"
             )
-        return np.unique(indices)
+        return indices
     if source.files is None:
         raise ValueError(
-            f"{str(file)!r} lists names, as {lines[0]!r}, but {source.name} has no"
-            " files; list positions"
+            f"{said} names, as {names[0]!r}, but {source.name} has no files; give"
+            " positions"
         )
     places = {Path(name).name: i for i, name in enumerate(source.files)}
     places |= {name: i for i, name in enumerate(source.files)}
-    lost = [line for line in lines if line not in places]
+    if not places.keys() >= set(names):
+        places |= {source.where(i): i for i in range(len(source))}
+    lost = [name for name in names if name not in places]
     if lost:
         raise ValueError(
-            f"{str(file)!r} lists {len(lost)} files that {source.name} does not have,"
-            f" the first {lost[0]!r}; it has, for example, {source.files[0]!r}"
+            f"{said} {len(lost)} files that {source.name} does not have, the first"
+            f" {lost[0]!r}; it has, for example, {source.files[0]!r}"
         )
-    return np.unique([places[line] for line in lines])
+    return np.array([places[name] for name in names], np.int64)
 
 
 def _border(border: int | str | None, length: int) -> int | None:

@@ -7,6 +7,7 @@ import dataclasses
 import json
 import operator
 import os
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,8 @@ def listed(
       The source, in the order of the rows.
 
     Raises:
-      ValueError: if the table is not as described, or has no such rows.
+      ValueError: if the table is not as described, has no such rows, or lists an image
+        that is not there.
 
     Example:
       >>> from sslax import data
@@ -66,6 +68,7 @@ def listed(
     numbers = {name: i for i, name in enumerate(names)}
     labels = np.array([numbers[row["label"]] for row in chosen if names], np.int32)
     root = table.parent
+    _check_there(table, root, files)
     images = measured([root / file for file in files], channels, bits, upright)
     return file_source(
         root,
@@ -123,12 +126,7 @@ def captioned(
             )
         known.extend(several)
     files = list(captions)
-    lost = [file for file in files if not (root / file).is_file()]
-    if lost:
-        raise ValueError(
-            f"{str(table)!r} lists {len(lost)} images that are not there, the first "
-            f"{lost[0]!r}"
-        )
+    _check_there(table, root, files)
     field = measured([root / file for file in files], channels, 8, False)
     images = file_source(
         root,
@@ -139,6 +137,15 @@ def captioned(
     )
     texts = tuple(tuple(captions[file]) for file in files)
     return dataclasses.replace(images, captions=partial(operator.getitem, texts))
+
+
+def _check_there(table: Path, root: Path, files: Sequence[str]) -> None:
+    lost = [file for file in files if not (root / file).is_file()]
+    if lost:
+        raise ValueError(
+            f"{str(table)!r} lists {len(lost)} images that are not there, the first "
+            f"{lost[0]!r}"
+        )
 
 
 def _captions_of(root: Path) -> Path:

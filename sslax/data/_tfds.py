@@ -13,6 +13,7 @@ import threading
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,23 @@ from sslax.data._sources import Source
 SAMPLE = "fashion_mnist_sample"
 OWN = (SAMPLE, "fashion_mnist", "synthetic", "folder:/path")
 _PREPARING = threading.Lock()
+
+
+def library() -> ModuleType:
+    """The package tensorflow-datasets.
+
+    Raises:
+      ImportError: if it is not installed; the message says how to get it.
+    """
+    try:
+        import tensorflow_datasets
+    except ImportError as error:
+        raise ImportError(
+            "sets of tensorflow-datasets, such as cifar10, need it: pip install"
+            " 'sslax[tfds]'. Folders (folder:/path), tables, arrays, drawn sets and the"
+            " bundled sample do not"
+        ) from error
+    return tensorflow_datasets
 
 
 def folder_of(data_dir: str | os.PathLike | None) -> Path | None:
@@ -96,21 +114,18 @@ def described(name: str) -> Source | None:
     Returns:
       A source without examples, or None where TFDS does not know the set.
     """
-    import tensorflow_datasets as tfds
-
-    if name == SAMPLE:
-        pass
+    tfds = library()
     try:
         builder = find_prepared(name, None) or tfds.builder(name)
     except tfds.core.DatasetNotFoundError:
         return None
     fields, names = _described(builder.info)
     return Source(
-        name=name, length=0, read=_no_examples, fields=fields, class_names=names
+        name=name, length=0, read=no_examples, fields=fields, class_names=names
     )
 
 
-def _no_examples(indices: Sequence[int], draws: Sequence[int]) -> list[Example]:
+def no_examples(indices: Sequence[int], draws: Sequence[int]) -> list[Example]:
     del draws
     raise IndexError(f"only the description of the set is known, not {indices}")
 
@@ -140,8 +155,7 @@ def _prepared(name: str, folder: Path | None) -> Any:
 
 
 def _source(builder: Any, split: str, name: str) -> Source:
-    import tensorflow_datasets as tfds
-
+    tfds = library()
     image_key, label_key = _keys(builder.info)
     fields, names = _described(builder.info)
     records = builder.as_data_source(
@@ -176,8 +190,7 @@ def _read(
 
 def _keys(info: Any) -> tuple[str, str | None]:
     """The names of the image and of the class label among the features of a set."""
-    import tensorflow_datasets as tfds
-
+    tfds = library()
     kinds = {key: type(feature) for key, feature in info.features.items()}
     images = [key for key, kind in kinds.items() if kind is tfds.features.Image]
     labels = [key for key, kind in kinds.items() if kind is tfds.features.ClassLabel]
@@ -194,7 +207,7 @@ def _keys(info: Any) -> tuple[str, str | None]:
 
 def find_prepared(name: str, data_dir: Path | None) -> Any | None:
     """The builder of a set whose files are on the machine, or None."""
-    import tensorflow_datasets as tfds
+    tfds = library()
     from tensorflow_datasets.core import naming, read_only_builder
 
     found, options = naming.parse_builder_name_kwargs(name)
@@ -209,8 +222,7 @@ def find_prepared(name: str, data_dir: Path | None) -> Any | None:
 
 def check_name(name: str, data_dir: Path | None) -> None:
     """Raises with the nearest names when neither we nor TFDS know the name."""
-    import tensorflow_datasets as tfds
-
+    tfds = library()
     bare = name.split(":")[0].split("/")[0]
     stock = tfds.list_builders(with_community_datasets=False)
     if name in OWN or bare in stock or find_prepared(name, data_dir) is not None:
@@ -241,8 +253,7 @@ def prepare_sample(data_dir: Path | None) -> Path:
 
 
 def _write_sample(builder_class: type, folder: Path, target: Path) -> None:
-    import tensorflow_datasets as tfds
-
+    tfds = library()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         own = Path(tempfile.mkdtemp(prefix="incomplete.", dir=folder))
@@ -279,8 +290,7 @@ def prepare_stock(name: str, data_dir: Path | None) -> Path:
             f"preparing {name!r} needs TensorFlow, which is not installed: pip install"
             " 'sslax[tf]' (tensorflow-cpu). Only preparing needs it, once"
         )
-    import tensorflow_datasets as tfds
-
+    tfds = library()
     folder = Path(data_dir or default_data_dir())
     builder = tfds.builder(name, data_dir=folder, file_format="array_record")
     builder.download_and_prepare()

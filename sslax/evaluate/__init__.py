@@ -14,6 +14,11 @@ from sslax.evaluate._attention import (
     patch_distances,
 )
 from sslax.evaluate._cka import linear_cka, rbf_cka
+from sslax.evaluate._duplicates import (
+    Duplicates,
+    near_duplicates,
+    other_neighbours,
+)
 from sslax.evaluate._embedding_map import embedding_map
 from sslax.evaluate._few_labels import few_label_probe, labelled_rows
 from sslax.evaluate._health import collapse_warnings, health, rankme
@@ -26,6 +31,7 @@ from sslax.evaluate._retrieval import pair_recall, retrieval
 from sslax.evaluate._segmentation import iou, segment_maps
 
 __all__ = [
+    "Duplicates",
     "accuracy",
     "alpha_req",
     "attention_distance",
@@ -46,7 +52,9 @@ __all__ = [
     "linear_cka",
     "linear_probe",
     "logistic_regression",
+    "near_duplicates",
     "neighbours",
+    "other_neighbours",
     "pair_recall",
     "patch_distances",
     "rankme",

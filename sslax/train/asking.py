@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 import jax
 import numpy as np
 
-from sslax import data, evaluate
+from sslax import evaluate
 from sslax.core import State
-from sslax.evaluate.tasks import Pictures, class_features
+from sslax.evaluate.tasks import Pictures, Split, class_features
 from sslax.train.evaluation import restore_run
-from sslax.train.outputs import images_of, outputs_of
+from sslax.train.files_out import check_out
+from sslax.train.outputs import outputs_of
 from sslax.train.prompts import prompts
 from sslax.train.report import write_pictures
-from sslax.train.run import Run
+from sslax.train.run import Run, open_files, open_other
+from sslax.train.weights import open_trained
 
 __all__ = ["Found", "classify_images", "search_images"]
-
-# The side of the canvas for images of several sizes, where the run has had none.
-_CANVAS = 512
 
 
 class Found(NamedTuple):
@@ -62,11 +61,11 @@ def classify_images(
     texts = prompts(run)
     if texts is None:
         raise ValueError(_no_texts(run))
-    source = data.files(paths=paths, channels=_channels(run))
+    run, source = open_files(run, paths)
     z = class_features(lambda said: texts(state, said), labels, templates)
     # The length of a text is the scale of the logits.
     scale = float(np.linalg.norm(texts(state, labels[:1])))
-    images = outputs_of(_seeing(run, source), ("image",))(state, source)
+    images = outputs_of(run, ("image",))(state, source)
     logits = scale * images.outputs["image"] @ z.T
     return np.asarray(jax.nn.softmax(logits, axis=-1))
 
@@ -79,16 +78,20 @@ def search_images(
     *,
     count: int = 12,
     step: int | str | None = None,
+    image_size: int | None = None,
+    normalize: str | None = None,
 ) -> list[Found]:
     """Finds the images of a data set that are nearest to queries; writes a page.
 
     Args:
-      workdir: the folder of a run.
+      workdir: the folder of a run, or of `sslax convert`.
       name: the data by their short form.
       queries: image files, and for methods that read texts any other texts.
       out: the page, HTML.
       count: how many images to show for each.
       step: which checkpoint; the newest by default, or "best".
+      image_size: of converted weights, see `open_weights`.
+      normalize: of converted weights.
 
     Returns:
       What was found, by query.
@@ -97,72 +100,53 @@ def search_images(
       ValueError: if there is no such run, checkpoint or data, or a query is no file and
         the method reads no texts.
     """
-    run, state = restore_run(workdir, step)
+    page = check_out(out, (".html",))
+    run, state = open_trained(
+        workdir, step=step, train=name, image_size=image_size, normalize=normalize
+    )
     texts = prompts(run)
     is_file = [Path(query).expanduser().is_file() for query in queries]
     if texts is None and not all(is_file):
         lost = queries[is_file.index(False)]
         raise ValueError(f"{lost!r} is no image file, and {_no_texts(run)}")
-    source = data.source(name)
+    run, source = open_other(run, name)
     output = "image" if texts is not None else "features"
-    bank = outputs_of(_seeing(run, source), (output,))(state, source)
-    rows = [
-        _of_file(run, state, query, output) if known else texts(state, [query])[0]
+    bank = outputs_of(run, (output,))(state, source)
+    asked = [
+        _of_file(run, state, query, output) if known else None
         for query, known in zip(queries, is_file, strict=True)
     ]
-    cosines, near = (
-        np.asarray(x)
-        for x in evaluate.neighbours(
-            _flat(bank.outputs[output]),
-            _flat(np.stack(rows)),
-            k=min(count, len(bank.index)),
-        )
-    )
-    shown = images_of(_seeing(run, source), source, bank.index)
-    found = []
-    pictures = []
-    for query, known, cosine, places in zip(
-        queries, is_file, cosines, near, strict=True
+    rows = [
+        texts(state, [query])[0] if own is None else own.flat(output)[0]
+        for query, own in zip(queries, asked, strict=True)
+    ]
+    k = min(count, len(bank.index))
+    near = evaluate.neighbours(bank.flat(output), np.stack(rows), k=k)
+    found, pictures = [], []
+    for query, own, cosine, places in zip(
+        queries, asked, *map(np.asarray, near), strict=True
     ):
         where = [source.where(int(bank.index[i])) for i in places]
         found.append(Found(query, cosine, where))
-        images = list(shown(places))
-        if known:
-            own = data.files(paths=[query], channels=_channels(run))
-            images = [
-                *images_of(_seeing(run, own), own, np.zeros(1, int))(np.zeros(1, int)),
-                *images,
-            ]
-        heading = f"The image {query}" if known else query
+        images = list(bank.images(places))
+        said = [
+            f"{c:.3f} {PurePath(w).name}" for c, w in zip(cosine, where, strict=True)
+        ]
+        if own is not None:
+            images, said = [*own.images(np.zeros(1, int)), *images], ["", *said]
+        heading = query if own is None else f"The image {query}"
         text = f"The {len(places)} images of {source.name} of highest cosine, "
         text += f"{cosine[0]:.3f} to {cosine[-1]:.3f}."
-        pictures.append(Pictures(heading, text, [("", images)], apart=known))
+        apart = own is not None
+        pictures.append(Pictures(heading, text, [("", images)], apart, [said]))
     if jax.process_index() == 0:
-        write_pictures(out, title=f"Search in {source.name}", pictures=pictures)
+        write_pictures(page, title=f"Search in {source.name}", pictures=pictures)
     return found
 
 
-def _of_file(run: Run, state: State, path: str, output: str) -> np.ndarray:
-    source = data.files(paths=[path], channels=_channels(run))
-    return outputs_of(_seeing(run, source), (output,))(state, source).outputs[output][0]
-
-
-def _flat(x: np.ndarray) -> np.ndarray:
-    return x.reshape(len(x), -1)
-
-
-def _channels(run: Run) -> int:
-    """Of the images that the run was trained on."""
-    return run.loader.shapes["image"].shape[-1]
-
-
-def _seeing(run: Run, source: data.Source) -> Run:
-    """The run with a canvas, where these images need one."""
-    several = None in source.fields["image"].shape
-    if not several or run.config["data"]["canvas"] is not None:
-        return run
-    own = {**run.config["data"], "canvas": _CANVAS}
-    return run._replace(config={**run.config, "data": own})
+def _of_file(run: Run, state: State, path: str, output: str) -> Split:
+    run, source = open_files(run, [path])
+    return outputs_of(run, (output,))(state, source)
 
 
 def _no_texts(run: Run) -> str:

@@ -43,7 +43,7 @@ def restore_run(workdir: str, step: int | str | None = None) -> tuple[Run, State
     if (epath.Path(workdir) / "model.json").exists():
         raise ValueError(
             f"{workdir!r} holds converted weights and no run; they are read by sslax "
-            "evaluate, embed and export"
+            "evaluate, embed, neighbours, search and export"
         )
     run = build_run(read_config(workdir), workdir)
     manager = checkpoints.open_checkpoints(workdir, read_only=True)

@@ -137,18 +137,12 @@ def _neighbours(run: Run, sources, splits) -> Pictures:
     asked, bank = list(splits)[-1], splits["train"]
     queries = splits[asked]
     rows = _some(queries, _QUERIES)
-    own = asked == "train"
-    _, nearest = evaluate.neighbours(
-        _flat(bank), _flat(queries)[rows], k=min(_NEIGHBOURS + own, len(bank.index))
-    )
-    nearest = np.asarray(nearest)
-    if own:  # without another split, an image is not its own neighbour
-        nearest = np.stack(
-            [
-                np.r_[n[n != r]][: nearest.shape[1] - 1]
-                for n, r in zip(nearest, rows, strict=True)
-            ]
-        )
+    if asked == "train":  # without another split, an image is not its own neighbour
+        _, nearest = evaluate.other_neighbours(bank.flat(), rows, k=_NEIGHBOURS)
+    else:
+        k = min(_NEIGHBOURS, len(bank.index))
+        _, nearest = evaluate.neighbours(bank.flat(), queries.flat()[rows], k=k)
+        nearest = np.asarray(nearest)
     images = images_of(run, sources[asked], queries.index)(rows)
     found = images_of(run, sources["train"], bank.index)(nearest.ravel())
     found = found.reshape(*nearest.shape, *found.shape[1:])
@@ -164,17 +158,12 @@ def _neighbours(run: Run, sources, splits) -> Pictures:
     )
 
 
-def _flat(split: Split) -> np.ndarray:
-    x = split.outputs["features"]
-    return x.reshape(len(x), -1)
-
-
 def _embedding(run: Run, splits):
     """A map of at most 2,000 images."""
     split = splits[list(splits)[-1]]
     rows = _some(split, min(_POINTS, len(split.index)))
     key = jax.random.key(run.config["seed"])
     perplexity = min(30.0, (len(rows) - 1) / 3)
-    points = evaluate.embedding_map(_flat(split)[rows], key=key, perplexity=perplexity)
+    points = evaluate.embedding_map(split.flat()[rows], key=key, perplexity=perplexity)
     labels = None if split.labels is None else split.labels[rows]
     return points, labels, split.class_names

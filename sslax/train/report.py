@@ -166,8 +166,8 @@ def _curves(
     return _section("Curves", "Over steps of training.", body)
 
 
-def _image(pixels: np.ndarray) -> str:
-    """An image element that holds its own pixels."""
+def _image(pixels: np.ndarray, caption: str = "") -> str:
+    """An image element that holds its own pixels, with what is said below it."""
     from PIL import Image
 
     picture = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
@@ -178,16 +178,19 @@ def _image(pixels: np.ndarray) -> str:
     picture.save(buffer, format="PNG", optimize=True)
     data = base64.b64encode(buffer.getvalue()).decode("ascii")
     kind = ' class="small"' if small else ""
-    return f'<img{kind} alt="" src="data:image/png;base64,{data}">'
+    said = html.escape(caption)
+    below = f'<small title="{said}">{said}</small>' if caption else ""
+    return f'<img{kind} alt="{said}" src="data:image/png;base64,{data}">{below}'
 
 
 def _pictures(pictures: Pictures) -> str:
     """A table of pictures; each row has a name."""
+    captions = pictures.captions or [[""] * len(images) for _, images in pictures.rows]
     body = "".join(
         f"<tr><td>{html.escape(name)}</td>"
-        + "".join(f"<td>{_image(pixels)}</td>" for pixels in images)
+        + "".join(f"<td>{_image(*one)}</td>" for one in zip(images, said, strict=True))
         + "</tr>"
-        for name, images in pictures.rows
+        for (name, images), said in zip(pictures.rows, captions, strict=True)
     )
     kind = "pictures queries" if pictures.apart else "pictures"
     return _section(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -13,7 +13,19 @@ from sslax.program import Program, build_program
 from sslax.train.feed import Feed, Feeder
 from sslax.train.texts import tokenizer_of
 
-__all__ = ["Run", "build_feed", "build_run", "key_of", "open_source"]
+__all__ = [
+    "Run",
+    "build_feed",
+    "build_run",
+    "key_of",
+    "open_asked",
+    "open_files",
+    "open_other",
+    "open_source",
+]
+
+# The side of the canvas for images of several sizes, where the run has had none.
+_CANVAS = 512
 
 
 class Run(NamedTuple):
@@ -134,3 +146,95 @@ def key_of(config: Mapping[str, Any], purpose: int) -> jax.Array:
       The key.
     """
     return jax.random.fold_in(jax.random.key(config["seed"]), purpose)
+
+
+def open_other(run: Run, name: str) -> tuple[Run, data.Source]:
+    """Data that a run was not trained on, read as its own were.
+
+    Files are read with the channels, the bits and the orientation of the training
+    images, and one that is broken stops or is skipped as the run's config says.
+
+    Args:
+      run: the run.
+      name: the data by their short form, see `sslax.data.parse`.
+
+    Returns:
+      The run, with a canvas where these images need one, and the source.
+
+    Raises:
+      ValueError: if there are no such data, or their images have another number of
+        channels than the network takes.
+    """
+    own = run.loader.source.fields.get("image")
+    source = data.source(name, like=own)
+    source = dataclasses.replace(source, on_error=run.config["data"]["on_error"])
+    return _seeing(run, source), source
+
+
+def open_asked(
+    run: Run, name: str | None, split: str | None
+) -> tuple[Run, data.Source]:
+    """The data that a command reads: those it names, or a split of the run's own.
+
+    Args:
+      run: the run.
+      name: data by their short form; None takes the run's own.
+      split: "train" or "test" of the run's own; None is the test split where there is
+        one.
+
+    Returns:
+      The run, with a canvas where the images need one, and the source.
+
+    Raises:
+      ValueError: if there are no such data, or both are given.
+    """
+    if name is not None:
+        if split is not None:
+            raise ValueError(
+                f"--split={split} is one of the run's own data; with --data it is "
+                f"--data={name}/{split}"
+            )
+        return open_other(run, name)
+    if split is None:
+        d = run.config["data"]
+        split = "test" if d["test"] or data.test_of(d["train"]) else "train"
+    if split not in ("train", "test"):
+        raise ValueError(
+            f"split {split!r} of the run's own data: "
+            f"{calls.nearest(split, ('train', 'test'))}"
+        )
+    return run, open_source(run.config, split, run.tokenizer)
+
+
+def open_files(run: Run, paths: Sequence[str]) -> tuple[Run, data.Source]:
+    """Image files, as `open_other` opens data.
+
+    Args:
+      run: the run.
+      paths: the files.
+
+    Returns:
+      The run, with a canvas where these images need one, and the source.
+
+    Raises:
+      ValueError: if one is not there.
+    """
+    own = run.loader.source.fields["image"]
+    source = data.files(paths=paths, **own.reading)
+    return _seeing(run, source), source
+
+
+def _seeing(run: Run, source: data.Source) -> Run:
+    """The run with a canvas, where these images need one."""
+    for name, own in run.loader.source.fields.items():
+        other = source.fields.get(name)
+        if own.kind == "picture" and other and other.shape[-1] != own.shape[-1]:
+            raise ValueError(
+                f"the images of {source.name} have {other.shape[-1]} channels; the run "
+                f"was trained on images of {own.shape[-1]}"
+            )
+    several = any(None in source.fields[name].shape for name in source.pictures)
+    if not several or run.config["data"]["canvas"] is not None:
+        return run
+    own = {**run.config["data"], "canvas": _CANVAS}
+    return run._replace(config={**run.config, "data": own})

@@ -65,6 +65,9 @@ svg.map { max-width: 720px; margin: 0 auto; }
 img { display: block; width: 76px; height: 76px; object-fit: contain;
   border-radius: 4px; background: var(--line); }
 img.small { image-rendering: pixelated; }
+.pictures td { vertical-align: top; }
+small { display: block; width: 76px; white-space: normal; overflow-wrap: anywhere;
+  line-height: 1.25; color: var(--quiet); font-size: 11px; }
 ul { margin: 12px 0 0; padding-left: 18px; color: var(--quiet); }
 pre { margin: 10px 0 0; overflow-x: auto; font-size: 12.5px; line-height: 1.45; }
 summary { cursor: pointer; font-weight: 650; }

@@ -14,7 +14,7 @@ from sslax import data
 from sslax.train.evaluation import restore_run
 from sslax.train.outputs import outputs_of
 from sslax.train.pictures import as_picture, plain
-from sslax.train.run import open_source
+from sslax.train.run import open_other, open_source
 
 __all__ = ["translate_run"]
 
@@ -51,7 +51,10 @@ def translate_run(
             f"{run.config['method']['name']} makes no translations; its outputs are "
             f"{', '.join(known)}"
         )
-    source = open_source(run.config, "test") if name is None else data.source(name)
+    if name is None:
+        source = open_source(run.config, "test")
+    else:
+        run, source = open_other(run, name)
     translate, folder, taken = outputs_of(run, ("translation",)), epath.Path(out), set()
     for start in range(0, len(source), _CHUNK):
         rows = np.arange(start, min(start + _CHUNK, len(source)))

@@ -50,6 +50,15 @@ def test_what_a_call_leaves_out_is_shown_at_its_default():
     assert fields["optimizer.nesterov"].value is False
 
 
+OWN = """
+from configs import common
+
+
+def get_config():
+    return common.base(examples=64, epochs=7, batch_size=16)
+"""
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
     """What a wheel of the source distribution installs, without what it needs."""
@@ -70,8 +79,10 @@ def test_the_wheel_brings_the_configs_and_the_sample(installed, tmp_path):
         "from sslax import data; from sslax.commands.overrides import load_config;"
         "import sslax; print(sslax.__file__);"
         "print(load_config('demo')['data']['train']);"
-        "print(len(data.source('fashion_mnist_sample/test')))"
+        "print(len(data.source('fashion_mnist_sample/test')));"
+        "print(load_config('own.py')['epochs'])"
     )
+    (tmp_path / "own.py").write_text(OWN)
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,
@@ -80,6 +91,7 @@ def test_the_wheel_brings_the_configs_and_the_sample(installed, tmp_path):
         text=True,
         check=True,
     )
-    where, sample, count = done.stdout.split()
+    where, sample, count, epochs = done.stdout.split()
     assert Path(where).is_relative_to(installed)
     assert (sample, count) == ("fashion_mnist_sample/train", "5000")
+    assert epochs == "7"  # of a config that is nowhere near those it imports

@@ -2,12 +2,16 @@
 
 import inspect
 import re
+import shlex
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from sslax import data
+from sslax.commands import options
+from sslax.commands.overrides import load_config
 
 PAGE = Path(__file__).parents[2] / "docs" / "data.md"
 
@@ -128,12 +132,47 @@ def test_what_is_not_known_before_it_is_there():
     assert shapes["box"].shape == (5, 4)
 
 
-def test_the_python_of_the_page_runs():
-    [code] = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+def test_the_python_of_the_page_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "my_data", raising=False)
     names: dict = {}
-    exec(code, names)
-    assert names["batch"]["weight"].shape == (8,)
+    blocks = re.findall(
+        r"```python(?: file=(\S+))?\n(.*?)```", PAGE.read_text(), re.DOTALL
+    )
+    for file, code in blocks:
+        if file:
+            (tmp_path / file).write_text(code)
+        else:
+            exec(code, names)
+    sys.modules.pop("my_data")
+    assert names["loader"].batch(3)["weight"].shape == (8,)
     assert len(names["few"]) == 20
+    mean, deviation = names["normalize"]
+    pixels = np.load("cells.npy").reshape(-1, 5) / 65535
+    np.testing.assert_allclose(mean, pixels.mean(0), rtol=1e-6)
+    np.testing.assert_allclose(deviation, pixels.std(0), rtol=1e-6)
+    assert names["groups"] == [[7, 60]]
+
+
+def test_the_commands_of_the_page_are_understood():
+    """Options and fields are there; what they read is not."""
+    text = PAGE.read_text().replace("\\\n", " ")
+    lines = [line.split("#")[0] for line in re.findall(r"^ +(sslax .*)$", text, re.M)]
+    assert len(lines) >= 9
+    for line in lines:
+        _, name, *arguments = shlex.split(line)
+        found = options.parse(name, arguments)
+        if getattr(found, "config", None):
+            assert load_config(found.config, found.overrides)["data"]["train"]
+    call = load_config("simclr", _overrides(lines, "/data/sat"))
+    assert call["data"]["train"]["channels"] == 13
+    assert call["views"]["first"]["jitter"] is None
+
+
+def _overrides(lines, word):
+    [line] = [line for line in lines if word in line]
+    return options.parse("pretrain", shlex.split(line)[2:]).overrides
 
 
 def test_the_page_names_every_source():

@@ -94,7 +94,7 @@ def test_lists_of_files_and_of_positions(classes, tmp_path):
         with pytest.raises(ValueError, match=message):
             data.subset(of=classes, file=tmp_path / "list.txt")
     (tmp_path / "list.txt").write_text("a.jpg")
-    with pytest.raises(ValueError, match="has no files; list positions"):
+    with pytest.raises(ValueError, match="has no files; give positions"):
         data.subset(of=data.synthetic(), file=tmp_path / "list.txt")
 
 

@@ -57,6 +57,22 @@ def test_images_survive_the_way_through_png(sample):
         assert example["image"].dtype == np.uint8
 
 
+def test_without_tfds_it_is_the_same_and_sets_say_what_they_need(sample, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    bare = data.source("fashion_mnist_sample/test")
+    assert (len(bare), bare.name) == (5000, sample["test"].name)
+    assert bare.class_names == sample["test"].class_names
+    for i in (0, 4999):
+        one, other = bare[i], sample["test"][i]
+        assert one.keys() == other.keys()
+        assert (one["label"], one["index"]) == (other["label"], other["index"])
+        np.testing.assert_array_equal(one["image"], other["image"])
+    with pytest.raises(ValueError, match="'fashion_mnist_sample' has no split 'val'"):
+        data.source("fashion_mnist_sample/val")
+    with pytest.raises(ImportError, match=r"pip install 'sslax\[tfds\]'. Folders"):
+        data.source("cifar10/train")
+
+
 @pytest.mark.skipif(not DEBIAN_FOLDER.is_dir(), reason="dataset-fashion-mnist missing")
 def test_it_is_the_first_of_each_class_of_the_whole_set():
     spec = importlib.util.spec_from_file_location(

@@ -26,6 +26,13 @@ def test_a_table_of_files_labels_and_splits(folder):
         data.listed(path=root / "list.csv", split="val")
 
 
+def test_an_image_that_is_not_there_is_named_at_once(folder):
+    root = folder({"a.jpg": None})
+    (root / "list.csv").write_text("file\na.jpg\nb.jpg\n")
+    with pytest.raises(ValueError, match=r"lists 1 images that are .*first 'b\.jpg'"):
+        data.listed(path=root / "list.csv")
+
+
 def test_a_table_without_labels(folder):
     root = folder({"a b.jpg": None, "c.jpg": None})
     (root / "list.tsv").write_text("file\tother\na b.jpg\t1\nc.jpg\t2\n")

@@ -102,7 +102,7 @@ def test_features_are_those_of_normalized_images_in_order(run, tmp_path):
     np.testing.assert_array_equal(np.array(got, np.float32), saved["features"])
     named = [saved["class_names"][label] for label in saved["labels"]]
     assert [row["class"] for row in rows] == named
-    with pytest.raises(ValueError, match=r"as .npz or .csv; got '.*features.txt'"):
+    with pytest.raises(ValueError, match=r"or .parquet; got '.*features.txt'"):
         embed_run(str(folder), str(tmp_path / "features.txt"))
 
 

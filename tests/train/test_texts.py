@@ -126,6 +126,8 @@ def test_a_method_without_texts_is_asked_by_images_alone(tmp_path, pictures):
     )
     assert found.places[0].endswith("2.png")
     with pytest.raises(ValueError, match="'a cat' is no image file, and simclr reads"):
-        search_images(str(folder), f"folder:{pictures}", ["a cat"], str(tmp_path / "b"))
+        search_images(
+            str(folder), f"folder:{pictures}", ["a cat"], str(tmp_path / "b.html")
+        )
     with pytest.raises(ValueError, match="simclr reads no texts"):
         classify_images(str(folder), asked, LABELS)

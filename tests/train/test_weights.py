@@ -69,7 +69,7 @@ def test_what_is_of_weights_and_what_of_runs(weights, tmp_path, capsys):
             ("--workdir", str(tmp_path), "--normalize=half", "--out=x.npz"),
             "normalize is for converted weights",
         ),
-        ("search", ("--workdir", folder, "--data=x", "cat"), "weights and no run"),
+        ("classify", ("--workdir", folder, "--labels=a,b", "x"), "weights and no run"),
     ):
         assert told(command, *given) == 2
         assert message in capsys.readouterr().err

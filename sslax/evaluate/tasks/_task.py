@@ -23,12 +23,14 @@ class Pictures(NamedTuple):
       text: how to read them.
       rows: for each row its name and its pictures, uint8 [h w 3].
       apart: the first picture of a row stands apart from the others.
+      captions: for each row a text for each of its pictures; or nothing.
     """
 
     heading: str
     text: str
     rows: Sequence[tuple[str, Sequence[np.ndarray]]]
     apart: bool = False
+    captions: Sequence[Sequence[str]] = ()
 
 
 class Split(NamedTuple):
@@ -52,6 +54,11 @@ class Split(NamedTuple):
     fields: Mapping[str, np.ndarray] = {}
     images: Callable[[np.ndarray], np.ndarray] | None = None
     texts: Callable[[Sequence[str]], np.ndarray] | None = None
+
+    def flat(self, output: str = "features") -> np.ndarray:
+        """An output as one row [d] for each example."""
+        x = self.outputs[output]
+        return x.reshape(len(x), -1)
 
 
 class Results(NamedTuple):
