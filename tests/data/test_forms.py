@@ -3,7 +3,6 @@
 import inspect
 import re
 import shlex
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -132,20 +131,11 @@ def test_what_is_not_known_before_it_is_there():
     assert shapes["box"].shape == (5, 4)
 
 
-def test_the_python_of_the_page_runs(tmp_path, monkeypatch):
+def test_the_python_of_the_page_does_what_it_says(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.delitem(sys.modules, "my_data", raising=False)
-    names: dict = {}
-    blocks = re.findall(
-        r"```python(?: file=(\S+))?\n(.*?)```", PAGE.read_text(), re.DOTALL
-    )
-    for file, code in blocks:
-        if file:
-            (tmp_path / file).write_text(code)
-        else:
-            exec(code, names)
-    sys.modules.pop("my_data")
+    names: dict = {"__name__": "page"}
+    for code in re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL):
+        exec(code, names)
     assert names["loader"].batch(3)["weight"].shape == (8,)
     assert len(names["few"]) == 20
     mean, deviation = names["normalize"]
