@@ -4,7 +4,7 @@ STAMP := $(VENV)/.installed
 WORKDIR ?= workdir/demo
 PYTEST := $(PY) -m pytest -n 2 --dist loadgroup
 
-.PHONY: setup demo docs test test-slow lint bench lock
+.PHONY: setup demo docs test test-slow lint bench lock dist
 
 setup: $(STAMP)
 
@@ -55,3 +55,7 @@ lock: setup
 	  --no-header pyproject.toml -o requirements.txt
 	$(VENV)/bin/uv pip compile --quiet --extra docs --universal --generate-hashes --upgrade \
 	  --no-header -c requirements.txt pyproject.toml -o docs/requirements.txt
+
+# The source distribution and the wheel that is built of it.
+dist: setup
+	$(PY) -m uv build --quiet --out-dir=dist .

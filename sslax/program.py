@@ -16,6 +16,8 @@ from sslax.views import normalized
 
 __all__ = ["Program", "build_program"]
 
+_DTYPES = ("float32", "bfloat16")  # that networks compute in
+
 
 class Program(NamedTuple):
     """What a config compiles to.
@@ -66,6 +68,8 @@ def build_program(
     """
     sharding.check_batch(config["batch_size"], mesh)
     _check_periods(config)
+    _check_micro_batches(config)
+    _check_dtype(config)
     _check_warmup(config)
     _check_banks(config)
     method = calls.build(config["method"], Method)
@@ -116,9 +120,13 @@ def traced_once(views: Builder) -> Builder:
 def _check_periods(config: Mapping[str, Any]) -> None:
     """What happens every so many steps must fall between two calls."""
     n = config["steps_per_call"]
-    for name in ("steps_per_call", "accumulate"):
-        if config[name] < 1:
-            raise ValueError(f"{name} must be at least 1; got {config[name]}")
+    counts = {name: config[name] for name in ("steps_per_call", "accumulate")}
+    for name, value in {
+        **counts,
+        "checkpoint.keep": config["checkpoint"]["keep"],
+    }.items():
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1; got {value}")
     fields = {
         "steps": config["steps"],
         "log_every": config["log_every"],
@@ -126,13 +134,34 @@ def _check_periods(config: Mapping[str, Any]) -> None:
         "evaluate.every": config["evaluate"]["every"],
     }
     for name, value in fields.items():
-        if value < 0 or (value == 0 and name in ("steps", "log_every")):
-            raise ValueError(f"{name} must be positive; got {value}")
+        if value <= 0 and name in ("steps", "log_every"):
+            raise ValueError(f"{name} must be positive; got {value}{_of(config, name)}")
+        if value < 0:
+            raise ValueError(f"{name} must be 0, which is never, or more; got {value}")
         if value % n:
             raise ValueError(
                 f"{name}={value} is not a multiple of steps_per_call={n}; the nearest "
                 f"is {max(n, round(value / n) * n)}"
             )
+
+
+def _check_micro_batches(config: Mapping[str, Any]) -> None:
+    size, count = config["batch_size"], config["accumulate"]
+    if size % count:
+        raise ValueError(f"accumulate={count} does not divide the batch of {size}")
+
+
+def _of(config: Mapping[str, Any], name: str) -> str:
+    """What a number of steps follows from."""
+    epochs, steps = config["epochs"], config["steps_per_epoch"]
+    follows = name == "steps" and epochs * steps == config["steps"]
+    return f" ({epochs} epochs of {steps} steps)" if follows else ""
+
+
+def _check_dtype(config: Mapping[str, Any]) -> None:
+    dtype = config.get("dtype", "float32")
+    if dtype not in _DTYPES:
+        raise ValueError(f"dtype is {dtype!r}: {calls.nearest(str(dtype), _DTYPES)}")
 
 
 def _check_warmup(config: Mapping[str, Any]) -> None:

@@ -6,10 +6,12 @@ in the command or the config, 128 + n after signal n where there was nothing to 
 
 from __future__ import annotations
 
+import errno
 import importlib
 import logging
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from sslax.calls import nearest
@@ -86,9 +88,7 @@ def guarded(name: str, options: Any) -> int:
 
 
 def _run(name: str, options) -> int:
-    # Configs may import configs.common, and name their own methods, from the folder
-    # where the command is given.
-    sys.path.insert(0, os.getcwd())
+    _find_code(own_config=hasattr(options, "config"))
     if name == "plan":
         for variable, value in _QUIET.items():
             os.environ.setdefault(variable, value)
@@ -98,6 +98,21 @@ def _run(name: str, options) -> int:
         platforms.keep_memory()
     module = importlib.import_module(f"sslax.commands.{name.replace('-', '_')}")
     return module.run(options) or 0
+
+
+def _find_code(*, own_config: bool) -> None:
+    """Configs may import configs.common, and name their own functions, from here.
+
+    Here is where the command is given, but not inside a run whose config is read: that
+    is data, which may be a stranger's, and no code comes from it.
+    """
+    here = os.getcwd()
+    if sys.path[:1] in ([""], [here]):  # as `python -m` puts it
+        del sys.path[0]
+    places = (Path(here), *Path(here).parents)
+    runs = [p for p in places if (p / "config.json").exists()]
+    if own_config or not any((p / "checkpoints").is_dir() for p in runs):
+        sys.path.insert(0, here)
 
 
 def _log(options) -> None:
@@ -135,7 +150,9 @@ def _failure(error: Exception) -> str:
         )
     if isinstance(error, OSError):
         what = text.splitlines()[0] if text else repr(error)
-        return f"{what}; what was saved before stands"
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        then = ": make room and give the same command again" if full else ""
+        return f"{what}; what was saved before stands{then}"
     if isinstance(error, (FloatingPointError, ImportError)):
         return text
     return ""

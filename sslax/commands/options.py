@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, NoReturn
@@ -24,6 +25,17 @@ from sslax.commands.run_options import (
 )
 
 __all__ = ["COMMANDS", "parse"]
+
+
+# What argparse says, and what is said instead.
+_WORDS = (
+    (r"the following arguments are required", "needs"),
+    (r"unrecognized arguments", "not expected"),
+    (r"argument (\S+): expected (at least )?one argument", r"\1 needs a value"),
+    (r"argument (\S+): invalid int value: (.*)", r"\1 takes a whole number; got \2"),
+    (r"argument (--\S+): wants", r"\1 wants"),
+)
+_CHOICE = r"argument (\S+): invalid choice: '(.*)' \(choose from (.*)\)"
 
 
 class Command(NamedTuple):
@@ -79,8 +91,11 @@ def parse(name: str, arguments: Sequence[str]) -> argparse.Namespace:
 
 def _mistake(parser: argparse.ArgumentParser, message: str) -> NoReturn:
     """Says a mistake in one line."""
-    message = message.replace("the following arguments are required", "needs")
-    message = message.replace("unrecognized arguments", "not expected")
+    for pattern, words in _WORDS:
+        message = re.sub(pattern, words, message)
+    if wrong := re.fullmatch(_CHOICE, message):
+        choices = re.findall(r"[^', ]+", wrong[3])
+        message = f"{wrong[1]}={wrong[2]}: {nearest(wrong[2], choices)}"
     print(f"{parser.prog}: {message}", file=sys.stderr)
     sys.exit(2)
 
@@ -88,6 +103,9 @@ def _mistake(parser: argparse.ArgumentParser, message: str) -> NoReturn:
 def _check_known(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
     known = [x for x in parser._option_string_actions if x.startswith("--")]
     for name in (x.split("=")[0] for x in arguments if x.startswith("--")):
+        if name.startswith("--config."):
+            what = "a run keeps the config that it was trained with"
+            parser.error(f"{name}: this command takes no fields of a config; {what}")
         if name not in known:
             parser.error(f"there is no option {name}: {nearest(name, known)}")
 

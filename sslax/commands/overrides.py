@@ -6,18 +6,15 @@ signature of the called function says which there are, and of which type.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
-import sys
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from sslax import calls
-from sslax.commands import recipes
+from sslax.commands.config_files import config_of
 from sslax.commands.values import literal, typed
 
 __all__ = ["field_hint", "item_hint", "load_config", "override"]
@@ -43,13 +40,7 @@ def load_config(
       ValueError: if the file, the variant or a field does not exist, or a field takes
         no such value; the message names the nearest choice.
     """
-    file, _, variant = text.partition(":")
-    module = _module(file)
-    makers = (getattr(module, name, None) for name in ("get_stages", "get_config"))
-    make = next((maker for maker in makers if maker), None)
-    if make is None:
-        raise ValueError(f"config file {file!r} has no function get_config()")
-    config = _called(make, file, variant)
+    config = config_of(text)
     try:
         for path, value in overrides:
             override(config, path, value)
@@ -59,8 +50,10 @@ def load_config(
             follow_data(config, [path for path, _ in overrides])
         return _plain(config)
     except ZeroDivisionError as error:
+        zeros = [f"{path}={value}" for path, value in overrides if value == "0"]
         raise ValueError(
-            "a field that others are divided by is 0: batch_size must be at least 1"
+            f"a field that others are divided by is 0: {', '.join(zeros) or text}; it "
+            "must be at least 1"
         ) from error
 
 
@@ -249,50 +242,3 @@ def _plain(config: Any) -> dict[str, Any]:
     if isinstance(config, Mapping):
         return {k: resolved(v) for k, v in config.items()}
     return resolved(config)
-
-
-def _module(file: str) -> types.ModuleType:
-    path = recipes.config_file(file)
-    if not path.is_file():
-        raise ValueError(f"there is no config file {file!r}: {_near(file)}")
-    # Configs import configs.common, of the folder that they lie in or of sslax.
-    root, bundled = str(path.resolve().parent.parent), path != Path(file)
-    sys.path.insert(0 if bundled else len(sys.path), root)
-    if (home := recipes.folder()) is not None and not bundled:
-        sys.path.append(str(home.parent))
-    spec = importlib.util.spec_from_file_location(f"_config_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise ValueError(f"config file {file!r} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except (ImportError, SyntaxError) as error:
-        raise ValueError(f"config file {file!r} cannot be imported: {error}") from error
-    return module
-
-
-def _near(file: str) -> str:
-    """The end of a message: which files or configs there are."""
-    home = Path(file).parent
-    if file.isidentifier() and recipes.folder() is not None:
-        home = recipes.folder()
-    near = [p for p in sorted(home.glob("*.py")) if "def get_" in p.read_text()]
-    if not near:
-        return "`sslax configs` lists those of sslax, with --dir=DIR others"
-    names = [p.stem if file.isidentifier() else str(p) for p in near]
-    return calls.nearest(file, names)
-
-
-def _called(function: Any, file: str, variant: str) -> Any:
-    if not variant:
-        return function()
-    try:
-        return function(variant)
-    except TypeError as error:
-        if "positional argument" not in str(error):
-            raise
-        raise ValueError(
-            f"config file {file!r} has no variants; got {variant!r}"
-        ) from error
-    except KeyError as error:
-        raise ValueError(f"config file {file!r} has no variant {variant!r}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -17,14 +18,24 @@ from sslax.train.run import open_source
 
 __all__ = ["run", "show_views"]
 
+_PICTURES = (".png", ".jpg", ".jpeg")
+
 
 def run(options: Any) -> None:
     """Draws the views of the config of the command line.
 
     Args:
       options: of the command line.
+
+    Raises:
+      ValueError: if the file is not called as a picture, or the config is wrong.
     """
     options.say("nothing was written")
+    if Path(options.out).suffix.lower() not in _PICTURES:
+        raise ValueError(
+            f"the picture is written as PNG or JPEG; got {options.out!r}: name it "
+            f"{options.out}.png"
+        )
     config = load_config(options.config, options.overrides, follow=True)
     show_views(stage_of(config, options.stage), options.out)
 

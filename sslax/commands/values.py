@@ -155,7 +155,16 @@ def _as_items(hint: Any, value: Any) -> tuple[Any, bool]:
         return tuple(float(x) if fits else x for x in items), fits
     if len(numbers) == 1:
         return tuple(items), all(isinstance(x, numbers.copy().pop()) for x in items)
+    named = next((a for a in arguments if _is_made(a)), None)
+    if named is not None:  # the name of a call stands for one without arguments
+        made = [_as(named, x, x) if isinstance(x, str) else (x, True) for x in items]
+        return tuple(x for x, _ in made), all(fits for _, fits in made)
     return tuple(items), True
+
+
+def _is_made(hint: Any) -> bool:
+    """Whether it is a class of ours, whose values calls give."""
+    return isinstance(hint, type) and hint.__module__ != "builtins"
 
 
 def _is_call(value: Any) -> bool:

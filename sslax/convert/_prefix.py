@@ -28,8 +28,8 @@ def choose_prefix(
                 counts["".join(f"{part}." for part in parts[:i])] += 1
     if not counts:
         raise ValueError(
-            f"no tensor of {target.call['name']} among {len(state_dict)}: it has names "
-            f"like {_some(wanted)}, they have names like {_some(state_dict)}"
+            f"the file has no tensor of {target.call['name']}: its names are like "
+            f"{_some(state_dict)}, those of {target.call['name']} like {_some(wanted)}"
         )
     best = [p for p, count in counts.items() if count == max(counts.values())]
     ranks = {p: _rank(p) for p in best}

@@ -10,6 +10,7 @@ from sslax.data._device import to_device
 from sslax.data._fashion_mnist import fashion_mnist, fashion_mnist_sample
 from sslax.data._fields import Field
 from sslax.data._files import files
+from sslax.data._fingerprint import fingerprint
 from sslax.data._folder import folder
 from sslax.data._foregrounds import masks_of, with_foreground
 from sslax.data._habitats import habitats
@@ -47,6 +48,7 @@ __all__ = [
     "fashion_mnist",
     "fashion_mnist_sample",
     "files",
+    "fingerprint",
     "folder",
     "habitats",
     "in_memory",

@@ -90,6 +90,8 @@ def _call(form: str) -> dict[str, Any]:
     kind, colon, path = form.partition(":")
     if colon and kind in _PATHS:
         return {"name": kind, **_path(path, by_name=kind in _FOLDERS)}
+    if form.startswith(("/", "./", "../", "~")):
+        raise ValueError(f"the data {form!r} are a path; write 'folder:{form}'")
     name, slash, split = form.rpartition("/")
     call = {"name": "tfds", "set": name or form}
     if call["set"] in _SETS:

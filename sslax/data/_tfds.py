@@ -228,6 +228,8 @@ def check_name(name: str, data_dir: Path | None) -> None:
     if name in OWN or bare in stock or find_prepared(name, data_dir) is not None:
         return
     near = difflib.get_close_matches(bare, [*OWN, *stock], n=3, cutoff=0.5)
+    if Path(name).expanduser().is_dir():  # a folder that was not said to be one
+        near = [f"folder:{name}"]
     hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
     raise ValueError(
         f"no set is called {name!r}; {hint}There are {', '.join(OWN)}, and the sets of"

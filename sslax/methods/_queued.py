@@ -47,6 +47,7 @@ def queued(
     net = chain(encoder=encoder, projector=_head(hidden, dim))
 
     def init(key, batch):
+        check_multiple(len(batch["views"][0]), queue_size=queue_size)
         net_key, queue_key = jax.random.split(key)
         params, stats = net.init(net_key, batch["views"][0])
         queue = losses.unit(jax.random.normal(queue_key, (queue_size, dim)))

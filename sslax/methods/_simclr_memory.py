@@ -70,7 +70,9 @@ def simclr_memory(
 
     def init(key, batch):
         net_key, queue_key = jax.random.split(key)
-        params, stats = net.init(net_key, views_of(batch, 2, least=2)[0])
+        view = views_of(batch, 2, least=2)[0]
+        check_multiple(len(view), queue_size=queue_size)
+        params, stats = net.init(net_key, view)
         return params, {
             "stats": stats,
             "teacher": params,

@@ -80,6 +80,7 @@ def swav(
     )
 
     def init(key, batch):
+        check_multiple(len(batch["views"][0]), queue_size=queue_size)
         params, stats = net.init(key, batch["views"][0])
         queue = jnp.zeros((2, queue_size, dim), jnp.float32)
         return params, {"stats": stats, **({"queue": queue} if queue_size else {})}

@@ -75,7 +75,8 @@ def convnet(
       A net of images `[b h w c]` with features `[b widths[-1]]`.
 
     Raises:
-      ValueError: when widths and strides differ in length, or for an unknown norm.
+      ValueError: when there are no widths, widths and strides differ in length, or for
+        an unknown norm.
 
     Example:
       >>> import jax
@@ -89,6 +90,8 @@ def convnet(
       Springenberg et al., "Striving for Simplicity: The All Convolutional Net", 2015,
       arXiv:1412.6806.
     """
+    if not widths:
+        raise ValueError("widths is empty; give the channels of a layer or more")
     strides = (1, *(2,) * (len(widths) - 1)) if strides is None else tuple(strides)
     if len(strides) != len(widths):
         raise ValueError(

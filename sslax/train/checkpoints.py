@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -117,7 +117,7 @@ def restore(manager, step: int, target: State) -> State:
       OSError: if it cannot be reached.
     """
     wanted = as_dict(target)
-    found = _try(manager, step, wanted)
+    found = _try(manager, step, wanted, lambda step: "")
     if isinstance(found, str):
         raise ValueError(
             f"checkpoint {step} of {manager.directory} cannot be restored: {found}"
@@ -125,7 +125,9 @@ def restore(manager, step: int, target: State) -> State:
     return found
 
 
-def restore_latest(manager, target: State) -> State | None:
+def restore_latest(
+    manager, target: State, *, beside: Callable[[int], str] = lambda step: ""
+) -> State | None:
     """Restores the newest checkpoint that can be read.
 
     A newest one that is damaged is moved aside, loudly, and the one before is taken.
@@ -134,6 +136,8 @@ def restore_latest(manager, target: State) -> State | None:
     Args:
       manager: from `open_checkpoints`.
       target: `jax.ShapeDtypeStruct` leaves with shardings.
+      beside: reads what stands beside the checkpoint of a step, once this is read; says
+        what is damaged there, or nothing.
 
     Returns:
       The state, or None where there is no checkpoint.
@@ -146,7 +150,7 @@ def restore_latest(manager, target: State) -> State | None:
     wanted = as_dict(target)
     steps = from_first(lambda: sorted(manager.all_steps(), reverse=True))
     for step in steps:
-        found = _try(manager, step, wanted)
+        found = _try(manager, step, wanted, beside)
         if not isinstance(found, str):
             return found
         if step == steps[-1]:
@@ -177,7 +181,9 @@ def as_dict(state: State) -> dict[str, Any]:
     return {f.name: getattr(state, f.name) for f in dataclasses.fields(state)}
 
 
-def _try(manager, step: int, wanted: dict[str, Any]) -> State | str:
+def _try(
+    manager, step: int, wanted: dict[str, Any], beside: Callable[[int], str]
+) -> State | str:
     """The state of a checkpoint, or what is damaged in it."""
     item = epath.Path(manager.directory) / str(step) / "state"
     damage = from_first(lambda: _damage(manager, item, step, wanted))
@@ -189,7 +195,7 @@ def _try(manager, step: int, wanted: dict[str, Any]) -> State | str:
     except Exception as error:
         damage, unreachable = _told(error), error if is_outside(error) else None
     else:
-        unreachable = None
+        damage, unreachable = beside(step), None
     told = gathered(f"outside {damage}" if unreachable else damage)
     if unreachable:
         raise unreachable

@@ -20,7 +20,7 @@ from sslax.train.online import best_number
 from sslax.train.readings import ask, numbers_of, read_network, read_pixels
 from sslax.train.report import write_report
 from sslax.train.run import Run, build_run
-from sslax.train.workdir import read_config
+from sslax.train.workdir import read_config, stored_steps
 from sslax.train.writers import read_jsonl
 
 __all__ = ["evaluate_run", "restore_run"]
@@ -45,14 +45,21 @@ def restore_run(workdir: str, step: int | str | None = None) -> tuple[Run, State
             f"{workdir!r} holds converted weights and no run; they are read by sslax "
             "evaluate, embed, neighbours, search and export"
         )
-    run = build_run(read_config(workdir), workdir)
+    config = read_config(workdir)
+    steps = stored_steps(epath.Path(workdir))
+    if not steps:
+        raise ValueError(
+            f"workdir {workdir!r} has no checkpoint yet: its run has not come that far"
+        )
+    if step not in (None, "best", *steps):
+        raise ValueError(
+            f"workdir {workdir!r} has no checkpoint of step {step}; it has those of "
+            f"{', '.join(map(str, sorted(steps)))}"
+        )
+    run = build_run(config, workdir)
     manager = checkpoints.open_checkpoints(workdir, read_only=True)
-    steps = sorted(manager.all_steps())
-    chosen = _best(run, manager, workdir) if step == "best" else step
-    if not steps or (chosen is not None and chosen not in steps):
-        wanted = "a checkpoint" if step is None else f"step {step}"
-        raise ValueError(f"workdir {workdir!r} has not {wanted}; it has {steps}")
-    chosen = steps[-1] if chosen is None else chosen
+    chosen = steps[0] if step is None else step
+    chosen = _best(run, manager, workdir) if chosen == "best" else int(chosen)
     state = checkpoints.restore(manager, chosen, run.program.shapes)
     manager.close()
     return run, state

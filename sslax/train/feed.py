@@ -28,13 +28,13 @@ class Feed(NamedTuple):
         that act with it (a replay buffer).
       save: `folder -> None`, writes beside a checkpoint what does not follow from the
         seed and the step; None where all does.
-      restore: `folder -> None`, reads it back.
+      restore: `folder -> str`, reads it back; says what is damaged, or nothing.
       scalars: `() -> numbers by name`, what it has to tell, for the log.
     """
 
     batches: Callable[[int, Callable[[], State]], Iterator[Any]]
     save: Callable[[Path], None] | None = None
-    restore: Callable[[Path], None] | None = None
+    restore: Callable[[Path], str] | None = None
     scalars: Callable[[], Mapping[str, float]] = dict
 
 

@@ -6,6 +6,7 @@ import itertools
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -16,12 +17,14 @@ from sslax import data
 from sslax.core import State
 from sslax.sharding import batch_sharding
 from sslax.train import checkpoints, writers
+from sslax.train.alone import alone
 from sslax.train.broken_step import keep_broken_step
 from sslax.train.checks import check_evaluation
 from sslax.train.finite import not_finite
 from sslax.train.online import best_number, online_evaluation
 from sslax.train.progress import announcement, progress, span
 from sslax.train.run import Run, build_feed, build_run, key_of, open_source
+from sslax.train.same_data import check_data, record_data
 from sslax.train.signals import stop_requests
 from sslax.train.start import Graft, graft, grafts_of
 from sslax.train.storage import faults
@@ -61,13 +64,15 @@ def pretrain(
         writers.check_wandb()
     grafts = grafts_of(config, runs)
     folder = open_workdir(workdir, config, allow_config_change=allow_config_change)
-    if config["data"].get("tokenizer"):
-        record_tokenizer(config, open_source(config, "train"), folder)
-    run = build_run(config, folder)
-    for line in check_evaluation(run):
-        logging.warning(line)
-    with faults():
-        return run, train(run, folder, grafts=grafts)
+    with alone(folder):
+        if config["data"].get("tokenizer"):
+            record_tokenizer(config, open_source(config, "train"), folder)
+        run = build_run(config, folder)
+        check_data(folder, run.loader.source, allow=allow_config_change)
+        for line in check_evaluation(run):
+            logging.warning(line)
+        with faults():
+            return run, train(run, folder, grafts=grafts)
 
 
 def train(run: Run, folder: Any, *, grafts: Sequence[Graft] = ()) -> State:
@@ -98,6 +103,7 @@ def train(run: Run, folder: Any, *, grafts: Sequence[Graft] = ()) -> State:
     try:
         state = _begun(run, folder, manager, grafts)
         record_config(folder, config)  # not before the run is known to start
+        record_data(folder, run.loader.source)
         writer = _writer(run, folder, int(state.step))
         try:
             with stop_requests() as stop:
@@ -161,15 +167,20 @@ def first_state(run: Run) -> State:
 
 def _begun(run: Run, folder, manager, grafts: Sequence[Graft]) -> State:
     """The newest checkpoint and what its feed has saved, or the first state."""
-    state = checkpoints.restore_latest(manager, run.program.shapes)
+    beside = partial(_restored_feed, run, folder)
+    state = checkpoints.restore_latest(manager, run.program.shapes, beside=beside)
     if state is not None:
         logging.info("going on from step %d of %s", int(state.step), folder)
-        if run.feed.restore is not None:
-            run.feed.restore(folder / "feed" / str(int(state.step)))
         return state
     for one in grafts:
         stored(one.run)  # complains before anything is compiled
     return graft(first_state(run), grafts, given=run.program.method.given)
+
+
+def _restored_feed(run: Run, folder, step: int) -> str:
+    """What is damaged of the feed at a step, or nothing."""
+    restore = run.feed.restore
+    return "" if restore is None else restore(folder / "feed" / str(step))
 
 
 def _writer(run: Run, folder, start: int) -> writers.Writer:

@@ -20,6 +20,7 @@ from sslax.train.steps_done import (
     empty,
     read_steps,
     sample,
+    take_steps,
     write_steps,
 )
 
@@ -122,20 +123,24 @@ def _feed(
 
     def save(folder):
         play = now["play"] if environment.compiled else ()
-        write_steps(
-            folder, done, jax.tree.leaves(play), keep=config["checkpoint"]["keep"]
-        )
+        # The newest whole checkpoint may be that of two saves ago.
+        keep = max(3, config["checkpoint"]["keep"])
+        write_steps(folder, done, jax.tree.leaves(play), keep=keep)
 
     def restore(folder):
-        leaves = read_steps(folder, done)
+        arrays = read_steps(folder)
+        if isinstance(arrays, str):
+            return arrays
+        leaves = take_steps(done, arrays)
         begin_key = jax.random.fold_in(key, done["acted"])
         now["play"] = begin(environment, begin_key)
         if environment.compiled:
             tree = jax.tree.structure(now["play"])
             now["play"] = jax.tree.unflatten(tree, [jnp.asarray(x) for x in leaves])
-            return
+            return ""
         logging.warning("%s goes on with a new episode", environment.name)
         add_frame(done, now["play"].stack[..., -3:], time=0)
+        return ""
 
     def scalars():
         if not done["episodes"]:

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from etils import epath
 
-__all__ = ["add_frame", "add_step", "empty", "read_steps", "sample", "write_steps"]
+__all__ = [
+    "add_frame",
+    "add_step",
+    "empty",
+    "read_steps",
+    "sample",
+    "take_steps",
+    "write_steps",
+]
 
 # What is there for every place of the ring, and what counts.
 _ROWS = ("frame", "action", "reward", "not_done", "time", "complete")
 _COUNTS = ("head", "size", "acted", "episodes", "total", "last_return")
+# What a file raises that is cut off or changed.
+_DAMAGE = (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
 
 
 def empty(size: tuple[int, int], actions: int, capacity: int) -> dict[str, Any]:
@@ -127,7 +139,7 @@ def write_steps(folder: Any, done: dict[str, Any], more: Sequence[Any], *, keep:
     arrays |= {f"more{i}": np.asarray(x) for i, x in enumerate(more)}
     with (folder / "writing.npz").open("wb") as file:
         np.savez(file, **arrays)
-    (folder / "writing.npz").rename(folder / "steps.npz")
+    (folder / "writing.npz").replace(folder / "steps.npz")  # of a save cut off
     others = sorted(
         (x for x in folder.parent.iterdir() if x.name.isdigit()), key=_number
     )
@@ -139,34 +151,48 @@ def _number(path: Any) -> int:
     return int(path.name)
 
 
-def read_steps(folder: Any, done: dict[str, Any]) -> list[np.ndarray]:
-    """Reads them back.
+def read_steps(folder: Any) -> dict[str, np.ndarray] | str:
+    """Reads what `write_steps` wrote.
 
     Args:
       folder: of a checkpoint.
+
+    Returns:
+      Arrays by name, or in a sentence what is damaged.
+    """
+    path = epath.Path(folder) / "steps.npz"
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as found:
+            arrays = {name: found[name] for name in found.files}
+    except FileNotFoundError:
+        return (
+            f"the steps of this run are not in {path}: without them it cannot go on as "
+            "if never stopped"
+        )
+    except _DAMAGE as error:
+        return f"{path} is damaged: {error}"
+    lost = sorted({*_ROWS, *_COUNTS} - arrays.keys())
+    return f"{path} is damaged: it has no {lost[0]}" if lost else arrays
+
+
+def take_steps(done: dict[str, Any], arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
+    """Puts steps that were read into a ring.
+
+    Args:
       done: from `empty` of the same sizes, changed in place.
+      arrays: from `read_steps`.
 
     Returns:
       The other arrays.
 
     Raises:
-      ValueError: if they are not there, or of other sizes.
+      ValueError: if they are of other sizes.
     """
-    path = epath.Path(folder) / "steps.npz"
-    if not path.exists():
+    size, shape = int(arrays["size"]), done["frame"].shape
+    if arrays["frame"].shape[1:] != shape[1:] or size > len(done["frame"]):
         raise ValueError(
-            f"the steps of this run are not in {path}: without them it cannot go on as "
-            "if never stopped. Begin in another folder"
-        )
-    with path.open("rb") as file, np.load(file) as found:
-        arrays = {name: found[name] for name in found.files}
-    size = int(arrays["size"])
-    if arrays["frame"].shape[1:] != done["frame"].shape[1:] or size > len(
-        done["frame"]
-    ):
-        raise ValueError(
-            f"{path} has {size} pictures of the shape {arrays['frame'].shape[1:]}; the "
-            f"feed keeps {len(done['frame'])} of {done['frame'].shape[1:]}"
+            f"the checkpoint has {size} pictures of the shape "
+            f"{arrays['frame'].shape[1:]}; the feed keeps {shape[0]} of {shape[1:]}"
         )
     for name in _ROWS:
         done[name][:size] = arrays[name]

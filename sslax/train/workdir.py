@@ -155,6 +155,8 @@ def config_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[s
 
 def _check_writable(path: str, folder: epath.Path) -> None:
     """Tries it under a name that no other start of the same run uses."""
+    if folder.is_file():
+        raise ValueError(f"workdir {path!r} is a file; a run needs a folder")
     probe = folder / f".writable.{_unique()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -75,12 +75,12 @@ def test_all_commands_are_listed_and_there_is_a_version():
         (["pretrain", TINY, "--wordir=x"], "no option --wordir: did you mean '--workd"),
         (
             ["plan", TINY, "--topology=x", "--effort=O9"],
-            "argument --effort: invalid cho",
+            "--effort=O9: did you mean 'O3'",
         ),
         (["embed", "--workdir=x", "--out=y", "more"], "not expected: more"),
         (
             ["evaluate", "--workdir=x", "--step=last"],
-            "argument --step: wants a number, or best; got 'last'",
+            "--step wants a number, or best; got 'last'",
         ),
     ],
 )
@@ -152,6 +152,24 @@ def test_a_signal_before_the_first_step_is_answered_at_once(tmp_path, number):
     assert process.returncode == 128 + number, shown
     assert "sslax pretrain: stopped; " in shown
     assert "Traceback" not in shown
+
+
+def test_no_code_comes_from_the_folder_of_a_run(tmp_path, monkeypatch):
+    """It may be a stranger's; a config that is given is one's own."""
+    run = tmp_path / "run"
+    (run / "checkpoints").mkdir(parents=True)
+    (run / "config.json").write_text("{}")
+
+    def places(folder, *, own_config):
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(sys, "path", [str(folder), "/elsewhere"])
+        main._find_code(own_config=own_config)
+        return sys.path
+
+    assert places(run, own_config=False) == ["/elsewhere"]
+    assert places(run / "checkpoints", own_config=False) == ["/elsewhere"]
+    assert places(run, own_config=True) == [str(run), "/elsewhere"]
+    assert places(tmp_path, own_config=False) == [str(tmp_path), "/elsewhere"]
 
 
 OWN = """

@@ -52,6 +52,12 @@ def one(path, text, config="configs/simclr.py:cifar10"):
             {"name": "view", "size": 32},
         ),
         ("layout", "fsdp", {"name": "fsdp"}),
+        ("evaluate.online", "retrieve", [{"name": "retrieve"}]),
+        (
+            "evaluate.tasks",
+            "('knn', 'retrieve')",
+            [{"name": "knn"}, {"name": "retrieve"}],
+        ),
     ],
 )
 def test_every_field_can_be_set(path, text, value):

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shutil
 from types import SimpleNamespace
 
 import jax
@@ -149,3 +150,29 @@ def test_what_does_not_fit_is_refused_before_the_first_step():
         build_run(acting({"data.train.environment.size": 20}))
     with pytest.raises(ValueError, match="start is 25 and capacity 10"):
         build_run(acting({"feed.capacity": 10}))
+
+
+@pytest.mark.parametrize("damage", ["cut", "emptied", "removed", "of objects"])
+def test_a_damaged_buffer_is_a_damaged_checkpoint(whole, tmp_path, damage, caplog):
+    folder, run, state = whole
+    copy = tmp_path / "run"
+    shutil.copytree(folder, copy)
+    file = copy / "feed" / "8" / "steps.npz"
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2] if damage == "cut" else b"")
+    if damage == "of objects":
+        np.savez(file, frame=np.array([{}], dtype=object))
+    if damage == "removed":
+        file.unlink()
+    equal(train(anew(run), workdir.open_workdir(str(copy), run.config)), state)
+    assert "falling back to the one before" in caplog.text
+    assert (copy / "damaged" / "8").exists()
+
+
+def test_a_buffer_of_another_size_is_no_damage(whole, tmp_path):
+    folder, *_ = whole
+    copy = tmp_path / "run"
+    shutil.copytree(folder, copy)
+    with pytest.raises(ValueError, match=r"pictures .* keeps 30 of"):
+        pretrain(acting({"feed.capacity": 30}), str(copy), allow_config_change=True)
+    assert not (copy / "damaged").exists()
