@@ -152,11 +152,11 @@ def said(command: str) -> str:
 
 
 def shortened(text: str) -> str:
-    """Long lists of choices without all but their first few."""
+    """Long lists of choices without their names."""
 
     def cut(match: re.Match) -> str:
         names = match[2].split(", ")
-        kept = names if len(names) <= _MOST else [*names[:3], "..."]
+        kept = names if len(names) <= _MOST else ["..."]
         return match[1] + ", ".join(kept)
 
     return re.sub(r"((?:choices|variants) are:? \[?)([^\n;]+)", cut, text)
