@@ -100,7 +100,7 @@ def trained(args, run, kind, percent, seed, rates=None, *, held_out=False) -> fl
     if not file.exists():
         tuned, state = pretrain(config, str(folder))
         asked = ask(tuned, tasks_of(config), open_splits(tuned)[0])
-        found, _ = read_network(asked, state, "network")
+        found = read_network(asked, state, "network").found
         file.write_text(json.dumps(numbers_of(found)))
     return json.loads(file.read_text())["top_1"]
 

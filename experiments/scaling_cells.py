@@ -14,8 +14,8 @@ from sslax import calls, data, evaluate
 from sslax.commands.overrides import load_config
 from sslax.train.loop import pretrain
 from sslax.train.outputs import losses_of, outputs_of
-from sslax.train.readings import spaced
 from sslax.train.run import open_source
+from sslax.train.samples import spaced
 
 PATCH = 4
 # How a method is pretrained and fine-tuned, and what divides the side of its views.

@@ -28,6 +28,7 @@ LAYERS = {
     "kinds": (BOTTOM, set()),
     "annotations": (BOTTOM, set()),
     "platforms": (BOTTOM, set()),
+    "scratch": (BOTTOM, set()),
     "losses": (BOTTOM, {"losses"}),
     "augment": (BOTTOM, {"augment"}),
     "memory": (BOTTOM, set()),
@@ -47,7 +48,8 @@ LAYERS = {
     "environments": (BOTTOM, {"environments", "data"}),
     "evaluate": (
         BOTTOM | {"scipy", "sklearn", "threadpoolctl"},
-        {"evaluate", "environments", "kinds", "losses", "optim", "schedules", "views"},
+        {"evaluate", "environments", "kinds", "losses", "optim", "schedules", "scratch"}
+        | {"views"},
     ),
     "calls": (BOTTOM, {"annotations"}),
     "convert": (
@@ -66,7 +68,8 @@ LAYERS = {
     "train": (
         RUN | {"PIL", "orbax", "pyarrow", "tensorboardX", "wandb"},
         {"train", "program", "calls", "convert", "core", "data", "evaluate", "kinds"}
-        | {"augment", "environments", "models", "nets", "platforms", "sharding"}
+        | {"augment", "environments", "models", "nets", "platforms", "scratch"}
+        | {"sharding"}
         | {"step"},
     ),
     "analyse": (

@@ -1,7 +1,8 @@
 """Evaluation: pure functions of frozen features.
 
 Glossary of shapes: n training rows, m test rows, d feature, k neighbours. Percent
-everywhere. Nothing here knows a method, a data set or a file.
+everywhere. Nothing here knows a method, a data set or a file; copies of large features
+lie in `sslax.scratch`.
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from sslax import scratch
+
 
 class Basis(NamedTuple):
     """Standardisation and rotation of features, as one affine map.
@@ -27,8 +29,8 @@ class Basis(NamedTuple):
 def moments(train: Float[np.ndarray, "n d"]) -> tuple[np.ndarray, np.ndarray]:
     """Mean and one over the deviation of every dimension; 0 for constant dimensions."""
     n = train.shape[0]
-    mean = sum(x.sum(axis=0, dtype=np.float64) for x in _parts(train)) / n
-    square = sum(np.square(x - mean).sum(axis=0) for x in _parts(train)) / n
+    mean = sum(x.sum(axis=0, dtype=np.float64) for x in parts_of(train)) / n
+    square = sum(np.square(x - mean).sum(axis=0) for x in parts_of(train)) / n
     deviation = np.sqrt(square)
     alive = deviation > 1e-5 * max(float(deviation.max()), 1e-30)
     return mean, np.where(alive, 1.0 / np.where(alive, deviation, 1.0), 0.0)
@@ -52,7 +54,7 @@ def eigenbasis(
     """An orthonormal basis of the span of (x - mean) * scale, and its mean squares."""
     n, d = x.shape
     if n >= d:
-        parts = ((part - mean) * scale for part in _parts(x))
+        parts = ((part - mean) * scale for part in parts_of(x))
         gram = sum(part.T @ part for part in parts) / n
     else:
         rows = (x.astype(np.float64) - mean) * scale
@@ -66,16 +68,16 @@ def eigenbasis(
 
 
 def project(x: Float[np.ndarray, "n d"], basis: Basis) -> Float[np.ndarray, "n r"]:
-    """Rows in a basis, of the dtype they have; a second copy is all that it makes."""
-    out = np.empty((x.shape[0], basis.axes.shape[1]), x.dtype)
+    """Rows in a basis, of the dtype they have; a second copy, on disk where large."""
+    out = scratch.empty((x.shape[0], basis.axes.shape[1]), x.dtype)
     done = 0
-    for part in _parts(x):
+    for part in parts_of(x):
         out[done : done + len(part)] = (part - basis.mean) @ basis.axes
         done += len(part)
     return out
 
 
-def _parts(x: np.ndarray, numbers: int = 2**22) -> Iterator[np.ndarray]:
+def parts_of(x: np.ndarray, numbers: int = 2**22) -> Iterator[np.ndarray]:
     """Rows in float64, a few at a time."""
     size = max(1, numbers // max(x.shape[1], 1))
     for start in range(0, x.shape[0], size):

@@ -55,4 +55,4 @@ def check_labels(name: str, labels: Labels, rows: int, classes: int) -> None:
 def raised_numpy(x: Features) -> np.ndarray:
     """A numpy array of float32 or float64, for the parts that run on the host."""
     x = np.asarray(x)
-    return x if x.dtype == np.float64 else x.astype(np.float32)
+    return x if x.dtype == np.float64 else x.astype(np.float32, copy=False)

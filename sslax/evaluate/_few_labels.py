@@ -119,7 +119,7 @@ def few_label_probe(
     labels, truth = np.asarray(train_labels), np.asarray(test_labels)
     train, test = raised_numpy(train_features), raised_numpy(test_features)
     shared = basis_of(train)
-    train, test = project(train, shared), project(test, shared)
+    test = project(test, shared)
     result = {}
     for per_class in labels_per_class:
         weights = []
@@ -130,9 +130,8 @@ def few_label_probe(
                 classes=classes,
                 key=jax.random.fold_in(key, draw),
             )
-            weights.append(
-                _fit_rows(train[rows], labels[rows], shared.power, classes, l2)
-            )
+            some = project(train[rows], shared)
+            weights.append(_fit_rows(some, labels[rows], shared.power, classes, l2))
         result[per_class] = _mean_and_deviation(np.stack(weights), test, truth)
     return result
 

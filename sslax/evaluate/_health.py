@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from sslax.arrays import at_least_float32, unit
+from sslax.arrays import SMALLEST_NORM, unit
+from sslax.evaluate._basis import parts_of
 from sslax.evaluate._checks import Features, check_features
 from sslax.losses import alignment, uniformity
+
+# Numbers of a view that are on the device at once.
+_PAIRS = 2**26
 
 
 def rankme(features: Features) -> float:
@@ -45,9 +47,15 @@ def rankme(features: Features) -> float:
       hides.
     """
     check_features(features=features)
-    x = np.asarray(features).astype(np.float64)
-    x = x / max(float(np.abs(x).max()), 1e-300)
-    power = np.linalg.eigvalsh(x.T @ x if x.shape[0] >= x.shape[1] else x @ x.T)
+    x = np.asarray(features)
+    largest = max(max(float(np.abs(part).max()) for part in parts_of(x)), 1e-300)
+    if x.shape[0] >= x.shape[1]:
+        parts = (part / largest for part in parts_of(x))
+        gram = sum(part.T @ part for part in parts)
+    else:
+        x = x.astype(np.float64) / largest
+        gram = x @ x.T
+    power = np.linalg.eigvalsh(gram)
     singular = np.sqrt(np.maximum(power, 0.0))
     if not singular.any():
         return 0.0
@@ -55,16 +63,40 @@ def rankme(features: Features) -> float:
     return float(np.exp(-np.sum(share * np.log(share))))
 
 
-@jax.jit
-def _spread(features):
-    features = at_least_float32(features)
-    points = unit(features)
+def _spread(x: np.ndarray) -> dict[str, float]:
+    """How directions spread, a few rows at a time."""
+    n, d = x.shape
+    low, high, mean = np.full(d, np.inf), np.full(d, -np.inf), np.zeros(d)
+    for part in parts_of(x):
+        low, high = (
+            np.minimum(low, part.min(axis=0)),
+            np.maximum(high, part.max(axis=0)),
+        )
+        mean += _directions(part).sum(axis=0) / n
+    square = sum(np.square(_directions(p) - mean).sum(axis=0) for p in parts_of(x)) / n
     return {
-        "std": jnp.mean(jnp.std(points, axis=0)) * features.shape[1] ** 0.5,
-        "cosine": jnp.sum(jnp.square(jnp.mean(points, axis=0))),
-        "dead": jnp.mean(jnp.ptp(features, axis=0) == 0),
-        "finite": jnp.all(jnp.isfinite(features)),
+        "std": float(np.sqrt(square).mean() * d**0.5),
+        "cosine": float(np.square(mean).sum()),
+        "dead": float((low == high).mean()),
     }
+
+
+def _directions(rows: np.ndarray) -> np.ndarray:
+    """`unit` of float64 rows."""
+    length = np.sqrt(np.square(rows).sum(axis=1, keepdims=True))
+    return np.divide(
+        rows, length, out=np.zeros_like(rows), where=length > SMALLEST_NORM
+    )
+
+
+def _alignment(first: np.ndarray, second: np.ndarray) -> float:
+    """`alignment` of directions, a few rows at a time."""
+    size = max(1, _PAIRS // first.shape[1])
+    total = 0.0
+    for i in range(0, len(first), size):
+        pair = [unit(x[i : i + size]) for x in (first, second)]
+        total += float(alignment(*pair)) * len(pair[0])
+    return total / len(first)
 
 
 def health(
@@ -120,23 +152,21 @@ def health(
         raise ValueError(
             f"health compares images; features has {features.shape[0]} row"
         )
-    spread = {k: float(v) for k, v in _spread(jnp.asarray(features)).items()}
-    if not spread.pop("finite"):
-        bad = int((~np.isfinite(np.asarray(features)).all(axis=1)).sum())
+    x = np.asarray(features)
+    bad = sum(int((~np.isfinite(p).all(axis=1)).sum()) for p in parts_of(x))
+    if bad:
         raise ValueError(
             f"features are not finite in {bad} of {features.shape[0]} rows: the run "
             "has diverged; go back to an earlier checkpoint and lower the rate"
         )
-    points = unit(features)
     numbers = {
-        "rankme": rankme(features),
-        "dimensions": features.shape[1],
-        **spread,
-        "uniformity": float(uniformity(points[:: -(-points.shape[0] // sample)])),
+        "rankme": rankme(x),
+        "dimensions": x.shape[1],
+        **_spread(x),
+        "uniformity": float(uniformity(unit(x[:: -(-len(x) // sample)]))),
     }
     if positive_pair is not None:
-        pair = (unit(view) for view in positive_pair)
-        numbers["alignment"] = float(alignment(*pair))
+        numbers["alignment"] = _alignment(*map(np.asarray, positive_pair))
     return numbers
 
 

@@ -6,35 +6,81 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from sslax.arrays import at_least_float32, unit
 from sslax.checks import check_positive
+from sslax.evaluate import _rows
 from sslax.evaluate._checks import Features, Labels, check_features, check_labels
 
-# Rows of the bank, and queries, that are on the device at once.
+# Rows of the bank on a device, and queries, that are there at once.
 _BLOCK, _QUERIES = 65_536, 65_536
 
 
-@functools.partial(jax.jit, static_argnames=("k", "chunk"))
-def _search(queries, best, bank, first, *, k, chunk):
-    """The k best of those found so far and of one block of the bank."""
+@functools.partial(jax.jit, static_argnames=("k", "chunk", "normalize", "mesh"))
+def _search(queries, best, bank, first, n, *, k, chunk, normalize, mesh):
+    """The k best of those found so far and of one block, on each device by itself.
 
-    def one(given):
-        row, cosine, at = given
-        here = jnp.matmul(bank, row, precision=jax.lax.Precision.HIGHEST)
-        rows = first + jnp.arange(here.shape[0], dtype=jnp.int32)
-        # What was found before stands first, so that equal cosines keep its order.
-        cosine, place = jax.lax.top_k(jnp.concatenate([cosine, here]), k)
-        return cosine, jnp.concatenate([at, rows])[place]
+    `best` has an axis for devices in front. Rows from n on only fill the block.
+    """
 
-    return jax.lax.map(one, (queries, *best), batch_size=chunk)
+    def own(queries, best, bank, first, n):
+        if mesh is not None:
+            first = first + jax.lax.axis_index("rows") * bank.shape[0]
+        rows = first + jnp.arange(bank.shape[0], dtype=jnp.int32)
+        bank = _directions(bank, normalize)
+
+        def one(given):
+            row, cosine, at = given
+            here = jnp.matmul(bank, row, precision=jax.lax.Precision.HIGHEST)
+            here = jnp.where(rows < n, here, -jnp.inf)
+            near, place = _largest(here, min(k, here.shape[0]))
+            # What was found before stands first, so that equal ones keep its order.
+            cosine, chosen = jax.lax.top_k(jnp.concatenate([cosine, near]), k)
+            return cosine, jnp.concatenate([at, rows[place]])[chosen]
+
+        given = (queries, *(x[0] for x in best))
+        found = jax.lax.map(one, given, batch_size=min(chunk, queries.shape[0]))
+        return tuple(x[None] for x in found)
+
+    if mesh is None:
+        return own(queries, best, bank, first, n)
+    whole, rows = jax.sharding.PartitionSpec(), _rows.ROWS
+    specs = (whole, rows, rows, whole, whole)
+    # Its check of what varies over devices does not see through `lax.map`.
+    return jax.shard_map(
+        own, mesh=mesh, in_specs=specs, out_specs=rows, check_vma=False
+    )(queries, best, bank, first, n)
 
 
-def _rows(x: Features, start: int, size: int, normalize: bool) -> Array:
-    """Some rows on the device, of length one; the rest stays where it is."""
-    rows = at_least_float32(x[start : start + size])
-    return unit(rows) if normalize else rows
+def _largest(x, k):
+    """`top_k` of one row, exact and in the same order: of equal ones the first.
+
+    The k largest lie in the k groups of largest maximum, so that all but these are read
+    once and never sorted.
+    """
+    n = x.shape[0]
+    size = 1 << max(0, (n // k).bit_length() // 2)
+    if size < 4:
+        return jax.lax.top_k(x, k)
+    groups = jnp.pad(x, (0, -n % size), constant_values=-jnp.inf).reshape(-1, size)
+    _, which = jax.lax.top_k(groups.max(axis=1), k)
+    which = jnp.sort(which)
+    value, place = jax.lax.top_k(groups[which].ravel(), k)
+    return value, which[place // size] * size + place % size
+
+
+@functools.partial(jax.jit, static_argnames=("k",))
+def _merged(cosine, row, *, k):
+    """The k best of all devices: highest cosine first, then the lower row."""
+    cosine, row = (jnp.moveaxis(x, 0, 1).reshape(x.shape[1], -1) for x in (cosine, row))
+    below, row = jax.lax.sort((-cosine, row), num_keys=2)
+    return -below[:, :k], row[:, :k]
+
+
+def _directions(x: Features, normalize: bool) -> Array:
+    return unit(x) if normalize else at_least_float32(x)
 
 
 def neighbours(
@@ -49,16 +95,18 @@ def neighbours(
     """The k training rows of highest cosine for every test row.
 
     Exact search by brute force. A bank that lies on the host stays there: it passes the
-    device block by block, so that it may be larger than the device's memory. Can be
-    called inside `jit`.
+    devices of this process block by block, once for every 65,536 queries, so that it
+    may be larger than their memory. Each device takes its share of a block and keeps
+    the best of what it has seen; in the end these are joined. Can be called inside
+    `jit`, where one device does it.
 
     Args:
       train_features: the bank, [n d].
       test_features: the queries, [m d].
       k: how many neighbours, at most n.
       chunk: queries at a time. Any m is covered.
-      block: rows of the bank at a time; the device holds 2 * chunk * block * 4 bytes,
-        and twice the block itself.
+      block: rows of the bank that a device takes at a time; it holds
+        2 * chunk * block * 4 bytes, and twice the block itself.
       normalize: l2-normalise the features; False takes unit vectors as they are.
 
     Returns:
@@ -80,22 +128,32 @@ def neighbours(
     n, m = train_features.shape[0], test_features.shape[0]
     if k > n:
         raise ValueError(f"k={k} neighbours of a bank of {n} rows; k is at most {n}")
+    mesh = _rows.mesh_for(train_features, test_features)
+    size = _rows.block_size(n, block, mesh)
+    options = dict(k=k, chunk=chunk, normalize=normalize, mesh=mesh)
     found = []
     for group in range(0, m, _QUERIES):
-        queries = _rows(test_features, group, _QUERIES, normalize)
-        count = queries.shape[0]
-        best = (
-            jnp.full((count, k), -jnp.inf, queries.dtype),
-            jnp.zeros((count, k), jnp.int32),
-        )
-        for first in range(0, n, block):
-            bank = _rows(train_features, first, block, normalize)
-            best = _search(
-                queries, best, bank, jnp.int32(first), k=k, chunk=min(chunk, count)
-            )
-        found.append(best)
+        queries = _directions(test_features[group : group + _QUERIES], normalize)
+        shape = (_rows.count_of(mesh), queries.shape[0], k)
+        kind = jnp.promote_types(queries.dtype, _kind(train_features))
+        best = (jnp.full(shape, -jnp.inf, kind), jnp.zeros(shape, jnp.int32))
+        queries = _rows.everywhere(queries, mesh)
+        for first in range(0, n, size):
+            bank = _rows.block(train_features, first, size, mesh)
+            found_before = best
+            best = _search(queries, best, bank, np.int32(first), np.int32(n), **options)
+            # Else all blocks would be sent before the first is read.
+            jax.block_until_ready(found_before)
+        if mesh is None:
+            found.append([x[0] for x in best])
+        else:  # as every result, on no device in particular
+            found.append([jnp.asarray(jax.device_get(x)) for x in _merged(*best, k=k)])
     cosines, rows = zip(*found, strict=True)
     return jnp.concatenate(cosines), jnp.concatenate(rows)
+
+
+def _kind(x: Features) -> np.dtype:
+    return jax.dtypes.canonicalize_dtype(x.dtype)
 
 
 def knn(
@@ -124,7 +182,7 @@ def knn(
       k: neighbours, at most n. DINO reports 20 as usually the best of 10, 20, 100, 200.
       temperature: of the votes; 0.07 (DINO), 0.1 with k=200 in some tables.
       chunk: test rows at a time.
-      block: rows of the bank at a time, see `neighbours`.
+      block: rows of the bank that a device takes at a time, see `neighbours`.
       normalize: l2-normalise the features; False takes unit vectors as they are.
 
     Returns:

@@ -11,10 +11,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
 from sslax import optim, schedules
 from sslax.checks import check_positive
+from sslax.evaluate import _rows
 from sslax.evaluate._checks import (
     Features,
     Labels,
@@ -30,8 +32,8 @@ _OPTIMIZERS: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "lars": optim.lars_byol,
     }
 )
-# Bytes of features that the device holds; of larger sets, numbers sent at once.
-_RESIDENT, _SENT = 2**30, 2**26
+# Numbers of features of the steps that run at once.
+_SENT = 2**26
 _HIGHEST = jax.lax.Precision.HIGHEST
 
 
@@ -56,7 +58,9 @@ def linear_probe(
 
     For comparison with published recipes; sets that are small want a smaller
     `batch_size` than theirs, the rate follows. `logistic_regression` needs no recipe.
-    Features above 1 GiB stay on the host and pass the device a few batches at a time.
+    Features lie by rows over the devices of this process where a quarter of their
+    memory holds all, and else stay on the host and pass a device a few batches at a
+    time.
 
     Args:
       train_features: [n d], as they come: not normalised, not standardised.
@@ -134,14 +138,16 @@ def linear_probe(
         batch_norm=batch_norm,
     )
     train, labels = raised_numpy(train_features), np.asarray(train_labels)
-    if train.nbytes <= _RESIDENT:
-        train, labels = jnp.asarray(train), jnp.asarray(labels)
     key_init, key_order = jax.random.split(key)
     carry = _start(key_init, train[:1], init_scale, classes=classes, recipe=recipe)
+    mesh, batches = _batches(train)
+    carry = _rows.everywhere(carry, mesh)
     for epoch_key in jax.random.split(key_order, epochs):
         for rows in _orders(epoch_key, n, train.shape[1], recipe):
-            carry = _steps(carry, train[rows], labels[rows], recipe=recipe)
-    params, _, running = carry
+            before = carry
+            carry = _steps(carry, batches(rows), labels[rows], recipe=recipe)
+            jax.block_until_ready(before)  # or all of the epoch would be sent at once
+    params, _, running = jax.device_get(carry)
     test = raised_numpy(test_features)
     size = max(1, _SENT // (test.shape[1] + classes))
     scores = [
@@ -163,6 +169,16 @@ class _Recipe(NamedTuple):
     warmup_epochs: int
     weight_decay: float
     batch_norm: bool
+
+
+def _batches(train: np.ndarray) -> tuple[Mesh | None, Callable[[np.ndarray], Any]]:
+    """Where features lie, and what gives rows [s b] of them as [s b d]."""
+    mesh = _rows.mesh_for(train)
+    if not _rows.fits(train, mesh):
+        return None, lambda rows: train[rows]
+    size = _rows.block_size(len(train), len(train), mesh)
+    here = jnp.asarray(_rows.block(train, 0, size, mesh))
+    return mesh, lambda rows: _rows.taken(here, rows, mesh)
 
 
 def _optimizer(recipe: _Recipe) -> optax.GradientTransformation:

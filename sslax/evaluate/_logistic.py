@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from sslax.checks import check_positive
+from sslax.evaluate import _rows
 from sslax.evaluate._basis import basis_of, project
 from sslax.evaluate._checks import (
     Features,
@@ -26,9 +28,7 @@ _CURVATURE = 0.09
 _HIGHEST = jax.lax.Precision.HIGHEST
 
 
-# Bytes of features that the device holds at once; larger sets pass through it.
-_RESIDENT = 2**30
-# Numbers of a block: its features and its logits.
+# Numbers of a block on a device: its features and its logits.
 _BLOCK = 2**26
 # Rows that choose the penalty.
 _CHOOSING = 100_000
@@ -36,7 +36,10 @@ _CHOOSING = 100_000
 
 @jax.jit
 def _objective(weights, scale, features, labels):
-    """The gradient of the cross-entropy, summed over rows, and its value for each."""
+    """The gradient of the cross-entropy, summed over rows, and its value for each.
+
+    Rows with a label below 0 only fill a block, and count for nothing.
+    """
 
     def loss(weights):
         kernel = weights[:-1] * scale[:, None]
@@ -44,19 +47,33 @@ def _objective(weights, scale, features, labels):
         # A choice, not a gather, whose gradient XLA would fold for seconds.
         named = labels[:, None] == jnp.arange(logits.shape[1])[None]
         rows = jax.nn.logsumexp(logits, axis=1) - jnp.where(named, logits, 0).sum(1)
+        rows = jnp.where(labels < 0, 0, rows)
         return rows.sum(), rows
 
     return jax.grad(loss, has_aux=True)(weights)
 
 
-def _blocks(features: np.ndarray, labels: np.ndarray, classes: int) -> list:
-    """Rows in blocks: on the device where all fit, else on the host."""
-    place = jnp.asarray if features.nbytes <= _RESIDENT else np.asarray
-    size = max(1, _BLOCK // (features.shape[1] + classes))
-    return [
-        (place(features[i : i + size]), place(labels[i : i + size]))
-        for i in range(0, len(features), size)
-    ]
+def _blocks(
+    features: np.ndarray, labels: np.ndarray, classes: int
+) -> Callable[[], Iterable[tuple[Any, Any]]]:
+    """Rows and labels in blocks, for one pass after the other.
+
+    They lie over the devices of this process, where all fit; else they pass through
+    them, and each pass reads the host's memory again.
+    """
+    mesh, n = _rows.mesh_for(features), len(features)
+    size = _rows.block_size(n, max(1, _BLOCK // (features.shape[1] + classes)), mesh)
+
+    def placed(start: int) -> tuple[Any, Any]:
+        x = _rows.block(features, start, size, mesh)
+        y = _rows.block(labels, start, size, mesh, fill=-1)
+        return jnp.asarray(x), jnp.asarray(y)
+
+    starts = range(0, n, size)
+    if not _rows.fits(features, mesh):
+        return lambda: map(placed, starts)
+    here = [placed(start) for start in starts]
+    return lambda: here
 
 
 def fit(
@@ -88,7 +105,7 @@ def fit(
         value, gradient = 0.5 * l2 * np.sum(kernel**2), np.zeros_like(weights)
         gradient[:-1] = l2 * scale[:-1] * kernel
         given = jnp.asarray(weights, dtype)
-        for x, y in blocks:
+        for x, y in blocks():
             slope, rows = _objective(given, jax_scale, x, y)
             # Rounding of a sum in float32 would end the search before its optimum.
             value += np.asarray(rows, np.float64).sum() / n
@@ -221,11 +238,12 @@ def logistic_regression(
 ) -> Float[np.ndarray, "m classes"]:
     """Linear classification of frozen features, fitted to the optimum.
 
-    For features that fit into the host's memory: no learning rate, no schedule, no
-    seed, so numbers of different features compare. Minimises mean cross-entropy +
-    l2/2 |W|^2 over standardised features (mean and deviation of the training rows),
-    bias free, by L-BFGS on the host with the gradient on the device, through which a
-    set above 1 GiB passes block by block. Warns where the optimum was not reached.
+    No learning rate, no schedule, no seed, so numbers of different features compare.
+    Minimises mean cross-entropy + l2/2 |W|^2 over standardised features (mean and
+    deviation of the training rows), bias free, by L-BFGS on the host with the gradient
+    on the devices of this process. Rows lie over them where a quarter of their memory
+    holds all, and else pass through them block by block; the host makes one copy, on
+    disk above 1 GiB (`sslax.scratch`). Warns where the optimum was not reached.
 
     Args:
       train_features: [n d].

@@ -107,6 +107,7 @@ def _rows(x: Any) -> np.ndarray:
 
 # Column, heading, digits after the point.
 _COLUMNS = (
+    ("images", "images", 0),
     ("knn", "kNN", 1),
     ("linear", "linear", 1),
     ("linear_sgd", "linear SGD", 1),
@@ -145,7 +146,7 @@ def result_table(
         }
     )
     few_columns = [(f"linear_{n}_per_class", f"{n}/class", 1) for n in few]
-    known = (*_COLUMNS[:3], *few_columns, *_COLUMNS[3:])
+    known = (*_COLUMNS[:4], *few_columns, *_COLUMNS[4:])
     listed = {name for name, _, _ in known} | _HIDDEN
     others = {
         name: (name, name.replace("_", " "), 1 if "loss" not in name else 3)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 
-from sslax import calls, data
+from sslax import calls, data, scratch
 from sslax.evaluate.tasks import Task
 from sslax.train.batch_outputs import PAIR, reading, view_count
 from sslax.train.run import Run, open_source
@@ -176,20 +176,44 @@ def has_pairs(run: Run) -> bool:
 
 
 def _check_memory(tasks, shapes, sources) -> None:
-    needed = 0
-    for split, source in sources.items():
-        for name, shape in shapes.items():
-            readers = [
-                t for t in tasks.values() if name in t.needs and split in t.splits
-            ]
-            rows = [min(len(source), t.examples or len(source)) for t in readers]
-            each = shape.size // shape.shape[0] * 4
-            needed += max(rows, default=0) * each
+    """Outputs of the network, each in memory or in a file, and the copies of fits."""
+    held, written = 0, 0
+    for split, name, size in _sizes(tasks, shapes, sources):
+        if size <= scratch.LARGE:
+            held += _COPIES * size
+        else:  # a fit has one copy more of what it learns from
+            written += size * (2 if (split, name) == ("train", "features") else 1)
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if _COPIES * needed > there:
+    smaller = (
+        "name a part of the data for it (evaluate.tasks with examples=, or "
+        "--config.data.test=), or leave it out (--config.evaluate.final=False)"
+    )
+    if held > there:
         raise ValueError(
-            f"the full evaluation would hold {_COPIES * needed / 2**30:.0f} GiB of "
-            f"outputs in the memory of each host, which has {there / 2**30:.0f} GiB: "
-            "name a part of the data for it (evaluate.tasks with examples=, or "
-            "--config.data.test=), or leave it out (--config.evaluate.final=False)"
+            f"the full evaluation would hold {held:,} bytes of outputs in the memory "
+            f"of each host, which has {there:,}: {smaller}"
         )
+    if written and written > (room := scratch.room())[1]:
+        raise ValueError(
+            f"the full evaluation would write {written:,} bytes of outputs to "
+            f"{room[0]!r}, which has {room[1]:,} free: set TMPDIR to a folder with "
+            f"room on each host, {smaller}"
+        )
+
+
+def _sizes(tasks, shapes, sources) -> Iterator[tuple[str, str, int]]:
+    """Bytes of each output of each split, all rows of it that a task reads."""
+    for split, source in sources.items():
+        readers = [t for t in tasks.values() if split in t.splits]
+        for name, shape in shapes.items():
+            rows = [_rows(source, t) for t in readers if name in t.needs]
+            each = shape.size // shape.shape[0] * 4
+            yield split, name, max(rows, default=0) * each
+        rows = [_rows(source, t) for t in readers if PAIR in t.wants]
+        if rows and split == list(sources)[-1] and "features" in shapes:
+            each = shapes["features"].size // shapes["features"].shape[0] * 4
+            yield split, PAIR, 2 * max(rows) * each
+
+
+def _rows(source, task: Task) -> int:
+    return min(len(source), task.examples or len(source))

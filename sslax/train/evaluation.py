@@ -17,7 +17,7 @@ from sslax.train.checks import open_splits, tasks_of
 from sslax.train.gallery import gallery
 from sslax.train.loop import first_state
 from sslax.train.online import best_number
-from sslax.train.readings import ask, numbers_of, read_network, read_pixels
+from sslax.train.readings import Reading, ask, numbers_of, read_network, read_pixels
 from sslax.train.report import write_report
 from sslax.train.run import Run, build_run
 from sslax.train.workdir import read_config, stored_steps
@@ -104,15 +104,18 @@ def evaluate_run(run: Run, state: State, workdir: str) -> dict[str, dict[str, fl
         canvas = run.config["data"]["canvas"]
         sources = {k: data.in_memory(s, canvas=canvas) for k, s in sources.items()}
     asked = ask(run, tasks_of(run.config), sources)
-    found, splits = read_network(asked, state, "network")
-    random, _ = read_network(asked, first_state(run), "random network", pairs=False)
-    pixels, sampled = read_pixels(asked, state)
-    results = {
-        "network": numbers_of(found),
-        "random network": numbers_of(random),
-        "raw pixels": numbers_of(pixels),
+    network = read_network(asked, state, "network")
+    first = first_state(run)
+    made = {
+        "network": network,
+        "random network": read_network(
+            asked, first, "random network", pairs=False, sample=True
+        ),
+        "raw pixels": read_pixels(asked, state),
     }
-    said = [note for task in found.values() for note in task.notes]
+    results = {name: numbers_of(one.found) for name, one in made.items()}
+    sampled = _sampled(made, results)
+    said = [note for task in network.found.values() for note in task.notes]
     notes = list(dict.fromkeys([*notes, *asked.notes, *said, *sampled]))
     warnings = _warnings(run, results)
     step, folder = int(state.step), epath.Path(workdir)
@@ -126,7 +129,7 @@ def evaluate_run(run: Run, state: State, workdir: str) -> dict[str, dict[str, fl
         text = json.dumps(written, indent=2) + "\n"
         (folder / "evaluation.json").write_text(text)
     # On every process: where the state is split over them, all must compute.
-    shown = gallery(run, state, sources, splits, found)
+    shown = gallery(run, state, sources, network.splits, network.found)
     if jax.process_index() == 0:
         write_report(
             folder / "report.html",
@@ -141,6 +144,21 @@ def evaluate_run(run: Run, state: State, workdir: str) -> dict[str, dict[str, fl
         )
         print(f"report: {folder / 'report.html'}")
     return results
+
+
+def _sampled(
+    made: Mapping[str, Reading], results: Mapping[str, dict[str, float]]
+) -> list[str]:
+    """Says which rows are of fewer images than the network's, in the table as well."""
+    whole, said = made["network"].images, []
+    for name, one in made.items():
+        for split, count in one.images.items():
+            if count < whole.get(split, 0):
+                said.append(f"{name}: a sample of {count:,} images of {split}")
+    if said:
+        for name, one in made.items():
+            results[name]["images"] = float(one.images.get("train", 0))
+    return said
 
 
 def _warnings(run: Run, results: Mapping[str, Mapping[str, float]]) -> list[str]:

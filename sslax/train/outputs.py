@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
-from sslax import data
+from sslax import data, scratch
 from sslax.core import State
 from sslax.evaluate.tasks import Split
 from sslax.kinds import Builder
@@ -33,7 +33,8 @@ def outputs_of(
 ):
     """Compiles the reading of a data set, for any state of a run.
 
-    Every process reads its share of the images; the results are whole on all of them.
+    Every process reads its share of the images; the results are whole on all of them,
+    written as they come, and on disk where they are large (`sslax.scratch`).
 
     Args:
       run: the run.
@@ -72,10 +73,11 @@ def outputs_of(
             for name, x in made.items():
                 if name not in columns:
                     kind = np.float32 if x.dtype.kind not in "iub" else x.dtype
-                    columns[name] = np.empty((len(rows), *x.shape[1:]), kind)
+                    shape = (len(rows), *x.shape[1:])
+                    columns[name] = scratch.empty(shape, np.dtype(kind))
                 columns[name][slots] = x[good]
         if not seen.all():
-            columns = {name: x[seen] for name, x in columns.items()}
+            columns = {name: scratch.keep(x, seen) for name, x in columns.items()}
         split = _split(run, source, columns, names, fields)
         return split._replace(texts=texts and functools.partial(texts, state))
 

@@ -15,16 +15,16 @@ import numpy as np
 from sslax import data
 from sslax.core import State
 from sslax.evaluate.tasks import Results, Split, Task, attend
-from sslax.train.batch_outputs import PAIR, PIXELS, reading
+from sslax.kinds import Builder
+from sslax.train.batch_outputs import PAIR, PIXELS
 from sslax.train.checks import has_pairs
 from sslax.train.outputs import losses_of, outputs_of
 from sslax.train.playing import Player, played, players
 from sslax.train.run import Run
+from sslax.train.samples import sampled, spaced
 
-__all__ = ["ask", "numbers_of", "read_network", "read_pixels", "spaced"]
+__all__ = ["Reading", "ask", "numbers_of", "read_network", "read_pixels"]
 
-# Bytes of raw pixels of a split; of larger ones a sample is read.
-_PIXELS_LIMIT = 2**30
 # Rows whose features are read for pictures, where no task reads any.
 _POINTS = 2000
 
@@ -53,6 +53,20 @@ class _Asked(NamedTuple):
     players: Mapping[str, Player]
 
 
+class Reading(NamedTuple):
+    """What tasks found of one network, or of pixels.
+
+    Attributes:
+      found: results by task.
+      splits: features by split, for pictures; none of pixels.
+      images: the most images of each split that a task has read.
+    """
+
+    found: Mapping[str, Results]
+    splits: Mapping[str, Split]
+    images: Mapping[str, int]
+
+
 def ask(
     run: Run, tasks: Mapping[str, Task], sources: Mapping[str, data.Source]
 ) -> _Asked:
@@ -77,7 +91,7 @@ def ask(
             "features can be read of",
         )
 
-    alters = {kind: f for task in tasks.values() for kind, f in task.alters.items()}
+    alters = _alters(tasks)
 
     def outputs(names: tuple[str, ...], fields: tuple[str, ...]):
         return outputs_of(run, names, fields=fields, alters=alters)
@@ -94,9 +108,18 @@ def ask(
     )
 
 
+def _alters(tasks: Mapping[str, Task]) -> dict[str, Builder]:
+    return {kind: f for task in tasks.values() for kind, f in task.alters.items()}
+
+
 def read_network(
-    asked: _Asked, state: State, name: str, *, pairs: bool = True
-) -> tuple[dict[str, Results], dict[str, Split]]:
+    asked: _Asked,
+    state: State,
+    name: str,
+    *,
+    pairs: bool = True,
+    sample: bool = False,
+) -> Reading:
     """Runs all tasks on one network.
 
     Outputs are computed once for each split, and for each sample of it that tasks name.
@@ -106,9 +129,10 @@ def read_network(
       state: the state of the network.
       name: of the network, to say what is being done.
       pairs: read features of training views too, where they can be.
+      sample: read images of a split whose outputs take 1 GiB, evenly spaced.
 
     Returns:
-      Results by task; features by split, for pictures.
+      Results and features.
     """
     found: dict[str, Results] = {}
     for task, player in asked.players.items():
@@ -118,10 +142,13 @@ def read_network(
     others = {k: t for k, t in asked.tasks.items() if k not in asked.players}
     asked = asked._replace(tasks=others, pairs=asked.pairs and pairs)
     features: dict[str, Split] = {}
+    images: dict[str, int] = {}
     sizes = {k: _size(asked, task) for k, task in asked.tasks.items()}
     for examples in dict.fromkeys(sizes.values()):
         group = {k: t for k, t in asked.tasks.items() if sizes[k] == examples}
-        splits = _splits(asked, state, group, examples, name)
+        splits = _splits(asked, state, group, examples, name, sample=sample)
+        for split, read in splits.items():
+            images[split] = max(len(read.index), images.get(split, 0))
         there = [k for k, s in splits.items() if "features" in s.outputs]
         if not features and there == list(asked.sources):
             features = splits
@@ -129,7 +156,7 @@ def read_network(
     if not features:
         plain = {"": Task(needs=("features",), run=lambda *_: Results())}
         features = _splits(asked, state, plain, _POINTS, name)
-    return found, features
+    return Reading(found, features, images)
 
 
 def _size(asked: _Asked, task: Task) -> int | None:
@@ -148,7 +175,9 @@ def _run(asked: _Asked, group, splits, name: str) -> dict[str, Results]:
     return found
 
 
-def _splits(asked: _Asked, state: State, group, examples, name) -> dict[str, Split]:
+def _splits(
+    asked: _Asked, state: State, group, examples, name, *, sample: bool = False
+) -> dict[str, Split]:
     """Outputs of every split that the tasks of a group read."""
     made, judged = {}, list(asked.sources)[-1]
     for split, source in asked.sources.items():
@@ -160,8 +189,9 @@ def _splits(asked: _Asked, state: State, group, examples, name) -> dict[str, Spl
         names, fields = _wanted(asked, readers, judging=split == judged)
         if "text" not in source.fields:  # a split may have no captions
             names.discard("text")
-        rows = spaced(len(source), examples)
         own = tuple(sorted(n for n in names if not n.startswith("loss/")))
+        most = sampled(asked.run, source, own, _alters(asked.tasks)) if sample else None
+        rows = spaced(len(source), min(examples or len(source), most or len(source)))
         listed = ", ".join(sorted(names)) or "labels"
         with said(f"{name}: {listed} of {len(rows):,} images of {split}"):
             outputs = asked.outputs(own, fields)(state, source, rows=rows)
@@ -186,9 +216,7 @@ def _wanted(
     return names, tuple(sorted({f for task in readers for f in task.fields}))
 
 
-def read_pixels(
-    asked: _Asked, state: State
-) -> tuple[dict[str, Results], tuple[str, ...]]:
+def read_pixels(asked: _Asked, state: State) -> Reading:
     """Runs the tasks that read features or maps on pixels in their place.
 
     Args:
@@ -196,10 +224,10 @@ def read_pixels(
       state: any state; it is not read.
 
     Returns:
-      Results by task, and sentences on what was sampled.
+      Results; of a split whose pixels take more than 1 GiB those of a sample.
     """
     found: dict[str, Results] = {}
-    notes: dict[str, None] = {}
+    images: dict[str, int] = {}
     for task_name, task in asked.tasks.items():
         if not set(task.needs) <= {"features", "map"}:
             continue
@@ -207,17 +235,16 @@ def read_pixels(
         for split, source in asked.sources.items():
             if split not in task.splits and split != list(asked.sources)[-1]:
                 continue
-            most = max(2, _PIXELS_LIMIT // _bytes_of_pixels(asked.run, source))
+            most = sampled(asked.run, source, (PIXELS,))
             rows = spaced(len(source), min(most, task.examples or most))
-            if task.examples is None and len(rows) < len(source):
-                notes[f"raw pixels are those of {len(rows):,} images of {split}"] = None
             with said(f"raw pixels: {len(rows):,} images of {split}"):
                 names = (PIXELS, *(f"{kind}/{PIXELS}" for kind in task.alters))
                 read = asked.outputs(names, task.fields)
                 seen = read(state, source, rows=rows)
+            images[split] = max(len(seen.index), images.get(split, 0))
             splits[split] = seen._replace(outputs=_as_outputs(seen.outputs))
         found |= _run(asked, {task_name: task}, splits, "raw pixels")
-    return found, tuple(notes)
+    return Reading(found, {}, images)
 
 
 def _as_outputs(pixels: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -227,29 +254,6 @@ def _as_outputs(pixels: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         kind = name.removesuffix(PIXELS)
         made[f"{kind}features"], made[f"{kind}map"] = x.reshape(len(x), -1), x
     return made
-
-
-def _bytes_of_pixels(run: Run, source: data.Source) -> int:
-    """Of one example, by the shape that it is seen in."""
-    canvas = run.config["data"]["canvas"]
-    batch = data.shapes(source, batch_size=1, canvas=canvas)
-    read = functools.partial(reading(run, (PIXELS,)), None, None)
-    return 4 * jax.eval_shape(read, batch, jax.random.key(0))[PIXELS].size
-
-
-def spaced(length: int, count: int | None) -> np.ndarray:
-    """At most `count` of `length` rows, evenly spaced; all for None.
-
-    Args:
-      length: how many there are.
-      count: how many are wanted.
-
-    Returns:
-      Rows, rising.
-    """
-    if count is None or count >= length:
-        return np.arange(length)
-    return np.arange(count) * length // count
 
 
 def numbers_of(found: Mapping[str, Results]) -> dict[str, float]:

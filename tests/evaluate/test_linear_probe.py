@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from sslax import evaluate
-from sslax.evaluate import _linear_probe
+from sslax.evaluate import _linear_probe, _rows
 
 KEY = jax.random.key(0)
 RNG = np.random.default_rng(0)
@@ -65,13 +65,24 @@ def test_nesterov_with_cosine_and_batch_norm_is_the_slow_loop():
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_features_that_stay_on_the_host_give_the_same_probe(monkeypatch):
+def test_wherever_features_lie_the_probe_is_the_same(monkeypatch):
     setting = dict(classes=CLASSES, key=KEY, batch_size=BATCH, epochs=3)
     whole = evaluate.linear_probe(X, Y, TEST, **setting)
-    monkeypatch.setattr(_linear_probe, "_RESIDENT", 0)
     monkeypatch.setattr(_linear_probe, "_SENT", BATCH * D)  # one step at a time
-    found = evaluate.linear_probe(X, Y, TEST, **setting)
+    monkeypatch.setattr(_rows, "_ALONE", 0)
+    shared = evaluate.linear_probe(X, Y, TEST, **setting)  # by rows over 8 devices
+    np.testing.assert_allclose(shared, whole, rtol=1e-5, atol=1e-6)
+    monkeypatch.setattr(_rows, "fits", lambda x, mesh: False)
+    found = evaluate.linear_probe(X, Y, TEST, **setting)  # on the host
     np.testing.assert_allclose(found, whole, rtol=1e-5, atol=1e-6)
+
+
+def test_rows_are_taken_from_where_they_lie():
+    mesh = _rows.mesh_of(jax.local_devices())
+    placed = _rows.block(X, 0, 24, mesh)  # three rows on each device, four to fill up
+    assert {s.data.shape for s in placed.addressable_shards} == {(3, D)}
+    rows = np.array([[19, 0, 7], [3, 3, 12]])
+    np.testing.assert_array_equal(_rows.taken(placed, rows, mesh), X[rows])
 
 
 def test_recipe_of_mae_learns_what_a_line_can_separate():

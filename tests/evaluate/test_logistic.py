@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sslax import evaluate
-from sslax.evaluate import _few_labels, _linear_probe, _logistic
+from sslax import evaluate, scratch
+from sslax.evaluate import _few_labels, _linear_probe, _logistic, _rows
 
 KEY = jax.random.key(0)
 
@@ -150,12 +150,46 @@ def test_a_set_larger_than_the_device_passes_in_blocks(monkeypatch):
     whole = evaluate.logistic_regression(x, y, x[:50], **setting)
     few = dict(classes=4, key=KEY, labels_per_class=(2,), draws=3)
     means = evaluate.few_label_probe(x, y, x, y, **few)
-    monkeypatch.setattr(_logistic, "_RESIDENT", 0)
+    monkeypatch.setattr(_rows, "fits", lambda x, mesh: False)
     monkeypatch.setattr(_logistic, "_BLOCK", 16 * 33)
     blocks = _logistic._blocks(x, y, 4)
-    assert all(isinstance(rows, np.ndarray) for rows, _ in blocks)
-    assert [len(rows) for rows, _ in blocks] == [33] * 6 + [2]
+    for _ in range(2):  # one pass after the other
+        sizes = [(len(rows), int((named >= 0).sum())) for rows, named in blocks()]
+        assert sizes == [(29, 29)] * 6 + [(29, 26)]
     found = evaluate.logistic_regression(x, y, x[:50], **setting)
     np.testing.assert_allclose(found, whole, atol=1e-3)
     monkeypatch.setattr(_few_labels, "_LOGITS", 100)
     assert evaluate.few_label_probe(x, y, x, y, **few)[2] == pytest.approx(means[2])
+
+
+@pytest.mark.parametrize("fits", [True, False])
+def test_devices_that_share_the_rows_find_the_same_optimum(fits, monkeypatch):
+    x, y = blobs(203)  # 8 devices have 26 rows each, of which five only fill up
+    setting = dict(classes=4, l2=0.1)
+    whole = evaluate.logistic_regression(x, y, x[:50], **setting)
+    monkeypatch.setattr(_rows, "_ALONE", 0)
+    monkeypatch.setattr(_rows, "fits", lambda x, mesh: fits)
+    ((rows, named),) = _logistic._blocks(x, y, 4)()
+    assert {shard.data.shape for shard in rows.addressable_shards} == {(26, x.shape[1])}
+    assert (np.asarray(named) < 0).sum() == 5
+    found = evaluate.logistic_regression(x, y, x[:50], **setting)
+    np.testing.assert_allclose(found, whole, atol=1e-3)
+
+
+def test_a_large_copy_is_a_file_and_gives_the_same(monkeypatch):
+    x, y = blobs(60)
+    setting = dict(classes=4, l2=0.1)
+    whole = evaluate.logistic_regression(x, y, x, **setting)
+    made = []
+    original = scratch.empty
+
+    def watched(shape, dtype):
+        made.append(original(shape, dtype))
+        return made[-1]
+
+    monkeypatch.setattr(scratch, "LARGE", 100)
+    monkeypatch.setattr(scratch, "empty", watched)
+    found = evaluate.logistic_regression(x, y, x, **setting)
+    np.testing.assert_array_equal(found, whole)
+    assert all(isinstance(copy, np.memmap) for copy in made)
+    assert made

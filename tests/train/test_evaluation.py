@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sslax import augment, data
+from sslax import augment, data, scratch
 from sslax.commands.show_views import show_views
-from sslax.train import checks, evaluation, gallery, outputs, readings
+from sslax.train import checks, evaluation, gallery, outputs, readings, samples
 from sslax.train.embedding import embed_run
 from sslax.train.loop import first_state, pretrain
 from sslax.train.online import best_number, online_evaluation
@@ -256,10 +256,55 @@ def test_what_an_evaluation_lacks_is_said_before_training(tmp_path):
         checked("knn")
 
 
-def test_memory_is_checked_before_training(monkeypatch):
-    monkeypatch.setattr(checks.os, "sysconf", lambda name: 64)  # 4096 bytes
-    with pytest.raises(ValueError, match="GiB of outputs in the memory of each host"):
-        checks.check_evaluation(build_run(small()))
+def test_memory_and_disk_are_checked_before_training(monkeypatch):
+    made = build_run(small())
+    with monkeypatch.context() as patch:
+        patch.setattr(checks.os, "sysconf", lambda name: 64)  # 4096 bytes
+        with pytest.raises(ValueError, match="bytes of outputs in the memory of each"):
+            checks.check_evaluation(made)
+    shapes = checks._shapes(made, ["features"])["features"].shape
+    sources, _ = checks.open_splits(made)
+    # Features, those that a fit copies, and those of two views of what is judged.
+    train, test = (len(sources[name]) for name in ("train", "test"))
+    wanted = 4 * shapes[1] * (2 * train + test + 2 * test)
+    monkeypatch.setattr(scratch, "LARGE", 100)
+    monkeypatch.setattr(scratch, "room", lambda: ("/full", wanted))
+    assert checks.check_evaluation(made) == []
+    monkeypatch.setattr(scratch, "room", lambda: ("/full", wanted - 1))
+    said = f"{wanted:,} bytes .* '/full', which has {wanted - 1:,} free: set TMPDIR"
+    with pytest.raises(ValueError, match=said):
+        checks.check_evaluation(made)
+
+
+def test_baselines_of_large_data_are_those_of_a_sample(run, monkeypatch, tmp_path):
+    """And the table says so; what the network gives is written where it is large."""
+    folder, made, state = run
+    whole = json.loads((folder / "evaluation.json").read_text())["results"]["network"]
+    written = []
+    original = scratch.empty
+
+    def watched(shape, dtype):
+        written.append(original(shape, dtype))
+        return written[-1]
+
+    monkeypatch.setattr(scratch, "empty", watched)
+    monkeypatch.setattr(scratch, "LARGE", 100)
+    width = int(whole["dimensions"])
+    monkeypatch.setattr(samples, "_SAMPLE", 4 * width * 30)
+    only = [dict(name="classify", k=5, draws=2)]
+    config = {**made.config, "evaluate": {**made.config["evaluate"], "tasks": only}}
+    results = evaluation.evaluate_run(
+        made._replace(config=config), state, str(tmp_path)
+    )
+    network = results["network"]
+    assert network["images"] == len(open_source(made.config, "train"))
+    assert results["random network"]["images"] == 30
+    assert results["raw pixels"]["images"] == 4 * width * 30 // (4 * 16 * 16 * 3)
+    for name in ("knn", "linear", "linear_1_per_class", "rankme", "alignment"):
+        assert network[name] == pytest.approx(whole[name], rel=1e-5)
+    assert any(isinstance(x, np.memmap) and x.shape[1:] == (width,) for x in written)
+    saved = json.loads((tmp_path / "evaluation.json").read_text())
+    assert "random network: a sample of 30 images of train" in saved["notes"]
 
 
 def test_the_best_is_chosen_on_training_images_that_are_kept_apart(monkeypatch):
@@ -334,7 +379,7 @@ def test_methods_of_patches_and_paintings_have_a_whole_report(tmp_path):
     state = first_state(made)
     sources, _ = checks.open_splits(made)
     asked = readings.ask(made, {}, sources)
-    _, splits = readings.read_network(asked, state, "network")
+    splits = readings.read_network(asked, state, "network").splits
     shown = gallery.gallery(made, state, sources, splits, {})
     assert shown.failures == ()
     by_heading = {p.heading: dict(p.rows) for p in shown.pictures}
