@@ -46,14 +46,14 @@ def faiss(bank: np.ndarray, queries: np.ndarray, k: int) -> np.ndarray:
 
 
 def answer(question: dict) -> dict[str, Any]:
-    """Seconds and peak memory of one search, and what it found."""
+    """Seconds of CPU and peak memory of one search, and what it found."""
     bank, queries = made(question)
     held = peak()
-    start = time.perf_counter()
+    start = time.process_time()
     found = {"sslax": sslax, "faiss": faiss}[question["side"]](
         bank, queries, question["k"]
     )
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     return {"seconds": seconds, "gib": peak(), "given": held, "rows": found.tolist()}
 
 

@@ -23,6 +23,7 @@ from tests.train.test_loop import tiny
 
 # What is run once for all tests here would else be run once a worker.
 pytestmark = pytest.mark.xdist_group("evaluation")
+PIXEL = (outputs.PIXELS,)
 
 
 def small(**changes):
@@ -289,22 +290,33 @@ def test_baselines_of_large_data_are_those_of_a_sample(run, monkeypatch, tmp_pat
 
     monkeypatch.setattr(scratch, "empty", watched)
     monkeypatch.setattr(scratch, "LARGE", 100)
-    width = int(whole["dimensions"])
-    monkeypatch.setattr(samples, "_SAMPLE", 4 * width * 30)
-    only = [dict(name="classify", k=5, draws=2)]
+    monkeypatch.setattr(
+        readings, "sampled", lambda run, source, names, *_: 9 if names == PIXEL else 30
+    )
+    only = [dict(name="knn", k=5)]
     config = {**made.config, "evaluate": {**made.config["evaluate"], "tasks": only}}
     results = evaluation.evaluate_run(
         made._replace(config=config), state, str(tmp_path)
     )
-    network = results["network"]
-    assert network["images"] == len(open_source(made.config, "train"))
-    assert results["random network"]["images"] == 30
-    assert results["raw pixels"]["images"] == 4 * width * 30 // (4 * 16 * 16 * 3)
-    for name in ("knn", "linear", "linear_1_per_class", "rankme", "alignment"):
-        assert network[name] == pytest.approx(whole[name], rel=1e-5)
-    assert any(isinstance(x, np.memmap) and x.shape[1:] == (width,) for x in written)
+    count = len(open_source(made.config, "train"))
+    images = {name: numbers["images"] for name, numbers in results.items()}
+    assert images == {"network": count, "random network": 30, "raw pixels": 9}
+    assert results["network"]["knn"] == pytest.approx(whole["knn"], rel=1e-5)
+    width = int(whole["dimensions"])
+    assert any(isinstance(x, np.memmap) and x.shape == (count, width) for x in written)
     saved = json.loads((tmp_path / "evaluation.json").read_text())
     assert "random network: a sample of 30 images of train" in saved["notes"]
+
+
+def test_a_sample_is_as_many_images_as_its_outputs_allow(run, monkeypatch):
+    _, made, _ = run
+    source = open_source(made.config, "test")
+    monkeypatch.setattr(samples, "_SAMPLE", 4 * 16 * 16 * 3 * 7 + 5)
+    assert samples.sampled(made, source, PIXEL) == 7
+    width = checks._shapes(made, ["features"])["features"].shape[1]
+    monkeypatch.setattr(samples, "_SAMPLE", 4 * width * 9)
+    assert samples.sampled(made, source, ("features",)) == 9
+    assert samples.spaced(10, 4).tolist() == [0, 2, 5, 7]
 
 
 def test_the_best_is_chosen_on_training_images_that_are_kept_apart(monkeypatch):
