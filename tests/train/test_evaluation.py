@@ -12,7 +12,15 @@ from PIL import Image
 
 from sslax import augment, data, scratch
 from sslax.commands.show_views import show_views
-from sslax.train import checks, evaluation, gallery, outputs, readings, samples
+from sslax.train import (
+    batch_outputs,
+    checks,
+    evaluation,
+    gallery,
+    outputs,
+    readings,
+    samples,
+)
 from sslax.train.embedding import embed_run
 from sslax.train.loop import first_state, pretrain
 from sslax.train.online import best_number, online_evaluation
@@ -23,7 +31,7 @@ from tests.train.test_loop import tiny
 
 # What is run once for all tests here would else be run once a worker.
 pytestmark = pytest.mark.xdist_group("evaluation")
-PIXEL = (outputs.PIXELS,)
+PIXEL = (batch_outputs.PIXELS,)
 
 
 def small(**changes):
