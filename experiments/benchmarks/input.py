@@ -94,7 +94,7 @@ def decoders(files: list[bytes]) -> Iterator[tuple[str, Callable[[], int]]]:
         print("simplejpeg is not installed: pip install 'sslax[fast-jpeg]'")
         del names["simplejpeg"]
     for name, fast in names.items():
-        for canvas in (None, 384, 256, 160):
+        for canvas in (None, 512, 384, 256, 160):
             title = "full size" if canvas is None else f"canvas {canvas}"
             yield f"{name}, {title}", lambda c=canvas, f=fast: work(c, f)
 

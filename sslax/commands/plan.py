@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sslax import plan
+from sslax.checks import check_positive
 from sslax.commands.overrides import load_config
 from sslax.commands.staged import stage_of
 
@@ -32,6 +33,7 @@ def run(options: Any) -> int:
         scaling=options.scaling,
         quick=options.quick,
         effort=options.effort,
+        per_core=options.images_per_core,
         file=options.json,
     )
     return 0 if fits else 1
@@ -46,6 +48,7 @@ def run_plan(
     scaling: bool = False,
     quick: bool = False,
     effort: str = "O1",
+    per_core: float | None = None,
     file: str | None = None,
 ) -> bool:
     """Plans a config, prints a screen, and writes a file if one is named.
@@ -58,11 +61,17 @@ def run_plan(
       scaling: predict several numbers of chips.
       quick: compile at one of them alone.
       effort: of the compiler.
+      per_core: images a second that a core of a host decodes, see `plan.reading`.
       file: where to write the plan as JSON.
 
     Returns:
       Whether it fits.
+
+    Raises:
+      ValueError: if the topology, the layout or the rate is wrong.
     """
+    if per_core is not None:
+        check_positive(images_per_core=per_core)
     target = plan.topology(topology)
     if scaling:
         sizes = [target.count] if quick else None
@@ -73,13 +82,14 @@ def run_plan(
         fits = True
     elif searching:
         plans = plan.search(config, target, effort=effort)
-        print(plan.search_screen(plans))
-        values = [plan.plan_values(one) for one in plans]
+        print(plan.search_screen(plans, per_core=per_core))
+        values = [plan.plan_values(one, per_core=per_core) for one in plans]
         fits = plans[0].step.fits
     else:
         made = plan.make_plan(config, target, layout=layout, effort=effort)
-        print(plan.screen(made))
-        values, fits = plan.plan_values(made), made.step.fits
+        print(plan.screen(made, per_core=per_core))
+        values = plan.plan_values(made, per_core=per_core)
+        fits = made.step.fits
     if file:
         Path(file).write_text(json.dumps(values, indent=2, default=str))
     return fits

@@ -3,6 +3,7 @@
 from sslax.plan._chips import CHIPS, Chip
 from sslax.plan._flops import Flops, count_flops
 from sslax.plan._hlo import read_hlo
+from sslax.plan._input import Reading, reading
 from sslax.plan._network import collective_seconds
 from sslax.plan._options import with_layout
 from sslax.plan._plan import Plan, make_plan, plan_scaling, search
@@ -17,6 +18,7 @@ __all__ = [
     "Collective",
     "Flops",
     "Plan",
+    "Reading",
     "Roofline",
     "Topology",
     "collective_seconds",
@@ -27,6 +29,7 @@ __all__ = [
     "plan_scaling",
     "plan_values",
     "read_hlo",
+    "reading",
     "roofline",
     "scaling_screen",
     "screen",

@@ -28,6 +28,7 @@ class Chip(NamedTuple):
       torus: axes of the torus that the links make, each with a link both ways; 0 is a
         switch.
       ring: sizes of a torus axis, from which on it closes to a ring.
+      host: chips of a host of a slice of several; 0 is as the topology says.
       network: bytes/s one way per chip over the network between hosts (GPU) or slices
         (TPU).
       hop: seconds that a message takes to a neighbour.
@@ -46,6 +47,7 @@ class Chip(NamedTuple):
     link: float
     torus: int
     ring: int
+    host: int
     network: float
     hop: float
     source: str
@@ -58,6 +60,7 @@ def _tpu(name: str, peak: float, **numbers) -> Chip:
         half=peak,
         single=peak,
         highest=peak / 6,
+        host=4,
         hop=1e-6,  # as in "How to Scale Your Model", Google DeepMind, 2025, part 2
         **numbers,
     )
@@ -137,6 +140,7 @@ CHIPS = {
         link=450e9,
         torus=0,
         ring=0,
+        host=0,
         network=50e9,
         hop=2e-6,
         source="NVIDIA H100 SXM5 data sheet and DGX H100 user guide, 2023",

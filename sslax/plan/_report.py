@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sslax.plan._advice import advice
+from sslax.plan._input import reading
 from sslax.plan._plan import Plan
 from sslax.plan._traffic import Collective
 
@@ -15,11 +16,12 @@ __all__ = ["plan_values", "scaling_screen", "screen", "search_screen"]
 _GIB = 2**30
 
 
-def screen(one: Plan) -> str:
+def screen(one: Plan, *, per_core: float | None = None) -> str:
     """A plan for people.
 
     Args:
       one: the plan.
+      per_core: see `reading`.
 
     Returns:
       Lines of text.
@@ -37,7 +39,7 @@ def screen(one: Plan) -> str:
         lines.append("  fits          yes")
     lines += _memory(one) + _flops(one)
     if one.speed:
-        lines += _collectives(step.sent) + _prediction(one)
+        lines += _collectives(step.sent) + _prediction(one) + _input(one, per_core)
     if not step.fits:
         lines += _help(one)
     return "\n".join(lines)
@@ -98,6 +100,19 @@ def _prediction(one: Plan) -> list[str]:
     ]
 
 
+def _input(one: Plan, per_core: float | None) -> list[str]:
+    read = reading(one, per_core=per_core)
+    if read is None:
+        return []
+    origin = "" if per_core else ", as measured; --images_per_core= gives yours"
+    images, cores, rate = map(_round, (read.images, read.cores, read.rate))
+    return [
+        f"  input         {images} images/s on each of {read.hosts} hosts, "
+        f"{cores} cores that decode {rate} each",
+        f"                onto a canvas of {read.canvas} pixels{origin}",
+    ]
+
+
 def _help(one: Plan) -> list[str]:
     found = advice(one.step, one.target)
     if not found:
@@ -107,11 +122,12 @@ def _help(one: Plan) -> list[str]:
     ]
 
 
-def search_screen(plans: Sequence[Plan]) -> str:
+def search_screen(plans: Sequence[Plan], *, per_core: float | None = None) -> str:
     """What a search found.
 
     Args:
       plans: as `search` orders them.
+      per_core: see `reading`.
 
     Returns:
       Lines of text, the fastest that fits first.
@@ -127,7 +143,7 @@ def search_screen(plans: Sequence[Plan]) -> str:
     fitting = [one for one in plans if one.step.fits]
     if fitting:
         best = fitting[0]
-        lines += ["", f"proposed: {best.layout}", "", screen(best)]
+        lines += ["", f"proposed: {best.layout}", "", screen(best, per_core=per_core)]
     else:
         lines += ["", "nothing that was tried fits; a smaller batch or more chips may"]
     return "\n".join(lines)
@@ -162,16 +178,17 @@ def _scaling_row(row: Mapping[str, Any]) -> str:
     )
 
 
-def plan_values(one: Plan) -> dict[str, Any]:
+def plan_values(one: Plan, *, per_core: float | None = None) -> dict[str, Any]:
     """A plan as plain values.
 
     Args:
       one: the plan.
+      per_core: see `reading`.
 
     Returns:
       Numbers, strings and lists, for JSON.
     """
-    step = one.step
+    step, read = one.step, reading(one, per_core=per_core)
     return {
         "method": step.config["method"]["name"],
         "topology": one.target.name,
@@ -195,6 +212,7 @@ def plan_values(one: Plan) -> dict[str, Any]:
             for (kind, dtype), (count, size) in _by_kind(step.sent).items()
         ],
         "prediction": one.speed._asdict() if one.speed else None,
+        "input": read._asdict() if read else None,
         "chip": one.target.chip._asdict(),
     }
 

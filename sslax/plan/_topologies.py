@@ -45,6 +45,11 @@ class Topology(NamedTuple):
         """The number of chips."""
         return math.prod(self.shape) * self.slices
 
+    @property
+    def hosts(self) -> int:
+        """The number of hosts."""
+        return -(-self.count // (self.chip.host or self.shape[-1]))
+
 
 def topology(name: str) -> Topology:
     """Reads the name of a topology.

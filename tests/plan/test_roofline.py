@@ -5,8 +5,10 @@ import json
 import pytest
 
 from sslax import plan
+from sslax.commands.plan import run_plan
 from sslax.plan import CHIPS, Collective, Flops, Plan, Roofline, topology
 from sslax.plan._compile import Step, _cause
+from sslax.plan._input import RATES
 from sslax.plan._options import batch_shapes, has_option, with_layout, with_option
 from sslax.plan._topologies import devices_of, sized
 from tests.test_configs import load
@@ -23,6 +25,8 @@ def test_names_of_topologies():
     assert topology("v5p:8x8x4").shape == (8, 8, 4)
     assert topology("h100:4x8").count == 32
     assert topology("v5e:16x16x4slices").count == 1024
+    assert topology("v5e:16x16x4slices").hosts == 256
+    assert topology("h100:4x8").hosts == topology("h100:4x2").hosts == 4
     assert sized(CHIPS["v5e"], 1024).name == "v5e:16x16x4slices"
     assert sized(CHIPS["v5p"], 1024).name == "v5p:8x8x16"
     assert sized(CHIPS["h100"], 8).name == "h100:1x8"
@@ -220,6 +224,26 @@ def test_a_plan_is_one_screen_and_plain_values():
     values = json.loads(json.dumps(plan.plan_values(made())))
     assert values["prediction"]["bound"] == "memory"
     assert values["memory"]["needed"] == 2**32
+
+
+def test_what_hosts_read_is_told_with_the_cores_that_it_takes():
+    one = made()  # 1234.5 images/s for four hosts of four chips, canvas 512
+    read = plan.reading(one, per_core=100.0)
+    assert read == (4, pytest.approx(308.625), 100.0, pytest.approx(3.08625), 512)
+    said = "309 images/s on each of 4 hosts, 3.09 cores that decode 100 each"
+    assert said in plan.screen(one, per_core=100.0)
+    assert plan.plan_values(one, per_core=100.0)["input"]["cores"] == read.cores
+    measured = plan.reading(one)
+    assert measured.rate == RATES[512]
+    config = one.step.config
+    for canvas, rate in ((200, RATES[256]), (1024, RATES[512])):
+        config["data"]["canvas"] = canvas
+        assert plan.reading(one).rate == rate
+    config["data"]["canvas"] = None  # a set that stays in memory
+    assert plan.reading(one) is None
+    assert plan.reading(made(fits=False)) is None
+    with pytest.raises(ValueError, match="images_per_core must be positive"):
+        run_plan(config, "v5e:4x4", per_core=0.0)
 
 
 def test_a_search_proposes_the_first_that_fits():
