@@ -54,8 +54,10 @@ def _paragraph(text):
         return "::\n\n" + "\n".join(f"   {line}" for line in text.split("\n"))
     parts = MARKED.split(text)
     parts[::2] = [SIGN.sub(r"\\\g<0>", part) for part in parts[::2]]
-    # One backquote is code in Markdown, two are in RST.
-    parts[1::2] = [f"`{p}`" if p.startswith("`") else p for p in parts[1::2]]
+    # One backquote is code in Markdown, two are in RST, with no blank beside them.
+    code = (f"``{part[1:-1].strip()}``" for part in parts[1::2])
+    marked = zip(code, parts[1::2], strict=True)
+    parts[1::2] = [new if old.startswith("`") else old for new, old in marked]
     return "".join(parts)
 
 

@@ -1,5 +1,6 @@
 """The pages of the site: links, code, what is drawn of methods; nothing is built."""
 
+import importlib
 import json
 import re
 
@@ -142,6 +143,15 @@ def test_the_page_on_evaluation_names_every_task():
     for name in tasks.__all__:
         hints = getattr(getattr(tasks, name), "__annotations__", {})
         assert hints.get("return") != "Task" or f"`{name}`" in text, name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_names_on_pages_exist(page):
+    """Such as `losses.nt_xent(...)`, in code or in prose."""
+    modules = "augment|data|evaluate|losses|memory|methods|models|optim|schedules|views"
+    text = page.read_text()
+    for module, name in re.findall(rf"(?<![\w./-])({modules})\.(\w+)\(", text):
+        assert hasattr(importlib.import_module(f"sslax.{module}"), name), name
 
 
 def test_cells_are_read_run_and_shown(tmp_path, monkeypatch):

@@ -28,7 +28,7 @@ def page(name: str, picture: str = "") -> str:
 
     Args:
       name: of the config, as `simclr`.
-      picture: Markdown that shows the views, or says why they are not shown.
+      picture: Markdown that shows the views.
 
     Returns:
       Markdown, as if it were the file `docs/methods/NAME.md`.

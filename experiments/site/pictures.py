@@ -15,10 +15,6 @@ from sslax.kinds import Builder
 from sslax.train.pictures import grid, pictures
 from sslax.train.run import open_source
 
-# What has no picture, and why.
-WITHOUT = {
-    "curl": "its frames come from acting: see [agents](../agents.md)",
-}
 IMAGES = 3
 
 
@@ -30,11 +26,8 @@ def draw(name: str, folder: Path) -> str:
       folder: where the pictures go, `NAME.png` or `NAME_STAGE.png`.
 
     Returns:
-      Markdown for a page beside the folder: the pictures and their columns, or why
-      there is none.
+      Markdown for a page beside the folder: the pictures and their columns.
     """
-    if name in WITHOUT:
-        return f"Not drawn here: {WITHOUT[name]}."
     config = load_config(f"{name}:sample")
     stages = config if is_staged(config) else {"": config}
     texts = []
@@ -58,5 +51,9 @@ def _columns(config: dict) -> list:
     )
     batch = jax.tree.map(jnp.asarray, dict(loader.batch(0)))
     views = jax.jit(calls.build(config["views"], Builder))
+    # Compiling is nearly all of the time: what is drawn once needs no quick code.
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)
     made = views(jax.random.key(config["seed"]), batch)
+    jax.config.update("jax_disable_most_optimizations", before)
     return pictures(jax.device_get(made), images=IMAGES)
