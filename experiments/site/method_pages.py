@@ -133,7 +133,7 @@ def _config(name: str, module: Any) -> str:
     return (
         f"[configs/{name}.py](../../configs/{name}.py) has the recipe of each variant."
         "\n\n"
-        f"{docstrings.remarks(module)}\n\nThe small one of each, for a laptop:\n\n"
+        f"{docstrings.remarks(module)}\n\nA small one, for a laptop:\n\n"
         f"```sh\nsslax pretrain --config={name}:sample --workdir=/tmp/{name}\n"
         f"sslax configs {name}:sample      # the list below\n```\n\n"
         f"Every field of `{name}:sample`; `--config.FIELD=VALUE` sets it:\n\n"

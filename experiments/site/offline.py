@@ -16,7 +16,7 @@ _FETCHED = re.compile(
     r"""|<link\b(?![^>]*rel=["']?canonical)[^>]*\bhref=["']?(?:https?:)?//[^"' >]+"""
     r"""|(?:@import|url\()\s*["']?(?:https?:)?//[^"')]+"""
 )
-_LOCAL = re.compile(r"""\b(?:href|src)="([^"#:?]+)""")
+_LOCAL = re.compile(r"""\b(?:href|src)="([^"#:?]+)["#?]""")
 
 
 def foreign(text: str) -> list[str]:
