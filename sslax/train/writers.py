@@ -170,8 +170,9 @@ def wandb(folder, *, project: str, config: Mapping[str, Any]) -> Writer:
         )
     except library.errors.Error as error:
         raise ValueError(
-            f"Weights & Biases does not begin: {error}. Log in with `wandb login`, or "
-            "set WANDB_MODE=offline and send the numbers later with `wandb sync`"
+            f"Weights & Biases does not begin: {str(error).rstrip('.')}. Log in with "
+            "`wandb login`, or set WANDB_MODE=offline and send the numbers later with "
+            "`wandb sync`"
         ) from error
     return Writer(lambda step, scalars: run.log(dict(scalars), step=step), run.finish)
 

@@ -1,10 +1,23 @@
-"""A method that breaks at a step that it is told."""
+"""A method that breaks at a step that it is told, and the least of networks."""
 
 import jax
 from jax import numpy as jnp
 
 from sslax.core import Aux, Method, Net, Objective
 from sslax.nets import chain, features_of
+
+
+def flat() -> Net:
+    """One matrix of all pixels."""
+
+    def init(key, image):
+        width = image[0].size
+        return {"kernel": jax.random.normal(key, (width, 4)) / width}, {}
+
+    def apply(params, stats, image, *, train=False, key=None):
+        return image.reshape(len(image), -1) @ params["kernel"], stats
+
+    return Net(init, apply)
 
 
 def breaking(encoder: Net, *, at: int) -> Method:

@@ -16,9 +16,9 @@ pytestmark = pytest.mark.xdist_group("loop")
 
 def breaking(at, **changes):
     config = tiny(steps=8, **{"evaluate.every": 0, **changes})
-    encoder = config["method"]["encoder"]
-    name = "tests.train.breaking:breaking"
-    config["method"] = dict(name=name, encoder=encoder, at=at)
+    name, encoder = "tests.train.breaking:breaking", "tests.train.breaking:flat"
+    config["method"] = dict(name=name, encoder=dict(name=encoder), at=at)
+    config["views"] = config["evaluate"]["views"]  # of few operations, as all here
     return config
 
 
