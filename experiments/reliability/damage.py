@@ -29,7 +29,7 @@ def trials(home: Path) -> Iterator[Trial]:
 def files(folder: Path, *, all_of_it: bool) -> list[str]:
     """The files of the newest checkpoint, and those of the run beside it."""
     last = max(int(p.name) for p in (folder / "checkpoints").iterdir())
-    found = [p for p in folder.rglob("*") if p.is_file()]
+    found = [p for p in folder.rglob("*") if p.is_file() and p.name != ".lock"]
     names = sorted(str(p.relative_to(folder)) for p in found)
     beside = [n for n in names if n.startswith(f"feed/{last}/") or "/" not in n]
     inside = [n for n in names if n.startswith(f"checkpoints/{last}/")]

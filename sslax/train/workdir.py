@@ -23,6 +23,7 @@ __all__ = [
 ]
 
 _CONFIG = "config.json"
+_EMPTY = (None, "", [], {})
 
 
 def absolute(folder: Any) -> epath.Path:
@@ -146,6 +147,11 @@ def config_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[s
       ['a.b: 1 -> 2']
     """
     before, after = dict(_flatten("", _plain(old))), dict(_flatten("", _plain(new)))
+    # A field that a later version has added, and that is empty, changes nothing.
+    for one, other in ((before, after), (after, before)):
+        for name in one.keys() - other.keys():
+            if one[name] in _EMPTY:
+                del one[name]
     return [
         f"{name}: {before.get(name, 'absent')} -> {after.get(name, 'absent')}"
         for name in sorted(before.keys() | after.keys())

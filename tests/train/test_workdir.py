@@ -34,6 +34,14 @@ def test_a_refused_start_leaves_the_config_as_it_is(tmp_path):
     assert workdir.read_config(str(tmp_path)) == CONFIG
 
 
+def test_a_field_that_a_later_version_adds_empty_changes_nothing(tmp_path):
+    started(tmp_path)
+    workdir.open_workdir(str(tmp_path), {**CONFIG, "wandb": "", "start": ()})
+    with pytest.raises(ValueError, match="wandb: absent -> project"):
+        workdir.open_workdir(str(tmp_path), {**CONFIG, "wandb": "project"})
+    assert workdir.config_differences({"a": None}, {"a": 3}) == ["a: None -> 3"]
+
+
 def test_a_folder_without_a_checkpoint_is_free(tmp_path):
     workdir.record_config(tmp_path, CONFIG)
     workdir.open_workdir(str(tmp_path), OTHER)
