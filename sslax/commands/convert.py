@@ -161,7 +161,7 @@ def _encoder(workdir: str, take: str, image_size: int | None):
 
     config = read_config(workdir)
     _, params, stats = encoder_of(workdir, take)
-    run = build_run(config, workdir)
+    run = build_run(config, workdir, trains=False)
     seen = jax.eval_shape(
         run.program.evaluation_views, jax.random.key(0), run.loader.shapes
     )

@@ -56,7 +56,7 @@ def restore_run(workdir: str, step: int | str | None = None) -> tuple[Run, State
             f"workdir {workdir!r} has no checkpoint of step {step}; it has those of "
             f"{', '.join(map(str, sorted(steps)))}"
         )
-    run = build_run(config, workdir)
+    run = build_run(config, workdir, trains=False)
     manager = checkpoints.open_checkpoints(workdir, read_only=True)
     chosen = steps[0] if step is None else step
     chosen = _best(run, manager, workdir) if chosen == "best" else int(chosen)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
+from absl import logging
 
 from sslax import calls, data, sharding
 from sslax.program import Program, build_program
@@ -83,12 +84,16 @@ def _brief(spec: Any) -> str:
     return repr(spec if isinstance(spec, str) else spec.get("name"))
 
 
-def build_run(config: Mapping[str, Any], folder: Any = None) -> Run:
+def build_run(
+    config: Mapping[str, Any], folder: Any = None, *, trains: bool = True
+) -> Run:
     """Makes everything that a run needs, compiled functions included.
 
     Args:
       config: the resolved config, plain values.
       folder: the folder of the run, whose tokenizer is taken where there is one.
+      trains: whether it goes on: the schedule must be that of the data then. A run that
+        is only read may have been trained on fewer or more images than there are now.
 
     Returns:
       The run.
@@ -101,7 +106,15 @@ def build_run(config: Mapping[str, Any], folder: Any = None) -> Run:
     sharding.check_batch(config["batch_size"], mesh)
     d = config["data"]
     source = open_source(config, "train")
-    data.check_examples(source, config["examples"], batch_size=config["batch_size"])
+    if trains:
+        data.check_examples(source, config["examples"], batch_size=config["batch_size"])
+    elif len(source) != config["examples"]:
+        logging.warning(
+            "%s has %d examples now; the run was trained on %d",
+            source.name,
+            len(source),
+            config["examples"],
+        )
     tokenizer = tokenizer_of(config, source, folder)
     if tokenizer is not None:
         source = data.tokenized(of=source, tokenizer=tokenizer)

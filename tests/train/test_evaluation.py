@@ -454,9 +454,12 @@ def evaluation_views(spec):
 def test_a_run_of_a_moved_folder_is_evaluated(run, tmp_path):
     folder, *_ = run
     shutil.copytree(folder, tmp_path / "copy")
+    file = tmp_path / "copy" / "config.json"  # there are fewer images now
+    file.write_text(file.read_text().replace('"length": 64', '"length": 60'))
     made, state = evaluation.restore_run(str(tmp_path / "copy"))
     assert int(state.step) == 4
     assert made.config["steps"] == 4
+    assert len(made.loader.source) == 60
 
 
 @pytest.mark.parametrize("copy", [False, True])

@@ -103,12 +103,17 @@ def test_alike_images_are_on_a_page_and_in_numbers(opened, images, tmp_path, cap
     assert "does not have, the first 'c.png'" in capsys.readouterr().err
 
 
-def test_other_images_are_read_as_the_run_s_own(images):
+def test_other_images_are_read_as_the_run_s_own(images, caplog):
     grey = tiny(**{"evaluate.every": 0})
     grey["data"] |= dict(canvas=16, on_error="skip")
     grey["data"]["train"] = dict(name="folder", path=str(images), channels=1, bits=16)
-    grey |= dict(examples=9, batch_size=8)
-    run, source = open_other(build_run(grey), f"folder:{images}/all[:50%]")
+    grey |= dict(examples=8, batch_size=8)
+    with pytest.raises(ValueError, match="made for 8 examples, and folder.* has 9"):
+        build_run(grey)
+    # A run that is only read may have been trained when there were fewer.
+    read = build_run(grey, trains=False)
+    assert "has 9 examples now; the run was trained on 8" in caplog.text
+    run, source = open_other(read, f"folder:{images}/all[:50%]")
     assert source[0]["image"].shape[-1] == 1
     assert source[0]["image"].dtype == np.uint16
     assert source.on_error == "skip"
