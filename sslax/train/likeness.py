@@ -21,7 +21,7 @@ __all__ = ["find_likeness"]
 # Parts of the images that asked, for the cosines of their nearest ones.
 _QUANTILES = (0.01, 0.1, 0.5, 0.9, 0.99)
 # From this share of all pairs on it is the network, and not the images.
-_TOO_MANY, _SEVERAL = 0.01, 100
+_TOO_MANY, _SEVERAL = 0.05, 30
 
 
 def find_likeness(
@@ -103,7 +103,7 @@ def _in_short(
     numbers: dict[str, Any] = {
         "images": n,
         "cosine of the nearest image": {
-            f"{100 * share:g} %": round(float(x), 4)
+            f"{100 * share:g} %": round(float(x), 6)
             for share, x in zip(_QUANTILES, parts, strict=True)
         },
         "threshold": threshold,

@@ -141,7 +141,7 @@ def _class(read: Split, row: np.integer) -> str:
 
 
 def _short(x: np.floating) -> float:
-    return round(float(x), 4)
+    return round(float(x), 6)
 
 
 def _groups(found: Likeness, read: Split, source: data.Source) -> _Section:

@@ -43,10 +43,12 @@ def test_every_class_is_in_proportion_and_the_table_is_data(pets, capsys):
     assert not set(train.files) & set(test.files)
     assert data.test_of(f"listed:{table}")["split"] == "test"
     # Drawn anew it is the same; by another seed it is not.
-    for seed, same in ((0, True), (1, False)):
+    for seed, same in ((0, True), (1, False), (2, False), (3, False)):
         other = pets / f"other{seed}.csv"
         assert draw(pets / "pets", other, "--test=0.2", f"--seed={seed}") == 0
         assert (rows(other) == drawn) == same
+        tests = [label for label, split in rows(other).values() if split == "test"]
+        assert sorted(tests) == ["a"] * 4 + ["b"]
 
 
 def test_images_keep_their_split_when_others_come_and_go(pets, folder, capsys):

@@ -108,7 +108,7 @@ def test_other_images_are_read_as_the_run_s_own(images, caplog):
     grey["data"] |= dict(canvas=16, on_error="skip")
     grey["data"]["train"] = dict(name="folder", path=str(images), channels=1, bits=16)
     grey |= dict(examples=8, batch_size=8)
-    with pytest.raises(ValueError, match="made for 8 examples, and folder.* has 9"):
+    with pytest.raises(ValueError, match=r"made for 8 examples, and folder.* has 9"):
         build_run(grey)
     # A run that is only read may have been trained when there were fewer.
     read = build_run(grey, trains=False)
