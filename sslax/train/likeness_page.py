@@ -166,7 +166,7 @@ def _pairs(found: Likeness, read: Split, source: data.Source) -> _Section:
     for i in some:
         classes = {_class(read, row) for row in pairs[i]}
         apart = ", two classes" if len(classes) == 2 and "" not in classes else ""
-        names.append(f"{cosines[i]:.3f}{apart}")
+        names.append(f"{cosines[i]:.4f}{apart}")
     rows = [pairs[i] for i in some]
     captions = [list(map(str, _names(source, read, pair))) for pair in rows]
     text = (
@@ -185,7 +185,7 @@ def _nearest(found: Likeness, read: Split, source: data.Source) -> _Section:
     for i, of in zip(some, rows, strict=True):
         own, *others = _names(source, read, of)
         said = zip(found.cosines[i], others, strict=True)
-        captions.append([str(own), *(f"{x:.3f} {name}" for x, name in said)])
+        captions.append([str(own), *(f"{x:.4f} {name}" for x, name in said)])
     text = "Each image (first) and the others of highest cosine, nearest first."
     if len(some) < count:
         text += f" {len(some)} of {count}, spread over the data; name those to see."

@@ -92,8 +92,8 @@ def test_alike_images_are_on_a_page_and_in_numbers(opened, images, tmp_path, cap
     assert [len(one["nearest"]) for one in found["nearest"]] == [3] * 9
     text = page.read_text()
     assert text.count("data:image/png") == 2 * 2 + 2 * 2 + 9 * 4
-    assert "1.000, two classes" in text
-    assert ">1.000 b/copy of a0.png</small>" in text
+    assert "1.0000, two classes" in text
+    assert ">1.0000 b/copy of a0.png</small>" in text
     # Chosen images, by file or by whole path.
     assert command("neighbours", *asked, "b/2.png", f"{images}/a/grey.png") == 0
     found = json.loads(page.with_suffix(".json").read_text())
