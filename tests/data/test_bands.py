@@ -89,10 +89,16 @@ def test_broken_ones_are_told(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", bands(6), **CONTIG)
     whole = (tmp_path / "a.tif").read_bytes()
     png = imagecodecs.png_encode(bands(3, side=(64, 64)))
+    tifffile.imwrite(tmp_path / "b.tif", bands(6), **CONTIG, compression="lzw")
+    with tifffile.TiffFile(tmp_path / "b.tif") as file:
+        (start,), (count,) = file.pages[0].dataoffsets, file.pages[0].databytecounts
+    packed = bytearray((tmp_path / "b.tif").read_bytes())
+    packed[start : start + count] = b"\xff" * count
     for name, content, channels in (
         ("a.tif", whole[:150], 6),
         ("a.tif", whole[:-400], 6),
         ("a.tif", whole[:8], 6),
+        ("b.tif", bytes(packed), 6),
         ("a.png", png[: len(png) // 2], 3),
     ):
         (tmp_path / name).write_bytes(content)
