@@ -76,7 +76,7 @@ def start(
     return Child(pid, log, " ".join(arguments))
 
 
-def wait(child: Child, timeout: float = 300) -> Ended:
+def wait(child: Child, timeout: float = 1800) -> Ended:
     """Waits for the end of a command; one that takes too long is killed."""
     began = time.monotonic()
     while (code := ended(child)) is None:
@@ -173,7 +173,7 @@ def step_of(folder: Path) -> int:
     return table[-1]["step"] if table else 0
 
 
-def until(child: Child, reached: Callable[[], bool], timeout: float = 300) -> bool:
+def until(child: Child, reached: Callable[[], bool], timeout: float = 1800) -> bool:
     """Waits until something is reached; False if the command ends before."""
     limit = time.monotonic() + timeout
     while not reached():

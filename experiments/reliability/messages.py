@@ -135,6 +135,7 @@ def said(command: str) -> str:
         mock.patch.object(sys, "argv", words),
         mock.patch.object(main, "polite"),
         mock.patch.object(main, "_log"),
+        mock.patch.object(main, "quiet_threads"),
         mock.patch.object(main, "end", ended),
         contextlib.redirect_stdout(printed),
         contextlib.redirect_stderr(printed),

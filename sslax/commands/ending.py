@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable
 from typing import NoReturn
 
-__all__ = ["end", "polite"]
+__all__ = ["end", "polite", "quiet_threads"]
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -51,6 +51,29 @@ def polite(command: str) -> Callable[[str], None]:
         words[0] = text
 
     return say
+
+
+def quiet_threads() -> None:
+    """Silences writers that go on after a failure, of which the failure is told.
+
+    Where a checkpoint cannot be written, what was to write its other arrays finds its
+    event loop closed, array by array, with a traceback each.
+    """
+    excepted, unraisable = sys.excepthook, sys.unraisablehook
+
+    def of_exceptions(kind, error, trace):
+        if not _is_of_a_closed_loop(error):
+            excepted(kind, error, trace)
+
+    def of_unraisables(unraised):
+        if not _is_of_a_closed_loop(unraised.exc_value):
+            unraisable(unraised)
+
+    sys.excepthook, sys.unraisablehook = of_exceptions, of_unraisables
+
+
+def _is_of_a_closed_loop(error: BaseException | None) -> bool:
+    return isinstance(error, RuntimeError) and str(error) == "Event loop is closed"
 
 
 def end(code: int) -> NoReturn:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sslax.calls import nearest
-from sslax.commands.ending import end, polite
+from sslax.commands.ending import end, polite, quiet_threads
 from sslax.commands.options import COMMANDS, parse
 
 __all__ = ["guarded", "main"]
@@ -51,6 +51,8 @@ def main() -> None:
     options = parse(name, sys.argv[2:])
     options.say = polite(name)  # what is said of a command that is stopped
     _log(options)
+    if not options.debug:
+        quiet_threads()
     code = guarded(name, options)
     if code not in (0, 2):
         end(code)  # threads that still write would go on to complain

@@ -8,12 +8,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from sslax.commands import main, options
+from sslax.commands import ending, main, options
 from sslax.commands.options import COMMANDS
 from sslax.train import stages
 
@@ -152,6 +153,19 @@ def test_a_signal_before_the_first_step_is_answered_at_once(tmp_path, number):
     assert process.returncode == 128 + number, shown
     assert "sslax pretrain: stopped; " in shown
     assert "Traceback" not in shown
+
+
+def test_writers_that_find_their_loop_closed_are_quiet(monkeypatch):
+    """As after a full disk; whatever else threads raise is shown."""
+    shown = []
+    monkeypatch.setattr(sys, "excepthook", lambda *given: shown.append(given[1]))
+    monkeypatch.setattr(sys, "unraisablehook", lambda x: shown.append(x.exc_value))
+    ending.quiet_threads()
+    closed, other = RuntimeError("Event loop is closed"), RuntimeError("other")
+    for error in (closed, other):
+        sys.excepthook(RuntimeError, error, None)
+        sys.unraisablehook(SimpleNamespace(exc_value=error))
+    assert shown == [other, other]
 
 
 def test_no_code_comes_from_the_folder_of_a_run(tmp_path, monkeypatch):
