@@ -16,6 +16,7 @@ from sslax.train.pictures import grid, pictures
 from sslax.train.run import open_source
 
 IMAGES = 3
+ACROSS = 8  # columns of one picture; what there is beyond follows in others
 
 
 def draw(name: str, folder: Path) -> str:
@@ -23,7 +24,7 @@ def draw(name: str, folder: Path) -> str:
 
     Args:
       name: of the config.
-      folder: where the pictures go, `NAME.png` or `NAME_STAGE.png`.
+      folder: where the pictures go, as `NAME.png`.
 
     Returns:
       Markdown for a page beside the folder: the pictures and their columns.
@@ -32,12 +33,16 @@ def draw(name: str, folder: Path) -> str:
     stages = config if is_staged(config) else {"": config}
     texts = []
     for stage, one in stages.items():
-        file = folder / (f"{name}_{stage}.png" if stage else f"{name}.png")
         columns = _columns(one)
-        Image.fromarray(grid(columns, side=112)).save(file, optimize=True)
         named = ", ".join(column for column, _ in columns)
         told = f"{'Of the stage ' + stage if stage else 'From the left'}: {named}."
-        texts.append(f"![views of {name}]({folder.name}/{file.name})\n\n{told}")
+        stem = f"{name}_{stage}" if stage else name
+        for start in range(0, len(columns), ACROSS):
+            file = folder / f"{stem}{start // ACROSS or ''}.png"
+            shown = columns[start : start + ACROSS]
+            Image.fromarray(grid(shown, side=112)).save(file, optimize=True)
+            texts.append(f"![views of {name}]({folder.name}/{file.name})")
+        texts.append(told)
     return "\n\n".join(texts)
 
 
