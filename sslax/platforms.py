@@ -31,7 +31,7 @@ def target() -> str:
     """The platform that is being traced for.
 
     Returns:
-      "cpu", "tpu", or a name of a GPU platform.
+      "cpu", "tpu", or a name of a GPU platform; "onnx" where a graph is being made.
     """
     return _target.get() or jax.default_backend()
 

@@ -78,7 +78,7 @@ LAYERS = {
         | {"models", "views"},
     ),
     "export": (
-        BOTTOM | {"jax2onnx"},
+        BOTTOM | {"jax2onnx", "onnxruntime"},
         {"export", "train", "calls", "convert", "core", "augment", "kinds", "models"}
         | {"nets", "platforms", "views"},
     ),

@@ -19,10 +19,8 @@ __all__ = ["PLATFORMS", "arrays_of", "graph_of", "program_of"]
 # What a program is lowered for; one file serves all.
 PLATFORMS = ("cpu", "cuda", "tpu")
 
-# Networks are traced as for a GPU: convolutions are convolutions, not the products of
-# shifted copies that a CPU does faster and no other runtime knows again.
-_TRACED_FOR = "cuda"
-
+_ROUNDING = 1e-3
+_OPSET = 21  # what runtimes of 2024 and later read
 _LARGEST = 2**31 - 1  # of a protobuf message, and with it of an ONNX file
 
 
@@ -40,7 +38,9 @@ def program_of(features: Features) -> bytes:
     """
     (batch,) = jax.export.symbolic_shape("batch")
     images = jax.ShapeDtypeStruct((batch, *features.shape), jnp.float32)
-    compute = jax.jit(_traced(features))
+    # As for a GPU: convolutions are convolutions, not the products of shifted copies
+    # that a CPU does faster.
+    compute = jax.jit(_traced(features, "cuda"))
     exported = jax.export.export(compute, platforms=PLATFORMS)(images)
     try:
         return bytes(exported.serialize())
@@ -60,8 +60,9 @@ def graph_of(features: Features) -> bytes:
       What ONNX runtimes read.
 
     Raises:
-      ValueError: if jax2onnx is not installed, or does not know an operation of the
-        network; or if the graph is larger than a file of ONNX can be.
+      ValueError: if jax2onnx is not installed, does not know an operation of the
+        network, or makes another function of it; or if the graph is larger than a file
+        of ONNX can be.
     """
     to_onnx = _jax2onnx()
     size = sum(x.nbytes for x in arrays_of(features, read=True)[0].values())
@@ -72,19 +73,22 @@ def graph_of(features: Features) -> bytes:
         )
     try:
         model = to_onnx(
-            _traced(features),
+            _traced(features, "onnx"),
             [("batch", *features.shape)],
             model_name="sslax",
+            opset=_OPSET,
             input_names=["images"],
             output_names=["features"],
         )
-    except NotImplementedError as error:
+    except Exception as error:  # jax2onnx has errors of every kind
         raise ValueError(
-            f"jax2onnx knows no ONNX for this network: {error}; take --format=jax"
+            f"jax2onnx has no ONNX for this network: {error}; take --format=jax"
         ) from error
     entry = model.metadata_props.add()
     entry.key, entry.value = "sslax", json.dumps(about(features))
-    return model.SerializeToString()
+    graph = model.SerializeToString()
+    _check_graph(features, graph)
+    return graph
 
 
 def arrays_of(
@@ -111,13 +115,38 @@ def arrays_of(
     return arrays, header
 
 
-def _traced(features: Features) -> Callable[[Any], Any]:
+def _traced(features: Features, platform: str) -> Callable[[Any], Any]:
     params, extra = jax.tree.map(jnp.asarray, (features.params, features.extra))
 
     def compute(images):
         return features.compute(params, extra, images)
 
-    return platforms.traced_for(_TRACED_FOR, compute)
+    return platforms.traced_for(platform, compute)
+
+
+def _check_graph(features: Features, graph: bytes) -> None:
+    """Raises unless the graph gives the features: converters fail in silence too."""
+    import onnxruntime
+
+    generator = np.random.default_rng(0)
+    images = generator.random((2, *features.shape), dtype=np.float32)
+    wanted = jax.jit(features.compute)(features.params, features.extra, images)
+    wanted = np.asarray(wanted, np.float32)
+    providers = ["CPUExecutionProvider"]
+    try:
+        session = onnxruntime.InferenceSession(graph, providers=providers)
+        (got,) = session.run(["features"], {"images": images})
+    except Exception as error:  # of a kind of its own
+        raise ValueError(
+            f"jax2onnx makes a graph of this network that does not run: {error}; take "
+            "--format=jax"
+        ) from error
+    apart = np.abs(got - wanted).max() / np.abs(wanted).max()
+    if not apart < _ROUNDING:
+        raise ValueError(
+            "jax2onnx makes another function of this network: its features are "
+            f"{apart:.0e} of the largest apart from JAX's; take --format=jax"
+        )
 
 
 def _jax2onnx() -> Callable[..., Any]:

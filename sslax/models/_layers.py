@@ -224,6 +224,9 @@ class Conv(nn.Module):
 def max_pool(x, *, size: int, stride: int, padding: int):
     """Max pooling of `[b h w c]`, padded with minus infinity."""
     edges = (padding, padding)
+    if platforms.target() == "onnx" and padding:  # jax2onnx would leave it out
+        x = jnp.pad(x, ((0, 0), edges, edges, (0, 0)), constant_values=-np.inf)
+        edges = (0, 0)
     return nn.max_pool(
         x, window_shape=(size, size), strides=(stride, stride), padding=(edges, edges)
     )

@@ -12,6 +12,7 @@ from safetensors import safe_open
 from sslax import calls, convert, data
 from sslax.commands import main, options
 from sslax.core import Net
+from sslax.export import formats
 from sslax.export.features import open_features, reads
 from sslax.export.hub import hub_files
 from sslax.export.run import export_features
@@ -195,12 +196,14 @@ def test_converted_weights_as_a_program(weights, tmp_path):
     np.testing.assert_allclose(program.call(images), wanted, rtol=1e-4)
 
 
-def test_converted_weights_as_a_graph(weights, tmp_path):
+@pytest.mark.filterwarnings("ignore")  # of jax2onnx, on deprecated parts of JAX
+def test_converted_weights_as_a_graph(weights, tmp_path, monkeypatch):
     pytest.importorskip("jax2onnx", reason="pip install 'sslax[export]'")
     import onnxruntime
 
     folder, images, wanted = weights
     path = tmp_path / "x.onnx"
+    monkeypatch.setattr(formats, "_check_graph", lambda *_: None)  # is checked here
     export_features(folder, str(path), form="onnx", normalize="half")
     session = onnxruntime.InferenceSession(str(path))
     beside = json.loads((tmp_path / "x.onnx.json").read_text())
@@ -238,6 +241,20 @@ def test_another_size_of_image(tmp_path, rng):
     assert config["model_args"]["img_size"] == 24
     tensors = convert.read_tensors(tmp_path / "hub" / "model.safetensors")
     assert tensors["pos_embed"].shape == (1, 37, 16)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_graph_that_is_another_function_is_refused(weights, tmp_path, monkeypatch):
+    pytest.importorskip("jax2onnx", reason="pip install 'sslax[export]'")
+    if "vit" not in weights[0]:
+        pytest.skip("one network is enough")
+    traced = formats._traced
+    monkeypatch.setattr(
+        formats, "_traced", lambda *given: lambda x: 1.01 * traced(*given)(x)
+    )
+    with pytest.raises(ValueError, match="another function of this network"):
+        export_features(weights[0], str(tmp_path / "x"), form="onnx")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_run_knows_its_normalization_and_weights_have_no_step(weights, vit, tmp_path):
