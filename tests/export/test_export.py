@@ -105,6 +105,8 @@ def test_what_is_there_is_not_written_over(vit, tmp_path):
             export_features(folder, str(tmp_path / name), form="jax")
     with pytest.raises(ValueError, match="are of no image size"):
         export_features(folder, str(tmp_path / "y"), form="safetensors", image_size=32)
+    with pytest.raises(ValueError, match="normalizes as its config says"):
+        export_features(folder, str(tmp_path / "y"), form="jax", normalize="half")
     with pytest.raises(ValueError, match="holds no run"):
         export_features(str(tmp_path), str(tmp_path / "y"), form="jax")
     assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
@@ -170,38 +172,41 @@ def test_features_that_timm_would_not_give_are_refused(vit):
         hub_files(several)
 
 
-NETS = {"resnet": (RESNET, 32), "vit": (VIT, 16), "swin": (SWIN, 16)}
+NETS = {
+    "resnet": (RESNET, 32),
+    "vit": (VIT, 16),
+    "swin": (SWIN, 16),
+}
 
 
-@pytest.fixture(scope="module", params=NETS)
-def weights(request, tmp_path_factory):
+def weights(name, folder):
     """Converted weights, images, and what the network makes of them."""
-    call, side = NETS[request.param]
+    call, side = NETS[name]
     rng, net = np.random.default_rng(0), calls.build(call, Net)
     images = rng.random((3, side, side, 3), np.float32)
     shapes = jax.eval_shape(net.init, jax.random.key(0), images)
     params, stats = jax.tree.map(
         lambda x: (0.3 * np.abs(rng.normal(size=x.shape)) + 0.1).astype(x.dtype), shapes
     )
-    folder = tmp_path_factory.mktemp(request.param) / "weights"
-    convert.save(folder, params, stats, model=call, image_size=side)
     wanted = jax.jit(net.apply)(params, stats, (images - 0.5) / 0.5)[0]
-    return str(folder), images, np.asarray(wanted)
+    convert.save(folder / name, params, stats, model=call, image_size=side)
+    return str(folder / name), images, np.asarray(wanted)
 
 
-def test_converted_weights_as_a_program(weights, tmp_path):
-    folder, images, wanted = weights
+def test_converted_weights_as_a_program(tmp_path):
+    folder, images, wanted = weights("swin", tmp_path)
     export_features(folder, str(tmp_path / "x"), form="jax", normalize="half")
     program = jax.export.deserialize(bytearray((tmp_path / "x").read_bytes()))
     np.testing.assert_allclose(program.call(images), wanted, rtol=1e-4)
 
 
 @pytest.mark.filterwarnings("ignore")  # of jax2onnx, on deprecated parts of JAX
-def test_converted_weights_as_a_graph(weights, tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", NETS)
+def test_converted_weights_as_a_graph(name, tmp_path, monkeypatch):
     pytest.importorskip("jax2onnx", reason="pip install 'sslax[export]'")
     import onnxruntime
 
-    folder, images, wanted = weights
+    folder, images, wanted = weights(name, tmp_path)
     path = tmp_path / "x.onnx"
     monkeypatch.setattr(formats, "_check_graph", lambda *_: None)  # is checked here
     export_features(folder, str(path), form="onnx", normalize="half")
@@ -213,6 +218,19 @@ def test_converted_weights_as_a_graph(weights, tmp_path, monkeypatch):
     for some in (images, images[:1]):
         (got,) = session.run(["features"], {"images": some})
         np.testing.assert_allclose(got, wanted[: len(some)], rtol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_graph_that_is_another_function_is_refused(tmp_path, monkeypatch):
+    pytest.importorskip("jax2onnx", reason="pip install 'sslax[export]'")
+    folder, _, _ = weights("vit", tmp_path)
+    traced = formats._traced
+    monkeypatch.setattr(
+        formats, "_traced", lambda *given: lambda x: 1.01 * traced(*given)(x)
+    )
+    with pytest.raises(ValueError, match="another function of this network"):
+        export_features(folder, str(tmp_path / "x"), form="onnx")
+    assert [path.name for path in tmp_path.iterdir()] == ["vit"]
 
 
 def test_another_size_of_image(tmp_path, rng):
@@ -232,6 +250,8 @@ def test_another_size_of_image(tmp_path, rng):
     np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-5)
     told = json.loads((tmp_path / "large.json").read_text())
     assert told["before"] == {"name": "center", "size": 24}
+    with pytest.raises(ValueError, match="have no step"):
+        export_features(folder, str(tmp_path / "no"), **given, step=3)
     with pytest.raises(ValueError, match="the nearest sizes are 20, 24"):
         export_features(folder, str(tmp_path / "no"), **given, image_size=22)
     assert not (tmp_path / "no").exists()
@@ -241,26 +261,3 @@ def test_another_size_of_image(tmp_path, rng):
     assert config["model_args"]["img_size"] == 24
     tensors = convert.read_tensors(tmp_path / "hub" / "model.safetensors")
     assert tensors["pos_embed"].shape == (1, 37, 16)
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_a_graph_that_is_another_function_is_refused(weights, tmp_path, monkeypatch):
-    pytest.importorskip("jax2onnx", reason="pip install 'sslax[export]'")
-    if "vit" not in weights[0]:
-        pytest.skip("one network is enough")
-    traced = formats._traced
-    monkeypatch.setattr(
-        formats, "_traced", lambda *given: lambda x: 1.01 * traced(*given)(x)
-    )
-    with pytest.raises(ValueError, match="another function of this network"):
-        export_features(weights[0], str(tmp_path / "x"), form="onnx")
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_run_knows_its_normalization_and_weights_have_no_step(weights, vit, tmp_path):
-    for folder, given, message in (
-        (vit[0], {"normalize": "imagenet"}, "normalizes as its config says"),
-        (weights[0], {"step": 3}, "have no step"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            export_features(folder, str(tmp_path / "x"), form="jax", **given)

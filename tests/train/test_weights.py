@@ -4,13 +4,16 @@ import json
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sslax import calls, convert, data
+from sslax import calls, convert, data, views
 from sslax.commands import main, options
 from sslax.core import Net
+from sslax.train import evaluation
 from sslax.train import weights as module
+from sslax.train.gallery import Shown
 
 CALL = {"name": "vit", "width": 16, "depth": 1, "heads": 2, "patch_size": 4}
 
@@ -37,10 +40,11 @@ def told(command, *arguments):
 def test_features_of_converted_weights(weights, tmp_path):
     folder, net, params = weights
     out, shapes = tmp_path / "x.npz", "synthetic/train[:11]"
-    given = ("--workdir", folder, "--image_size=64", "--normalize=half")
+    given = ("--workdir", folder, "--image_size=16", "--normalize=half")
     assert told("embed", *given, f"--data={shapes}", f"--out={out}") == 0
     source = data.source(shapes)
-    images = np.stack([source[i]["image"] for i in range(11)]) / np.float32(255)
+    images = jnp.stack([source[i]["image"] for i in range(11)])
+    images = views.center(size=16)(None, images, None)
     wanted = jax.jit(net.apply)(params, {}, (images - 0.5) / 0.5)[0]
     np.testing.assert_allclose(np.load(out)["features"], wanted, rtol=1e-4, atol=1e-4)
 
@@ -49,8 +53,9 @@ def test_an_evaluation_of_converted_weights(weights, monkeypatch):
     """In the folder of the weights, beside the random network; in short here."""
     folder, _, _ = weights
     monkeypatch.setattr(module, "TASKS", [{"name": "knn", "k": 3}])
+    monkeypatch.setattr(evaluation, "gallery", lambda *_: Shown((), None, ()))
     drawn = ("--data=synthetic/train[:40]", "--test=synthetic/test[:16]")
-    given = ("--workdir", folder, "--image_size=64", *drawn)
+    given = ("--workdir", folder, "--image_size=16", *drawn)
     assert told("evaluate", *given) == 0
     saved = json.loads((Path(folder) / "evaluation.json").read_text())
     assert saved["results"]["network"] != saved["results"]["random network"]
