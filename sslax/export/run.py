@@ -25,7 +25,7 @@ def export_features(
     out: str,
     *,
     form: str,
-    step: int | None = None,
+    step: int | str | None = None,
     image_size: int | None = None,
     normalize: str | None = None,
 ) -> None:
