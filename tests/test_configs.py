@@ -31,7 +31,9 @@ def variants(name):
     """The variants that a config's docstring names in backquotes, and their stages."""
     module = importlib.import_module(f"configs.{name}")
     text = module.__doc__.partition("Variants:")[2]
-    found = re.findall(r"`(\w+)`", text.partition("\n\n")[0]) or [None]
+    found = [*dict.fromkeys(re.findall(r"`(\w+)`", text.partition("\n\n")[0]))] or [
+        None
+    ]
     if not hasattr(module, "get_stages"):
         return found
     return [f"{v}/{stage}" for v in found for stage in module.get_stages(v)]

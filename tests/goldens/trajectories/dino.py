@@ -6,6 +6,7 @@ import re
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from sslax import calls, convert, methods, optim, schedules
@@ -153,7 +154,7 @@ def _counts(named, opt):
         return isinstance(node, optax.ScaleByAdamState)
 
     def everywhere(adam):
-        return jax.tree.map(lambda x: jnp.full(x.shape, adam.count, x.dtype), adam.mu)
+        return jax.tree.map(lambda x: np.full(x.shape, adam.count, x.dtype), adam.mu)
 
     found = [x for x in jax.tree.leaves(opt, is_leaf=is_adam) if is_adam(x)]
     counts = write(named, steps.merged([everywhere(adam) for adam in found]))

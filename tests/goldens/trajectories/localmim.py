@@ -43,7 +43,7 @@ def localmim(case):
     )
     # To read is to reorder numbers, so its transpose writes them back.
     trained = {name: x for name, x in stored.items() if not _FIXED.search(name)}
-    (final,) = jax.vjp(read, trained)[1](state.params)
+    (final,) = jax.jit(lambda x: jax.vjp(read, trained)[1](x))(state.params)
     final |= {name: x for name, x in stored.items() if _FIXED.search(name)}
     return {"loss": metrics["ssl/loss"], "final": prefixed(final, "online/")}
 

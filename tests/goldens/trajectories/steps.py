@@ -113,15 +113,20 @@ def same(**values):
 
 def ahead(teacher, params, m):
     """The teacher one average later, where the official step begins with it."""
-    student = {k: params[k] for k in teacher}
-    return jax.tree.map(lambda t, s: m * t + (1 - m) * s, teacher, student)
+    student, m = {k: params[k] for k in teacher}, float(m)
+    return _numbers(lambda t, s: m * t + (1 - m) * s, teacher, student)
 
 
 def behind(state, m):
     """The teacher of a state one average earlier: the inverse of `ahead`."""
-    teacher = state.extra["teacher"]
+    teacher, m = state.extra["teacher"], float(m)
     student = {k: state.params[k] for k in teacher}
-    return jax.tree.map(lambda t, s: (t - (1 - m) * s) / m, teacher, student)
+    return _numbers(lambda t, s: (t - (1 - m) * s) / m, teacher, student)
+
+
+def _numbers(function, *trees):
+    """A function of leaves in NumPy, which does not compile for every shape."""
+    return jax.tree.map(function, *jax.device_get(trees))
 
 
 def later(schedule, steps):
@@ -162,7 +167,7 @@ def run(method, txs, batches, params, extra, *, accumulate=1, start=0):
       ({metric: an array of the steps' values}, the state after the last step).
     """
     opt = {
-        name: txs[name].init({k: params[k] for k in objective.wrt or params})
+        name: jax.jit(txs[name].init)({k: params[k] for k in objective.wrt or params})
         for name, objective in method.objectives.items()
     }
     state = State(step=jnp.int32(start), params=params, extra=extra, opt=opt)
@@ -180,7 +185,8 @@ def run(method, txs, batches, params, extra, *, accumulate=1, start=0):
         )
 
     state, metrics = jax.jit(lambda s, b: jax.lax.scan(step, s, b))(state, batches)
-    return metrics, state
+    # What follows reorders numbers, which would compile for every shape.
+    return jax.device_get((metrics, state))
 
 
 def buffers(state, objective="ssl", *, kept="trace"):
