@@ -138,7 +138,7 @@ def alexnet(
       dropout: rate before each linear layer (torchvision: 0.5); no key, no drops.
       output: "pooled" [b hidden] (the last linear layer), "map" [b 6 6 c], "conv1" to
         "conv5" (before the pool), "fc6", "fc7"; several names give a dict.
-      conv_impl: "lax", "matmul" or "auto" (matmul on CPU).
+      conv_impl: "lax", "matmul" or "auto" (the fastest on CPU).
       dtype: dtype of computation; None follows inputs and parameters.
 
     Returns:

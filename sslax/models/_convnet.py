@@ -68,7 +68,7 @@ def convnet(
       norm: "batch", or "none": biases, and nothing passes between images.
       bn_groups: batch norm over so many contiguous groups of the batch.
       bn_unbiased: which variance the running statistics keep, see `resnet`.
-      conv_impl: "lax", "matmul" or "auto" (matmul on CPU).
+      conv_impl: "lax", "matmul" or "auto" (the fastest on CPU).
       dtype: dtype of computation; None follows inputs and parameters.
 
     Returns:
@@ -152,7 +152,7 @@ def nin(
       blocks: 3, 4 or 5 blocks of three convolutions; the first two end in a pool.
       output: "pooled" [b 192], "map", or "conv1", "conv2", ... (after the pool of the
         block); several names give a dict. RotNet's probes read "conv2".
-      conv_impl: "lax", "matmul" or "auto" (matmul on CPU).
+      conv_impl: "lax", "matmul" or "auto" (the fastest on CPU).
       dtype: dtype of computation; None follows inputs and parameters.
 
     Returns:

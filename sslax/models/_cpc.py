@@ -107,7 +107,7 @@ def cpc_resnet(
       output: "pooled" [b d], "map" [b h w d], "stem", "layer1" to "layer3"; several
         names give a dict.
       zero_init: the last scale of each residual branch starts at zero.
-      conv_impl: "lax", "matmul" or "auto" (matmul on CPU); same parameters.
+      conv_impl: "lax", "matmul" or "auto" (the fastest on CPU); same parameters.
       dtype: dtype of computation; None follows inputs and parameters.
 
     Returns:

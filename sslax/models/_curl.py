@@ -70,7 +70,7 @@ def curl_encoder(
       dim: dimension of the state; None ends with the map of the convolutions, which
         actor and critic share, each with a `curl_head` of its own.
       tanh: ends with tanh.
-      conv_impl: "lax", "matmul" or "auto" (matmul on CPU); same parameters.
+      conv_impl: "lax", "matmul" or "auto" (the fastest on CPU); same parameters.
       dtype: dtype of computation; None follows inputs and parameters.
 
     Returns:

@@ -109,7 +109,7 @@ def dalle_encoder(
       width: channels of the first group; the next have 2, 4 and 8 times as many.
       blocks: blocks of each group.
       words: size of the vocabulary.
-      conv_impl: "lax", "matmul" or "auto" (matmul on CPU).
+      conv_impl: "lax", "matmul" or "auto" (the fastest on CPU).
       dtype: dtype of computation; None follows inputs and parameters.
 
     Returns:
@@ -168,7 +168,7 @@ def dalle_decoder(
       blocks: blocks of each group.
       dim: channels of the output: for `sslax.losses.logit_laplace` the means of three
         colours, then their log scales.
-      conv_impl: "lax", "matmul" or "auto" (matmul on CPU).
+      conv_impl: "lax", "matmul" or "auto" (the fastest on CPU).
       dtype: dtype of computation; None follows inputs and parameters.
 
     Returns:

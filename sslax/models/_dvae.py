@@ -106,7 +106,7 @@ def dvae_encoder(
       width: channels.
       depth: the number of halvings.
       words: size of the vocabulary.
-      conv_impl: "lax", "matmul" or "auto" (matmul on CPU).
+      conv_impl: "lax", "matmul" or "auto" (the fastest on CPU).
       dtype: dtype of computation; None follows inputs and parameters.
 
     Returns:
@@ -153,7 +153,7 @@ def dvae_decoder(
       depth: the number of doublings.
       code_dim: length of a code of the codebook.
       channels: channels of the image.
-      conv_impl: "lax", "matmul" or "auto" (matmul on CPU).
+      conv_impl: "lax", "matmul" or "auto" (the fastest on CPU).
       dtype: dtype of computation; None follows inputs and parameters.
 
     Returns:

@@ -121,7 +121,7 @@ def resnet_generator(
       output: "image" [b h w channels]; the features that CUT compares are "padded" (the
         image with its reflected edge), "down1", "down2" (before their norm), "block1"
         and "block5"; several names give a dict.
-      conv_impl: "lax", "matmul" or "auto" (matmul on CPU); same parameters.
+      conv_impl: "lax", "matmul" or "auto" (the fastest on CPU); same parameters.
       dtype: dtype of computation; None follows inputs and parameters.
 
     Returns:
@@ -203,7 +203,7 @@ def patch_discriminator(
     Args:
       width: channels of the first layer, doubled up to 8 times.
       layers: halvings; with 3 a logit sees 70 x 70 pixels.
-      conv_impl: "lax", "matmul" or "auto" (matmul on CPU); same parameters.
+      conv_impl: "lax", "matmul" or "auto" (the fastest on CPU); same parameters.
       dtype: dtype of computation; None follows inputs and parameters.
 
     Returns:

@@ -142,9 +142,18 @@ def _layer_norm(x, scale, bias, epsilon, dtype):
 @partial(jax.jit, static_argnums=(2, 3), inline=True)
 def _matmul_conv(x, kernel, stride, padding):
     """A convolution as one matrix product over shifted copies of the input."""
+    patches = _patches(x, kernel.shape, stride, padding)
+    # Two axes on both sides: with four, XLA's gradient on CPU takes twice the time.
+    rows = patches.reshape(-1, patches.shape[-1])
+    out = rows @ kernel.reshape(-1, kernel.shape[-1])
+    return out.reshape(*patches.shape[:-1], kernel.shape[-1])
+
+
+def _patches(x, shape, stride, padding):
+    """What the kernel meets at each place, its rows and columns before channels."""
     edges = (padding, padding)
     x = jnp.pad(x, ((0, 0), edges, edges, (0, 0))) if padding else x
-    kh, kw, _, features = kernel.shape
+    kh, kw = shape[:2]
     h = (x.shape[1] - kh) // stride + 1
     w = (x.shape[2] - kw) // stride + 1
     rows, columns = (h - 1) * stride + 1, (w - 1) * stride + 1
@@ -153,11 +162,35 @@ def _matmul_conv(x, kernel, stride, padding):
         for i in range(kh)
         for j in range(kw)
     ]
-    patches = shifted[0] if len(shifted) == 1 else jnp.concatenate(shifted, axis=-1)
-    # Two axes on both sides: with four, XLA's gradient on CPU takes twice the time.
-    rows = patches.reshape(-1, patches.shape[-1])
-    out = rows @ kernel.reshape(-1, features)
-    return out.reshape(*patches.shape[:-1], features)
+    return shifted[0] if len(shifted) == 1 else jnp.concatenate(shifted, axis=-1)
+
+
+# XLA's convolution on CPU is fast but for the gradient of the kernel, which takes as
+# long as all the rest as one product of patches, and longer as a convolution.
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def _cpu_conv(x, kernel, stride, padding):
+    return _lax_conv(x, kernel, stride, padding)
+
+
+def _cpu_conv_forward(x, kernel, stride, padding):
+    return _lax_conv(x, kernel, stride, padding), (x, kernel)
+
+
+def _cpu_conv_backward(stride, padding, known, slope):
+    x, kernel = known
+    back = jax.linear_transpose(lambda x: _lax_conv(x, kernel, stride, padding), x)
+    patches = _patches(x, kernel.shape, stride, padding)
+    patches = patches.reshape(-1, patches.shape[-1])
+    rows = slope.reshape(-1, slope.shape[-1])
+    if rows.shape[-1] < patches.shape[-1]:
+        # The narrow side first is twice as fast; XLA would turn the product around.
+        found = lax.optimization_barrier(rows.T @ patches).T
+    else:
+        found = patches.T @ rows
+    return *back(slope), found.reshape(kernel.shape)
+
+
+_cpu_conv.defvjp(_cpu_conv_forward, _cpu_conv_backward)
 
 
 @partial(jax.jit, inline=True)
@@ -183,8 +216,8 @@ def _lax_conv(x, kernel, stride, padding):
 class Conv(nn.Module):
     """A square convolution with torch's explicit padding.
 
-    `impl` is "lax", "matmul" (shifted slices and one product: faster on CPU) or "auto"
-    (matmul on CPU, lax elsewhere); the parameters are the same.
+    `impl` is "lax", "matmul" (shifted slices and one product) or "auto" (on CPU "lax"
+    with a kernel's gradient as "matmul" has it); the parameters are the same.
     """
 
     features: int
@@ -216,6 +249,8 @@ class Conv(nn.Module):
         if self.size == self.stride and self.size > 1 and padding == 0:
             return _patch_conv(x, kernel)
         on_cpu = platforms.target() == "cpu"
+        if self.impl == "auto" and on_cpu and self.size > 1:
+            return _cpu_conv(x, kernel, self.stride, padding)
         if self.impl == "lax" or (self.impl == "auto" and not on_cpu):
             return _lax_conv(x, kernel, self.stride, padding)
         return _matmul_conv(x, kernel, self.stride, padding)

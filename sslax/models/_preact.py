@@ -96,7 +96,7 @@ def preact_resnet(
       bottleneck: 1x1, 3x3, 1x1 with four times the channels, or two 3x3.
       stem: "imagenet", 7x7 of stride 2 and a pool, or "small", 5x5 of stride 1.
       output: "pooled" [b d], "map" [b h w d]; several names give a dict.
-      conv_impl: "lax", "matmul" or "auto" (matmul on CPU); same parameters.
+      conv_impl: "lax", "matmul" or "auto" (the fastest on CPU); same parameters.
       dtype: dtype of computation; None follows inputs and parameters.
 
     Returns:

@@ -143,7 +143,7 @@ def resnet(
         it (MoCo, SimSiam, Barlow Twins and most others); False is the batch's own, as
         Keras and Haiku do in SimCLR (both versions) and BYOL. It shows in evaluation
         only.
-      conv_impl: "lax", "matmul" or "auto" (matmul on CPU); same parameters.
+      conv_impl: "lax", "matmul" or "auto" (the fastest on CPU); same parameters.
       dtype: dtype of computation, as "bfloat16"; None follows inputs and parameters.
 
     Returns:

@@ -70,7 +70,7 @@ def small_alexnet(
       output: "pooled" [b hidden] (the last linear layer), "map" (7 x 7 from 64 pixels),
         "conv1" to "conv5" (before the pool), "fc6", "fc7"; several names give a dict.
       bn_groups: batch norm over so many contiguous groups of the batch.
-      conv_impl: "lax", "matmul" or "auto" (matmul on CPU).
+      conv_impl: "lax", "matmul" or "auto" (the fastest on CPU).
       dtype: dtype of computation; None follows inputs and parameters.
 
     Returns:

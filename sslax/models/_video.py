@@ -202,7 +202,7 @@ def video_resnet(
       output: "pooled" [b d], "map" [b t h w d], "stem", "layer1" to "layer4"; a
         sequence of names gives a dict.
       zero_init: the last batch-norm scale of each residual branch starts at zero.
-      conv_impl: "lax", "matmul" or "auto" (matmul on CPU); same parameters.
+      conv_impl: "lax", "matmul" or "auto" (the fastest on CPU); same parameters.
       dtype: dtype of computation; None follows inputs and parameters.
 
     Returns:

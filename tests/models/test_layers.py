@@ -23,7 +23,8 @@ KEY = jax.random.key(0)
     ("size", "stride", "padding", "side"),
     [(3, 1, None, 8), (3, 2, None, 9), (1, 2, None, 7), (7, 2, None, 8), (4, 4, 0, 9)],
 )
-def test_matmul_convolution_equals_lax(size, stride, padding, side):
+@pytest.mark.parametrize("impl", ["matmul", "auto"])
+def test_convolutions_for_the_cpu_equal_lax(size, stride, padding, side, impl):
     x = jax.random.normal(KEY, (2, side, side + 2, 3))
     x = x[:, :, :side] if size == stride else x
 
@@ -35,11 +36,11 @@ def test_matmul_convolution_equals_lax(size, stride, padding, side):
         return jax.jit(both)(params, x)
 
     pad = size // 2 if padding is None else padding
-    matmul, lax_form = gradients("matmul"), gradients("lax")
-    assert jax.tree.structure(matmul) == jax.tree.structure(lax_form)
+    own, lax_form = gradients(impl), gradients("lax")
+    assert jax.tree.structure(own) == jax.tree.structure(lax_form)
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5),
-        matmul,
+        own,
         lax_form,
     )
     conv = Conv(5, size, stride, padding, use_bias=True)
@@ -51,7 +52,7 @@ def test_matmul_convolution_equals_lax(size, stride, padding, side):
         [(pad, pad)] * 2,
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )
-    np.testing.assert_allclose(matmul[0], plain, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(own[0], plain, rtol=1e-4, atol=1e-5)
 
 
 def test_max_pool_ignores_its_padding():
