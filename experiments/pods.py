@@ -32,7 +32,7 @@ ROWS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("BEiT, L", "beit:large/beit", ()),
     ("BYOL, ResNet-50", "byol:imagenet", ()),
     ("CLIP, ViT-B/32", "clip:base32", ()),
-    ("CMC, two ResNet-50", "cmc:imagenet", LARGE),
+    ("CMC, two ResNet-50 of half width", "cmc:imagenet", LARGE),
     ("Colorization", "colorization:imagenet", LARGE),
     ("Context prediction", "context_prediction:imagenet", LARGE),
     ("ConvMAE, B", "convmae:base", ()),
@@ -129,7 +129,8 @@ def _line(row: Mapping[str, Any]) -> str:
     memory, speed = plan["memory"], plan["prediction"]
     cells.append(f"{memory['needed'] / 2**30:.1f} of {memory['usable'] / 2**30:.1f}")
     cells[-1] += "" if plan["fits"] else ", does not fit"
-    work = plan["flops"]["model"]["products"] / plan["batch_size"] / 1e9
+    work = sum(plan["flops"]["model"][kind] for kind in ("half", "single", "highest"))
+    work /= plan["batch_size"] * 1e9
     cells.append(f"{work:.0f}" if work >= 10 else f"{work:.1f}")
     for name in ("compute", "memory", "exposed", "seconds"):
         cells.append(f"{1e3 * speed[name]:.1f}")

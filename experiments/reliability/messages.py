@@ -83,7 +83,7 @@ def stored(file: Path = FILE) -> dict[str, list[Case]]:
 def somewhere() -> Iterator[Path]:
     """A folder, the current one meanwhile, with what the commands of the file name."""
     before, path = os.getcwd(), list(sys.path)
-    modules = set(sys.modules)
+    _forget_files()  # of the same names, elsewhere
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _fill(folder)
@@ -94,9 +94,13 @@ def somewhere() -> Iterator[Path]:
         finally:
             os.chdir(before)
             sys.path[:] = path
-            for module in set(sys.modules) - modules:
-                if module.startswith(("_config_", "own_code")):
-                    del sys.modules[module]
+            _forget_files()
+
+
+def _forget_files() -> None:
+    for module in list(sys.modules):
+        if module.startswith(("_config_", "own_code")):
+            del sys.modules[module]
 
 
 def _fill(folder: Path) -> None:

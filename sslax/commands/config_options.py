@@ -43,8 +43,14 @@ def plan(parser) -> None:
     efforts = ["O0", "O1", "O2", "O3"]
     text = "of the compiler, O0 to O3; O0 is quick"
     option(parser, "effort", text, choices=efforts, default="O1")
-    text = "images a second that a core decodes; what was measured by default"
-    option(parser, "images_per_core", text, type=float, metavar="N")
+    option(
+        parser,
+        "images_per_core",
+        "images a second that a core decodes",
+        type=float,
+        metavar="N",
+        otherwise="what was measured",
+    )
 
 
 def show_views(parser) -> None:
