@@ -77,7 +77,9 @@ def check(case: dict, arrays: Mapping[str, np.ndarray], dtype: np.dtype) -> Outc
 
 
 def _more(rounding: Conditioning | None, name: str, wanted: np.ndarray):
-    return rounding and (lambda: rounding.allowed(lambda out: out[name], wanted))
+    return rounding and (
+        lambda error: rounding.allowed(lambda out: out[name], wanted, error)
+    )
 
 
 def _gradients(errors, case, arrays, out, dtype, rounding) -> None:

@@ -38,11 +38,11 @@ class Errors:
         name: str,
         error: float,
         allowed: float,
-        more: Callable[[], float] | None = None,
+        more: Callable[[float], float] | None = None,
     ) -> None:
-        """Holds an error to what is allowed; `more` says what else would be."""
+        """Holds an error to what is allowed; `more` of it says what else would be."""
         if more is not None and allowed < error < np.inf:
-            allowed = max(allowed, more())
+            allowed = max(allowed, more(error))
         self.worst = max(self.worst, error / allowed if allowed else error)
         if not error <= allowed:
             self.failures.append(f"{name} is off by {error:.2e}, allowed {allowed:.2e}")
@@ -53,7 +53,7 @@ class Errors:
         got: Any,
         wanted: np.ndarray,
         allowed: float,
-        more: Callable[[], float] | None = None,
+        more: Callable[[float], float] | None = None,
         *,
         spare: int = 0,
     ) -> None:

@@ -166,7 +166,9 @@ def _close(errors, name, out, part, wanted, allowed, rounding) -> None:
     wanted = np.asarray(wanted)
     scale = np.maximum(np.abs(wanted), 1.0) if wanted.dtype.kind == "f" else 1
     more = rounding and (
-        lambda: rounding.allowed(lambda o: np.asarray(part(o)) / scale, wanted / scale)
+        lambda error: rounding.allowed(
+            lambda o: np.asarray(part(o)) / scale, wanted / scale, error
+        )
     )
     got = np.asarray(part(out))
     if got.shape != wanted.shape:

@@ -68,7 +68,9 @@ def _compare(errors, case, name, got, wanted, rounding: Conditioning | None) -> 
     rtol, atol = tolerance_of(case["suggested_tolerance"], name, precision)
     floats = wanted.dtype.kind == "f" and wanted.size
     allowed = atol + rtol * (np.max(np.abs(wanted)).item() if floats else 0.0)
-    more = rounding and (lambda: rounding.allowed(lambda out: find(out, name), wanted))
+    more = rounding and (
+        lambda error: rounding.allowed(lambda out: find(out, name), wanted, error)
+    )
     jumps = rounding and met(adapters.JUMPS.get(topic(case), {}), name)
     spare = max(LEAST_SPARE, int(SPARE * wanted.size)) if jumps else 0
     errors.close(name, got, wanted, allowed, more, spare=min(spare, wanted.size - 1))
