@@ -115,9 +115,10 @@ def test_options_may_have_dashes_and_fields_a_space():
         ("--config.method.name=nowhere.at_all:method", "nowhere"),
     ],
 )
-def test_a_mistake_in_a_config_is_a_sentence(at_the_root, changes, message, capsys):
-    workdir = f"--workdir={ROOT}/.cache/never"
-    assert inside("pretrain", TINY, workdir, changes) == 2
+def test_a_mistake_in_a_config_is_a_sentence(
+    at_the_root, changes, message, capsys, tmp_path
+):
+    assert inside("pretrain", TINY, f"--workdir={tmp_path}", changes) == 2
     assert message in capsys.readouterr().err
 
 

@@ -287,8 +287,11 @@ def test_memory_and_disk_are_checked_before_training(monkeypatch):
 
 def test_baselines_of_large_data_are_those_of_a_sample(run, monkeypatch, tmp_path):
     """And the table says so; what the network gives is written where it is large."""
-    folder, made, state = run
-    whole = json.loads((folder / "evaluation.json").read_text())["results"]["network"]
+    _, made, state = run
+    only = [dict(name="knn", k=5)]
+    config = {**made.config, "evaluate": {**made.config["evaluate"], "tasks": only}}
+    made = made._replace(config=config)
+    whole = evaluation.evaluate_run(made, state, str(tmp_path))["network"]
     written = []
     original = scratch.empty
 
@@ -301,16 +304,12 @@ def test_baselines_of_large_data_are_those_of_a_sample(run, monkeypatch, tmp_pat
     monkeypatch.setattr(
         readings, "sampled", lambda run, source, names, *_: 9 if names == PIXEL else 30
     )
-    only = [dict(name="knn", k=5)]
-    config = {**made.config, "evaluate": {**made.config["evaluate"], "tasks": only}}
-    results = evaluation.evaluate_run(
-        made._replace(config=config), state, str(tmp_path)
-    )
+    results = evaluation.evaluate_run(made, state, str(tmp_path))
     count = len(open_source(made.config, "train"))
     images = {name: numbers["images"] for name, numbers in results.items()}
     assert images == {"network": count, "random network": 30, "raw pixels": 9}
     assert results["network"]["knn"] == pytest.approx(whole["knn"], rel=1e-5)
-    width = int(whole["dimensions"])
+    width = checks._shapes(made, ["features"])["features"].shape[1]
     assert any(isinstance(x, np.memmap) and x.shape == (count, width) for x in written)
     saved = json.loads((tmp_path / "evaluation.json").read_text())
     assert "random network: a sample of 30 images of train" in saved["notes"]

@@ -272,7 +272,8 @@ def test_a_last_step_that_breaks_the_state_fails(tmp_path):
 def test_several_steps_a_call_log_and_save_as_single_steps(whole, tmp_path):
     _, _, state = whole
     _, stacked = pretrain(tiny(steps_per_call=2), str(tmp_path))
-    close = lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)  # noqa: E731
+    # Another program rounds otherwise, and twelve steps carry that on.
+    close = lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)  # noqa: E731
     jax.tree.map(close, jax.device_get(stacked.params), state.params)
     assert [r["step"] for r in rows(tmp_path)] == [2, 4, 6, 8, 10, 12]
 

@@ -158,10 +158,11 @@ def test_two_processes_are_one_run(whole, tmp_path):
     assert table[0]["ssl/grad_norm"] == pytest.approx(
         expected[0]["ssl/grad_norm"], rel=1e-5
     )
-    # What two processes saved can be read by one.
+    # What two processes saved can be read by one. A unit that is about to turn off may
+    # do so a step later: a gradient jumps then, and the loss does not.
     two, one = last_state(tmp_path), last_state(alone)
     jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-2, atol=1e-3), two, one
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-2, atol=1e-2), two, one
     )
 
 
