@@ -120,11 +120,9 @@ def traced_once(views: Builder) -> Builder:
 def _check_periods(config: Mapping[str, Any]) -> None:
     """What happens every so many steps must fall between two calls."""
     n = config["steps_per_call"]
-    counts = {name: config[name] for name in ("steps_per_call", "accumulate")}
-    for name, value in {
-        **counts,
-        "checkpoint.keep": config["checkpoint"]["keep"],
-    }.items():
+    counts = {"steps_per_call": n, "accumulate": config["accumulate"]}
+    counts["checkpoint.keep"] = config["checkpoint"]["keep"]
+    for name, value in counts.items():
         if value < 1:
             raise ValueError(f"{name} must be at least 1; got {value}")
     fields = {

@@ -82,8 +82,9 @@ def evaluate(parser) -> None:
     _seen(parser)
 
 
-def _seen(parser) -> None:
-    text, own = "side of the images", "that which converted weights were made for"
+def _seen(parser, own: str = "that which converted weights were made for") -> None:
+    """How images are seen."""
+    text = "side of the images"
     option(parser, "image_size", text, type=int, metavar="PIXELS", otherwise=own)
     text = "statistics that converted weights see images with"
     option(parser, "normalize", text, metavar="NAME", otherwise="imagenet")
@@ -134,10 +135,7 @@ def export(parser) -> None:
     text = "the file to write, or with hf the folder"
     option(parser, "out", text, required=True, metavar="PATH")
     step(parser)
-    text, own = "side of the images", "that of the run's evaluation"
-    option(parser, "image_size", text, type=int, metavar="PIXELS", otherwise=own)
-    text = "statistics that converted weights see images with"
-    option(parser, "normalize", text, metavar="NAME", otherwise="imagenet")
+    _seen(parser, "that of the run's evaluation")
 
 
 def translate(parser) -> None:

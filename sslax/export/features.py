@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -18,6 +17,7 @@ from sslax.kinds import Builder
 from sslax.nets import main_output
 from sslax.train.evaluation import restore_run
 from sslax.train.stored import paths_of
+from sslax.train.weights import are_weights
 
 __all__ = ["Features", "about", "open_features", "reads"]
 
@@ -76,7 +76,7 @@ def open_features(
         shows, or it cannot take images of this size.
     """
     change = _in_float32 if float32 else _same
-    if (Path(folder) / "model.json").exists():
+    if are_weights(folder):
         features = _of_weights(
             folder, step, image_size, normalize or "imagenet", change
         )

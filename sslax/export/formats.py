@@ -38,8 +38,7 @@ def program_of(features: Features) -> bytes:
     """
     (batch,) = jax.export.symbolic_shape("batch")
     images = jax.ShapeDtypeStruct((batch, *features.shape), jnp.float32)
-    # As for a GPU: convolutions are convolutions, not the products of shifted copies
-    # that a CPU does faster.
+    # One program for all, as for a GPU: all convolutions are convolutions.
     compute = jax.jit(_traced(features, "cuda"))
     exported = jax.export.export(compute, platforms=PLATFORMS)(images)
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -58,11 +57,14 @@ def online_evaluation(run: Run) -> Callable[[State], dict[str, float]]:
     acting = players(run, tasks)
     reading = {k: task for k, task in tasks.items() if k not in acting}
     parts = _parts(run) if reading else {}
-    read, made = {}, functools.lru_cache(maxsize=None)(functools.partial(_outputs, run))
+    read, made = {}, {}
     for name, (source, _) in parts.items():
         if readers := [task for task in reading.values() if name in task.splits]:
             judging = name == "test" and "text" in source.fields
-            read[name] = made(*_wanted(run, readers, captions=judging))
+            outputs, fields = wanted = _wanted(run, readers, captions=judging)
+            if wanted not in made:  # two splits of which the same is read
+                made[wanted] = outputs_of(run, outputs, fields=fields)
+            read[name] = made[wanted]
     names = {n for task in reading.values() for n in task.needs}
     losses = {
         n: losses_of(run, n[len("loss/") :]) for n in names if n.startswith("loss/")
@@ -87,10 +89,6 @@ def online_evaluation(run: Run) -> Callable[[State], dict[str, float]]:
         return numbers_of({name: found[name] for name in tasks})
 
     return evaluated
-
-
-def _outputs(run: Run, names: tuple[str, ...], fields: tuple[str, ...]):
-    return outputs_of(run, names, fields=fields)
 
 
 def _wanted(

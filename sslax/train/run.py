@@ -15,6 +15,7 @@ from sslax.train.feed import Feed, Feeder
 from sslax.train.texts import tokenizer_of
 
 __all__ = [
+    "CANVAS",
     "Run",
     "build_feed",
     "build_run",
@@ -25,8 +26,8 @@ __all__ = [
     "open_source",
 ]
 
-# The side of the canvas for images of several sizes, where the run has had none.
-_CANVAS = 512
+# The side of the canvas for images of several sizes, where a run has had none.
+CANVAS = 512
 
 
 class Run(NamedTuple):
@@ -249,5 +250,5 @@ def _seeing(run: Run, source: data.Source) -> Run:
     several = any(None in source.fields[name].shape for name in source.pictures)
     if not several or run.config["data"]["canvas"] is not None:
         return run
-    own = {**run.config["data"], "canvas": _CANVAS}
+    own = {**run.config["data"], "canvas": CANVAS}
     return run._replace(config={**run.config, "data": own})

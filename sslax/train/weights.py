@@ -13,13 +13,10 @@ from sslax.core import Method, Net, State
 from sslax.nets import chain, readings
 from sslax.train.evaluation import restore_run
 from sslax.train.loop import first_state
-from sslax.train.run import Run, build_run
+from sslax.train.run import CANVAS, Run, build_run
 from sslax.train.start import Graft, graft
 
 __all__ = ["are_weights", "converted", "open_trained", "open_weights"]
-
-# The side of the canvas for images of several sizes.
-_CANVAS = 512
 
 TASKS = [{"name": "classify"}]
 """What is read from converted weights."""
@@ -153,7 +150,7 @@ def _config(
             "train": train,
             "test": test,
             "on_error": "stop",
-            "canvas": max(_CANVAS, side) if differ else None,
+            "canvas": max(CANVAS, side) if differ else None,
             "workers": 0,
         },
         "evaluate": {
