@@ -40,6 +40,8 @@ bench: setup
 	$(PY) -m experiments.benchmarks.losses
 	$(PY) -m experiments.benchmarks.memory
 	$(PY) -m experiments.benchmarks.methods
+	$(PY) -m experiments.benchmarks.convolutions
+	$(PY) -m experiments.benchmarks.knn
 
 # The site, in build/site: pages drawn from code and results, made HTML of without network.
 docs: setup
