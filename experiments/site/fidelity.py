@@ -77,9 +77,9 @@ float32 and again in float64. `python -m tests.goldens.check` prints a line for 
 |---|---|---|---|---|
 {rows}
 Tolerances in float64 are those at which the references agree with their own formulas.
-In float32 they follow the conditioning of each case: what it does to the outputs to move
-the inputs as far as rounding may ([tolerances](../tests/goldens/tolerances.py)), so that
-another CPU or compiler turns no test red, and a wrong formula does.
+In float32 they follow the conditioning of each case: what it does to the outputs to
+move the inputs as far as rounding may ([tolerances](../tests/goldens/tolerances.py)),
+so that another CPU or compiler turns no test red, and a wrong formula does.
 
 ## Training steps
 
