@@ -43,8 +43,9 @@ def config_of(text: str) -> Any:
 
 def _module(file: str, path: Path) -> types.ModuleType:
     # Configs import configs.common, of the folder that they lie in or of sslax.
-    root, bundled = str(path.resolve().parent.parent), path != Path(file)
-    sys.path.insert(0 if bundled else len(sys.path), root)
+    own, bundled = path.resolve().parent, path != Path(file)
+    first = bundled or own.name == "configs"
+    sys.path.insert(0 if first else len(sys.path), str(own.parent))
     if (home := recipes.folder()) is not None and not bundled:
         sys.path.append(str(home.parent))
     spec = importlib.util.spec_from_file_location(f"_config_{path.stem}", path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sslax.commands.run_options import option, workdir
 
-__all__ = ["plan", "pretrain", "show_views"]
+__all__ = ["configs", "plan", "pretrain", "show_views"]
 
 
 def _config(parser) -> None:
@@ -58,3 +58,12 @@ def show_views(parser) -> None:
     _config(parser)
     _stage(parser)
     option(parser, "out", "the picture to write", required=True, metavar="FILE.png")
+
+
+def configs(parser) -> None:
+    """Adds the options of `sslax configs`."""
+    text = "show the fields of this one, each with its meaning"
+    parser.add_argument("config", nargs="?", metavar="NAME[:VARIANT]", help=text)
+    option(parser, "dir", "a folder of configs", otherwise="those of sslax")
+    text = "copy those of sslax into a new folder, DIR or DIR/configs, to be edited"
+    option(parser, "copy", text, metavar="DIR", otherwise="nothing is copied")

@@ -15,14 +15,18 @@ _MAKERS = ("get_config", "get_stages")
 
 
 def run(options: Any) -> None:
-    """Lists configs with their variants, or the fields of one with their meaning.
+    """Lists configs, shows the fields of one with their meaning, or copies all.
 
     Args:
       options: of the command line.
 
     Raises:
-      ValueError: if there are none, or the one that is asked for does not exist.
+      ValueError: if there are none, the one that is asked for does not exist, or the
+        folder to copy to has files already.
     """
+    if options.copy:
+        _copy(Path(options.copy), options)
+        return
     if options.config:
         _show(options.config)
         return
@@ -41,6 +45,24 @@ def run(options: Any) -> None:
     if not found:
         place = repr(options.dir) if options.dir else "this installation"
         raise ValueError(f"no configs in {place}; give their folder with --dir")
+
+
+def _copy(folder: Path, options: Any) -> None:
+    """All of them: they import each other, as `configs`."""
+    if options.config or options.dir:
+        asked = options.config or f"--dir={options.dir}"
+        raise ValueError(f"--copy copies all configs of sslax; got {asked} beside it")
+    if (home := recipes.folder()) is None:
+        raise ValueError("this installation has no configs")
+    target = folder if folder.name == "configs" else folder / "configs"
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise ValueError(
+            f"{str(target)!r} is there already, and nothing is overwritten"
+        )
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(home, target, ignore=ignored, dirs_exist_ok=True)
+    print(f"copied to {target}; for example")
+    print(f"  sslax pretrain --config={target / 'simclr.py'}:sample --workdir=run")
 
 
 def _show(text: str) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, NoReturn
 
 from sslax.calls import nearest
-from sslax.commands.config_options import plan, pretrain, show_views
+from sslax.commands.config_options import configs, plan, pretrain, show_views
 from sslax.commands.run_options import (
     classify,
     demo,
@@ -180,12 +180,6 @@ def _convert(parser) -> None:
     option(parser, "take", text, default="params/encoder", metavar="PATH")
 
 
-def _configs(parser) -> None:
-    text = "show the fields of this one, each with its meaning"
-    parser.add_argument("config", nargs="?", metavar="NAME[:VARIANT]", help=text)
-    option(parser, "dir", "a folder of configs", otherwise="those of sslax")
-
-
 def _prepare(parser) -> None:
     text = "the name of the set, as TFDS has it, or clips:FOLDER for videos"
     parser.add_argument("set", nargs="?", help=text)
@@ -281,9 +275,9 @@ COMMANDS = {
         "--out=/tmp/vit\n  sslax convert --to=timm /tmp/mae --out=encoder.safetensors",
     ),
     "configs": Command(
-        "list the configs, or the fields of one",
-        _configs,
-        "sslax configs\n  sslax configs simclr:cifar10",
+        "list the configs, show the fields of one, or copy all to be edited",
+        configs,
+        "sslax configs\n  sslax configs simclr:cifar10\n  sslax configs --copy=configs",
     ),
     "prepare": Command(
         "download a TFDS set, read videos once, draw a test split, or write masks",

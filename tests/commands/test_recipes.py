@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sslax.commands import recipes
+from sslax.commands import configs, options, recipes
 from sslax.commands.fields import fields_of
 from sslax.commands.overrides import load_config
 
@@ -48,6 +48,39 @@ def test_what_a_call_leaves_out_is_shown_at_its_default():
     assert fields["method.encoder.width"].value == 1
     assert fields["method.encoder.width"].meaning == "multiplies all channels"
     assert fields["optimizer.nesterov"].value is False
+
+
+def copied(folder):
+    run = options.parse("configs", [f"--copy={folder}"])
+    return configs.run(run)
+
+
+def test_configs_are_copied_and_run_from_there_as_they_are_edited(tmp_path, capsys):
+    copied(tmp_path / "mine")
+    folder = tmp_path / "mine" / "configs"
+    assert f"--config={folder / 'simclr.py'}:sample" in capsys.readouterr().out
+    names = {file.name for file in (ROOT / "configs").glob("*.py")}
+    assert {file.name for file in folder.iterdir()} == names
+    common = folder / "common.py"
+    common.write_text(common.read_text().replace("config.seed = 0", "config.seed = 7"))
+    code = (
+        "from sslax.commands.overrides import load_config;"
+        f"print(load_config({str(folder / 'simclr.py')!r} + ':sample')['seed'])"
+    )
+    command = [sys.executable, "-c", code]
+    env = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin", "HOME": str(tmp_path)}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, check=True)
+    assert done.stdout == b"7\n"  # though configs of the source are nearer by
+
+
+def test_nothing_is_copied_over_what_is_there(tmp_path):
+    folder = tmp_path / "configs"
+    copied(folder)  # of that name: no folder inside
+    (folder / "simclr.py").write_text("mine")
+    for place in (tmp_path, folder):
+        with pytest.raises(ValueError, match="is there already"):
+            copied(place)
+    assert (folder / "simclr.py").read_text() == "mine"
 
 
 OWN = """
