@@ -69,6 +69,7 @@ def start(
       limits: called in the new process, before the command.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
+    log.touch()  # whoever waits for a word in it may look at once
     sys.stdout.flush()
     pid = os.fork()
     if pid == 0:
