@@ -71,10 +71,11 @@ def run_part(
 ):
     """Runs the trials of a part that are not in the file yet."""
     for trial in trials:
-        found = stored(rows).get(f"{trial.group} {trial.name}")
+        title = f"{trial.group} {trial.name}".strip()
+        found = stored(rows).get(title)
         if found and (found["good"] or not again):
             continue
-        folder = home / part / f"{trial.group} {trial.name}".replace("/", "_")
+        folder = home / part / title.replace("/", "_")
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         began = time.monotonic()
@@ -86,10 +87,8 @@ def run_part(
         row |= {**outcome._asdict(), "seconds": round(time.monotonic() - began, 1)}
         with rows.open("a") as file:
             file.write(json.dumps(row) + "\n")
-        print(
-            f"{'ok ' if outcome.good else 'BAD'} {trial.group} {trial.name}: ", end=""
-        )
-        print(outcome.note, flush=True)
+        verdict = "ok " if outcome.good else "BAD"
+        print(f"{verdict} {title}: {outcome.note}", flush=True)
         if outcome.good:
             shutil.rmtree(folder)
 
@@ -98,7 +97,7 @@ def stored(file: Path) -> dict[str, dict[str, Any]]:
     """Rows by trial; of several the last."""
     lines = file.read_text().splitlines() if file.exists() else []
     rows = map(json.loads, lines)
-    return {f"{row['group']} {row['name']}": row for row in rows}
+    return {f"{row['group']} {row['name']}".strip(): row for row in rows}
 
 
 def table(rows: dict[str, dict[str, Any]]) -> str:

@@ -53,13 +53,16 @@ def options(home: Path, method: str) -> list[str]:
 def _kill(home: Path, method: str, aim: str, draw: random.Random, folder: Path):
     wanted = whole(home, method)
     command = pretrain(method, folder / "run", *options(home, method))
+    seconds = wanted["seconds"]
     for _ in range(5):
         shutil.rmtree(folder / "run", ignore_errors=True)
+        began = time.monotonic()
         child = launch.start(command, folder / "killed.log")
-        if _moment(child, folder / "run", aim, draw, wanted["seconds"]):
+        if _moment(child, folder / "run", aim, draw, seconds):
             launch.kill(child)
         if launch.wait(child).code < 0:
             break
+        seconds = time.monotonic() - began  # less than of the first, that compiled
     else:
         return Outcome(False, "ended before it was killed, five times")
     at, torn = launch.step_of(folder / "run"), unfinished(folder / "run")
@@ -74,8 +77,7 @@ def _kill(home: Path, method: str, aim: str, draw: random.Random, folder: Path):
 def _moment(child, folder: Path, aim: str, draw: random.Random, seconds: float) -> bool:
     """Waits for the moment; False if the run ends before."""
     if aim == "time":
-        # Those after the first find what it has compiled.
-        end = time.monotonic() + draw.uniform(0, seconds / 2)
+        end = time.monotonic() + draw.uniform(0, seconds)
         return launch.until(child, lambda: time.monotonic() > end)
     step = draw.randrange(1, 56)
     if not launch.until(child, lambda: launch.step_of(folder) >= step):

@@ -97,9 +97,11 @@ def ended(child: Child) -> int | None:
     return os.waitstatus_to_exitcode(status) if pid else None
 
 
-def run(arguments: Sequence[str], log: Path, **options: Any) -> Ended:
+def run(
+    arguments: Sequence[str], log: Path, *, timeout: float = 1800, **options: Any
+) -> Ended:
     """Starts a command and waits for its end."""
-    return wait(start(arguments, log, **options))
+    return wait(start(arguments, log, **options), timeout)
 
 
 def kill(child: Child, number: int = signal.SIGKILL) -> None:

@@ -90,7 +90,7 @@ def _read_only(home: Path, command: str, folder: Path) -> Outcome:
         if command == "embed":
             good = not ended.code and (folder / "features.npz").exists()
         else:
-            good = ended.code in (1, 2) and "Read-only" in ended.said
+            good = ended.code == 2 and "cannot be written" in ended.said
         return Outcome(good and is_a_sentence(ended), said_briefly(ended))
 
 

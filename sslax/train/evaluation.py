@@ -20,7 +20,8 @@ from sslax.train.online import best_number
 from sslax.train.readings import Reading, ask, numbers_of, read_network, read_pixels
 from sslax.train.report import write_report
 from sslax.train.run import Run, build_run
-from sslax.train.workdir import read_config, stored_steps
+from sslax.train.together import from_first
+from sslax.train.workdir import check_writable, read_config, stored_steps
 from sslax.train.writers import read_jsonl
 
 __all__ = ["evaluate_run", "restore_run"]
@@ -97,8 +98,10 @@ def evaluate_run(run: Run, state: State, workdir: str) -> dict[str, dict[str, fl
       Numbers by name: "network", "random network", "raw pixels".
 
     Raises:
-      ValueError: if a task is wrong, or needs what the method or the data have not.
+      ValueError: if a task is wrong, or needs what the method or the data have not, or
+        if the folder cannot be written.
     """
+    from_first(lambda: check_writable(workdir, otherwise="evaluate a copy of it"))
     sources, notes = open_splits(run)
     if run.loader.memory:
         canvas = run.config["data"]["canvas"]

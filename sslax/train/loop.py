@@ -203,12 +203,13 @@ def _train(run, start, folder, manager, writer, stop) -> State:
         last, batch_size=config["batch_size"], show=jax.process_index() == 0
     )
     logging.info(announcement(run, logged))
-    began, newest = time.monotonic(), {}
+    began, newest = time.monotonic(), None
     evaluate = online_evaluation(run) if every else None
     for step, state, metrics in steps(run, start):
-        if not newest:
+        if newest is None:
             jax.block_until_ready(metrics)
             logging.info("step %d after %s", step, span(time.monotonic() - began))
+            newest = _before(folder, logged, metrics)
         newest |= _ran(run, metrics, step)
         asked, scalars = stop(step // config["steps_per_call"]), {}
         evaluating = _due(step, every)
@@ -263,6 +264,13 @@ def _ran(run, metrics, step: int) -> dict[str, tuple[Any, int]]:
         if last >= 0:
             ran[name] = (value, last)
     return ran
+
+
+def _before(folder, step: int, names) -> dict[str, tuple[Any, int]]:
+    """The metrics of a row, for objectives that rest at the steps after it."""
+    rows = writers.read_jsonl(folder / "metrics.jsonl")
+    row = next((row for row in rows if row["step"] == step), {})
+    return {name: (row[name], 0) for name in names if name in row}
 
 
 def _scalars(run, newest, step: int, manager) -> dict[str, float]:

@@ -15,6 +15,7 @@ from sslax.train.together import from_first
 
 __all__ = [
     "absolute",
+    "check_writable",
     "config_differences",
     "open_workdir",
     "read_config",
@@ -22,6 +23,7 @@ __all__ = [
     "stored_steps",
 ]
 
+_ELSEWHERE = "choose another --workdir"
 _CONFIG = "config.json"
 _EMPTY = (None, "", [], {})
 
@@ -62,7 +64,7 @@ def open_workdir(
     folder = epath.Path(path)
 
     def check() -> None:
-        _check_writable(path, folder)
+        check_writable(path)
         old = _stored(folder) if stored_steps(folder) else None
         if old is None or allow_config_change:
             return
@@ -103,7 +105,7 @@ def record_config(folder: Any, config: Mapping[str, Any]) -> None:
             new.write_text(text)
             new.replace(file)
         except OSError as error:
-            raise _unwritable(str(folder), error) from error
+            raise _unwritable(str(folder), error, _ELSEWHERE) from error
 
     from_first(write)
 
@@ -159,8 +161,17 @@ def config_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[s
     ]
 
 
-def _check_writable(path: str, folder: epath.Path) -> None:
-    """Tries it under a name that no other start of the same run uses."""
+def check_writable(path: str, *, otherwise: str = _ELSEWHERE) -> None:
+    """Tries to write, under a name that no other start of the same run uses.
+
+    Args:
+      path: the folder; it is made if it is not there.
+      otherwise: what to do where rights cannot be had.
+
+    Raises:
+      ValueError: if it cannot be written, or is a file.
+    """
+    folder = epath.Path(path)
     if folder.is_file():
         raise ValueError(f"workdir {path!r} is a file; a run needs a folder")
     probe = folder / f".writable.{_unique()}"
@@ -169,13 +180,13 @@ def _check_writable(path: str, folder: epath.Path) -> None:
         probe.write_text("written")
         probe.unlink()
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise _unwritable(path, error, otherwise) from error
 
 
-def _unwritable(path: str, error: OSError) -> ValueError:
+def _unwritable(path: str, error: OSError, otherwise: str) -> ValueError:
     return ValueError(
         f"workdir {path!r} cannot be written ({error}); make room or give rights, or "
-        "choose another --workdir"
+        f"{otherwise}"
     )
 
 

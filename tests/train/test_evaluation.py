@@ -487,3 +487,10 @@ def test_two_processes_read_every_row_once_though_one_of_them_skips(
     assert seen.tolist() == [i for i in range(22) if i not in (2, 20)]
     if not copy:
         assert len(seen) == (index >= 0).sum()
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_read(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("")
+    with pytest.raises(ValueError, match=r"cannot be written.*evaluate a copy of it"):
+        evaluate_run(None, None, str(file / "run"))

@@ -51,11 +51,6 @@ def anew(run, *, fails_after=None):
     return run._replace(feed=feed)
 
 
-def rate(folder):
-    """What the clock alone says."""
-    return {"images_per_second": rows(folder)[-1]["images_per_second"]}
-
-
 def rows(folder):
     return [json.loads(x) for x in (folder / "metrics.jsonl").read_text().splitlines()]
 
@@ -121,13 +116,20 @@ def test_an_agent_learns_by_the_program_of_any_method(whole):
 
 
 def test_a_run_that_was_cut_off_goes_on_bit_for_bit(whole, tmp_path):
-    """With what it has done and where its episode stands."""
+    """With what it has done, where its episode stands, and numbers of who rests."""
     folder, run, state = whole
     opened = workdir.open_workdir(str(tmp_path), run.config)
-    train(anew(run, fails_after=5), opened)
+    seldom = {**run.config, "checkpoint": {**run.config["checkpoint"], "every": 5}}
+    train(anew(run, fails_after=7)._replace(config=seldom), opened)
     resumed = train(anew(run), opened)
     equal(resumed, state)
-    np.testing.assert_equal(rows(tmp_path)[-1], {**rows(folder)[-1], **rate(tmp_path)})
+    # After the checkpoint of step 5 the actor rests; row 6 has its number of step 5.
+    assert [row["step"] for row in rows(tmp_path)] == [2, 4, 5, 6, 8]
+    ours, theirs = (
+        [{**row, "images_per_second": 0} for row in table if row["step"] != 5]
+        for table in (rows(tmp_path), rows(folder))
+    )
+    assert ours == theirs
 
 
 def test_the_report_has_returns_and_a_film(whole, capsys):
