@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from experiments.reliability import __main__ as campaign
-from experiments.reliability import ends, kills, small
+from experiments.reliability import code, ends, kills, launch, small
 from experiments.reliability.long_run import Sample, judged
 from experiments.reliability.trial import Outcome, Trial
 from sslax.commands.overrides import load_config
@@ -118,6 +119,21 @@ def test_what_grows_is_not_flat(slope, flat):
 
 def test_too_few_looks_say_nothing():
     assert not judged(looks()[:9]).good
+
+
+def test_code_that_runs_is_noticed(tmp_path):
+    folder = tmp_path / "a stranger's file"
+    folder.mkdir()
+
+    def careless(folder, canary):
+        pickle.loads(pickle.dumps(code.Canary(canary)))
+        return launch.Ended(2, "one sentence", 0.0)
+
+    def careful(folder, canary):
+        return launch.Ended(2, "one sentence", 0.0)
+
+    assert not code._watched(careless, folder).good
+    assert code._watched(careful, folder).good
 
 
 @pytest.mark.parametrize("method", ["tokenizer", *small.METHODS])

@@ -10,6 +10,7 @@ import json
 import os
 import pickle
 import shutil
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from functools import partial
@@ -54,10 +55,13 @@ def trials(home: Path) -> Iterator[Trial]:
 
 
 def _watched(run, folder: Path) -> Outcome:
-    canary = folder / "canary"
-    ended = run(folder, canary)
-    quiet = not canary.exists() and is_a_sentence(ended)
-    return Outcome(quiet and ended.code in (0, 1, 2), said_briefly(ended))
+    with tempfile.TemporaryDirectory() as name:  # a path that no shell takes apart
+        canary = Path(name) / "canary"
+        ended = run(folder, canary)
+        if canary.exists():
+            return Outcome(False, "code of the file ran")
+    told = is_a_sentence(ended) and ended.code in (0, 1, 2)
+    return Outcome(told, said_briefly(ended))
 
 
 def _array(folder: Path, canary: Path) -> launch.Ended:
@@ -76,8 +80,9 @@ def _weights(folder: Path, canary: Path, *, pickled: bool) -> launch.Ended:
         file.write_bytes(pickle.dumps({"weight": Canary(canary)}))
     else:
         with zipfile.ZipFile(file, "w") as archive:
-            archive.writestr("archive/data.pkl", pickle.dumps(Canary(canary)))
-            archive.writestr(f"../../../../../..{canary}", "climbed")
+            archive.writestr("archive/version", "3\n")
+            archive.writestr("archive/data.pkl", pickle.dumps(Canary(canary), 2))
+            archive.writestr(f"archive/{'../' * 12}{canary}", "climbed")
     command = ["convert", "--from=torch", str(file), "--model=resnet50"]
     return launch.run([*command, f"--out={folder}/out"], folder / "log")
 

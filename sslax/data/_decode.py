@@ -160,9 +160,10 @@ def _decode_pillow(
         raise ValueError(f"only a .npy file or a TIFF can have {channels} channels")
     try:
         opened = Image.open(io.BytesIO(content))
-    except UnidentifiedImageError:
-        if content[:4] not in TIFF:
-            raise
+    except UnidentifiedImageError as error:
+        if content[:4] not in TIFF:  # Pillow would name an object in memory
+            what = "of no known format" if content else "empty"
+            raise UnidentifiedImageError(f"it is {what}") from error
         return _fits(read_tiff(content, MAX_PIXELS), channels, dtype)
     with opened as image:
         if image.format == "JPEG" and canvas is not None:

@@ -71,6 +71,17 @@ def test_mask_and_position_follow_the_image():
     )
 
 
+@pytest.mark.parametrize(
+    ("content", "said"), [(b"", "empty"), (b"a letter", "of no known format")]
+)
+def test_files_that_are_no_images_are_told_in_words(folder, content, said):
+    source = data.folder(path=folder({"0.png": None, "1.png": content}))
+    with pytest.raises(
+        data.BadExample, match=rf"1\.png cannot be decoded: it is {said}"
+    ):
+        source[1]
+
+
 def test_pixels_without_a_known_range_are_refused(folder):
     from PIL import Image
 

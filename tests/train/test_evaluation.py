@@ -163,6 +163,16 @@ def test_mistakes_are_named(run, tmp_path):
         evaluation.restore_run(str(tmp_path / "nothing"))
 
 
+def test_a_folder_that_cannot_be_written_is_refused_first(run, tmp_path, monkeypatch):
+    _, made, state = run
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(
+        evaluation, "read_network", lambda *_, **__: pytest.fail("read")
+    )
+    with pytest.raises(ValueError, match=r"cannot be written.*evaluate a copy of it"):
+        evaluation.evaluate_run(made, state, str(tmp_path / "file" / "run"))
+
+
 def test_numbers_are_on_disk_before_a_picture_fails(run, tmp_path, monkeypatch):
     _, made, state = run
 
@@ -487,10 +497,3 @@ def test_two_processes_read_every_row_once_though_one_of_them_skips(
     assert seen.tolist() == [i for i in range(22) if i not in (2, 20)]
     if not copy:
         assert len(seen) == (index >= 0).sum()
-
-
-def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_read(tmp_path):
-    file = tmp_path / "file"
-    file.write_text("")
-    with pytest.raises(ValueError, match=r"cannot be written.*evaluate a copy of it"):
-        evaluate_run(None, None, str(file / "run"))
