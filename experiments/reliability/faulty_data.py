@@ -25,6 +25,7 @@ from experiments.reliability.trial import (
 from sslax.data import _loader
 
 _SIDE, _COUNT = 24, 40
+_NOBODY = 65534
 
 
 def trials(home: Path) -> Iterator[Trial]:
@@ -33,6 +34,9 @@ def trials(home: Path) -> Iterator[Trial]:
         for on_error in ("stop", "skip"):
             run = partial(_one_odd, name, odd, fate, on_error)
             yield Trial(f"data: {fate}", f"{name}, {on_error}", run)
+    for on_error in ("stop", "skip"):
+        run = partial(_unreadable, on_error)
+        yield Trial("data: without the right to read it", on_error, run)
     for name, run in (
         ("fewer images than the batch", _few),
         ("images vanish in the middle of a run", _vanished),
@@ -163,6 +167,25 @@ def _one_odd(name: str, odd, fate: str, on_error: str, folder: Path) -> Outcome:
     good = good and skipped == (fate in ("named", "left out"))
     count = len(launch.rows(folder / "run"))
     return Outcome(good, f"{'told and left out' if skipped else fate}, {count} rows")
+
+
+def _unreadable(on_error: str, folder: Path) -> Outcome:
+    """A fault of the machine, and none of the image: stops by name, skips nothing."""
+    images = _images(folder / "images")
+    (images / "020.png").chmod(0)
+    folder.chmod(0o777)
+    command = _command(images, folder / "run", f"--config.data.on_error={on_error}")
+    ended = launch.run(command, folder / "said.log", limits=_without_rights)
+    named = "Permission denied" in ended.said and "020.png" in ended.said
+    good = ended.code == 1 and named and is_a_sentence(ended)
+    return Outcome(good, said_briefly(ended))
+
+
+def _without_rights() -> None:
+    """The superuser may read everything."""
+    if os.geteuid() == 0:
+        os.setgid(_NOBODY)
+        os.setuid(_NOBODY)
 
 
 def _few(folder: Path) -> Outcome:
