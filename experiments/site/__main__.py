@@ -24,6 +24,7 @@ from experiments.site.pictures import draw
 # under the last.
 SIDEBAR = {
     "Begin": [
+        "first_project",
         "notebooks/first_run",
         "notebooks/own_data",
         "notebooks/own_loss",
@@ -40,7 +41,7 @@ SIDEBAR = {
         "pods",
     ],
     "Reference": ["methods/index", "losses", "augment", "reference/index"],
-    "What it rests on": ["fidelity", "measured"],
+    "What it rests on": ["fidelity", "measured", "reliability"],
     "Project": ["changelog", "contributing", "security"],
 }
 LANGUAGES = {".py": "python", ".json": "json", ".toml": "toml", ".md": "markdown"}

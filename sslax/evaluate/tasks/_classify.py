@@ -45,7 +45,7 @@ def classify(
       temperature: of the kNN's votes.
       labels_per_class: of the few-label probes; those that a class cannot give are left
         out.
-      draws: of the few-label probes.
+      draws: of the few-label probes; a quarter for 100 labels of a class and more.
       probe: arguments of `evaluate.linear_probe`, the SGD probe of a paper; None leaves
         it out. Where the set is smaller than its batch, the batch is the set.
       examples: at most so many images of each split; None is all.
