@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from sslax.commands.overrides import load_config
-from sslax.train.evaluation import evaluate_run
+from sslax.results.evaluation import evaluate_run
 from sslax.train.loop import pretrain
 
 ARMS = {

@@ -40,10 +40,10 @@ from experiments.learning_table import draw
 from sslax import augment, calls, data, evaluate, methods, platforms
 from sslax.commands.overrides import load_config
 from sslax.commands.staged import is_staged
+from sslax.stages import run_to_the_end
 from sslax.train.loop import first_state, steps
 from sslax.train.outputs import outputs_of
 from sslax.train.run import Run, build_run, open_source
-from sslax.train.stages import run_to_the_end
 from sslax.train.start import graft, grafts_of
 
 RESULTS = Path(__file__).parent / "results" / "learning.json"

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from sslax.train.charts import line_chart
-from sslax.train.style import page
+from sslax.results.charts import line_chart
+from sslax.results.style import page
 
 NUMBERS = ("train_loss", "held_out_loss", "accuracy")
 TITLES = {

@@ -16,7 +16,7 @@ import jax
 import numpy as np
 
 from sslax import data
-from sslax.train.evaluation import restore_run
+from sslax.results.evaluation import restore_run
 
 
 def matched(images: np.ndarray, like: np.ndarray) -> np.ndarray:

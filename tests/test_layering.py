@@ -66,20 +66,44 @@ LAYERS = {
         {"plan", "program", "calls", "core", "data", "models", "sharding", "step"},
     ),
     "train": (
-        RUN | {"PIL", "orbax", "pyarrow", "tensorboardX", "wandb"},
+        RUN | {"orbax", "tensorboardX", "wandb"},
         {"train", "program", "calls", "convert", "core", "data", "evaluate", "kinds"}
-        | {"augment", "environments", "models", "nets", "platforms", "scratch"}
-        | {"sharding"}
-        | {"step"},
+        | {"augment", "environments", "models", "platforms", "scratch"}
+        | {"sharding", "step"},
     ),
+    "results": (
+        RUN | {"PIL", "pyarrow"},
+        {"results", "train", "augment", "convert", "core", "data", "evaluate", "nets"},
+    ),
+    "stages": (RUN, {"results", "train"}),
     "analyse": (
         BOTTOM,
-        {"analyse", "train", "calls", "convert", "core", "data", "evaluate", "kinds"}
+        {
+            "analyse",
+            "results",
+            "train",
+            "calls",
+            "convert",
+            "core",
+            "data",
+            "evaluate",
+            "kinds",
+        }
         | {"models", "views"},
     ),
     "export": (
         BOTTOM | {"jax2onnx", "onnxruntime"},
-        {"export", "train", "calls", "convert", "core", "augment", "kinds", "models"}
+        {
+            "export",
+            "results",
+            "train",
+            "calls",
+            "convert",
+            "core",
+            "augment",
+            "kinds",
+            "models",
+        }
         | {"nets", "platforms", "views"},
     ),
     "commands": (
@@ -88,6 +112,8 @@ LAYERS = {
             "commands",
             "analyse",
             "export",
+            "results",
+            "stages",
             "train",
             "plan",
             "program",

@@ -75,7 +75,7 @@ for step, loss in losses[:: max(1, len(losses) // 5)]:
 # of the same network before training.
 
 # %%
-from sslax.train.evaluation import evaluate_run
+from sslax.results.evaluation import evaluate_run
 
 results = evaluate_run(run, state, "run")
 for row, numbers in results.items():

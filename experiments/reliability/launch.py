@@ -21,9 +21,9 @@ from typing import Any, NamedTuple, NoReturn
 import jax
 from tensorboardX import proto  # noqa: F401 - imported here once
 
-from sslax import data, methods, models, optim, views  # noqa: F401 - as well
+from sslax import data, methods, models, optim, stages, views  # noqa: F401 - as well
 from sslax.commands import main, overrides  # noqa: F401
-from sslax.train import checkpoints, stages  # noqa: F401
+from sslax.train import checkpoints  # noqa: F401
 
 ROOT = Path(__file__).parent.parent.parent
 _CACHE = ROOT / ".cache" / "reliability"

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from sslax.analyse.layers import MEASURES
-from sslax.train.charts import heat_map, line_chart
-from sslax.train.style import page
+from sslax.results.charts import heat_map, line_chart
+from sslax.results.style import page
 
 __all__ = ["write_page"]
 

@@ -19,7 +19,7 @@ def run(options: Any) -> None:
     start(options)
     import numpy as np
 
-    from sslax.train.asking import classify_images
+    from sslax.results.asking import classify_images
 
     labels = [x.strip() for x in options.labels.split(",") if x.strip()]
     found = classify_images(

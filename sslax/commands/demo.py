@@ -26,7 +26,7 @@ def run(options: Any) -> None:
     logging.info("the demo in %s: loading", options.workdir)
     options.say("the same command goes on from the newest checkpoint")
     from sslax.commands.overrides import load_config
-    from sslax.train.stages import run_to_the_end
+    from sslax.stages import run_to_the_end
 
     config = load_config(CONFIG)
     if not run_to_the_end(config, options.workdir, say=options.say):

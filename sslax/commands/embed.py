@@ -17,7 +17,7 @@ def run(options: Any) -> None:
     """
     options.say("nothing was written")
     start(options)
-    from sslax.train.embedding import embed_run
+    from sslax.results.embedding import embed_run
 
     embed_run(
         options.workdir,

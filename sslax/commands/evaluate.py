@@ -20,8 +20,8 @@ def run(options: Any) -> None:
     """
     options.say("nothing was changed; the same command begins again")
     start(options)
-    from sslax.train.evaluation import evaluate_run
-    from sslax.train.weights import are_weights, open_trained
+    from sslax.results.evaluation import evaluate_run
+    from sslax.results.weights import are_weights, open_trained
 
     if options.data is not None and not are_weights(options.workdir):
         raise ValueError(

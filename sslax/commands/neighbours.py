@@ -18,7 +18,7 @@ def run(options: Any) -> None:
     """
     options.say("nothing was written")
     start(options)
-    from sslax.train.likeness import find_likeness
+    from sslax.results.likeness import find_likeness
 
     found = find_likeness(
         options.workdir,

@@ -32,7 +32,7 @@ def run(options: Any) -> None:
     if options.foreground:
         if given:
             raise ValueError(f"masks take no {', '.join(given)}: only videos do")
-        from sslax.train.foregrounds import write_foregrounds
+        from sslax.results.foregrounds import write_foregrounds
 
         options.say("masks that were written stand; the same command goes on")
         count = write_foregrounds(options.set, options.foreground)

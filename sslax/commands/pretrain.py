@@ -22,7 +22,7 @@ def run(options: Any) -> None:
     start(options)
     from sslax.commands.overrides import load_config
     from sslax.commands.staged import is_staged
-    from sslax.train.stages import run_stages, run_to_the_end
+    from sslax.stages import run_stages, run_to_the_end
 
     config = load_config(options.config, options.overrides, follow=True)
     run_all = run_stages if is_staged(config) else run_to_the_end

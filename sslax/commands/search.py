@@ -17,7 +17,7 @@ def run(options: Any) -> None:
     """
     options.say("nothing was written")
     start(options)
-    from sslax.train.asking import search_images
+    from sslax.results.asking import search_images
 
     found = search_images(
         options.workdir,

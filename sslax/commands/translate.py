@@ -17,6 +17,6 @@ def run(options: Any) -> None:
     """
     options.say("what was written stands; the same command begins again")
     start(options)
-    from sslax.train.translating import translate_run
+    from sslax.results.translating import translate_run
 
     translate_run(options.workdir, options.out, step=options.step, name=options.data)

@@ -15,9 +15,9 @@ from sslax.augment.parts import statistics_of
 from sslax.core import Method, Net
 from sslax.kinds import Builder
 from sslax.nets import main_output
-from sslax.train.evaluation import restore_run
+from sslax.results.evaluation import restore_run
+from sslax.results.weights import are_weights
 from sslax.train.stored import paths_of
-from sslax.train.weights import are_weights
 
 __all__ = ["Features", "about", "open_features", "reads"]
 

@@ -1,1 +1,1 @@
-"""The program: one loop for every method, checkpoints, logs and the command line."""
+"""The loop, one for every method: data, checkpoints, logs, numbers on the way."""

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sslax import stages
 from sslax.commands import ending, main, options
 from sslax.commands.options import COMMANDS
-from sslax.train import stages
 
 ROOT = Path(__file__).parent.parent.parent
 START = [sys.executable, "-c", "from sslax.commands.main import main; main()"]

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from sslax import data
-from sslax.train.foregrounds import write_foregrounds
+from sslax.results.foregrounds import write_foregrounds
 
 
 def test_grounds_go_with_classes_as_often_as_asked():

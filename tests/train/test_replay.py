@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from sslax import calls
+from sslax.results.evaluation import evaluate_run
 from sslax.train import steps_done, workdir
-from sslax.train.evaluation import evaluate_run
 from sslax.train.feed import Feeder
 from sslax.train.loop import pretrain, train
 from sslax.train.run import build_run

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from sslax import data
-from sslax.train import evaluation
-from sslax.train.asking import classify_images, search_images
+from sslax.results import evaluation
+from sslax.results.asking import classify_images, search_images
 from sslax.train.loop import pretrain
 from sslax.train.online import online_evaluation
 from tests.train.test_loop import tiny

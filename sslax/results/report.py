@@ -14,8 +14,8 @@ from etils import epath
 
 from sslax import evaluate
 from sslax.evaluate.tasks import Pictures
-from sslax.train.charts import line_chart, scatter_chart
-from sslax.train.style import page
+from sslax.results.charts import line_chart, scatter_chart
+from sslax.results.style import page
 
 __all__ = ["write_pictures", "write_report"]
 

@@ -10,11 +10,11 @@ import numpy as np
 
 from sslax import data, evaluate
 from sslax.evaluate.tasks import Split
-from sslax.train.files_out import check_out
-from sslax.train.likeness_page import Likeness, write_likeness
+from sslax.results.files_out import check_out
+from sslax.results.likeness_page import Likeness, write_likeness
+from sslax.results.weights import open_trained
 from sslax.train.outputs import outputs_of
 from sslax.train.run import open_asked
-from sslax.train.weights import open_trained
 
 __all__ = ["find_likeness"]
 

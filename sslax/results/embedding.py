@@ -10,10 +10,10 @@ from typing import BinaryIO
 import jax
 import numpy as np
 
-from sslax.train.files_out import check_out, whole_file
+from sslax.results.files_out import check_out, whole_file
+from sslax.results.weights import open_trained
 from sslax.train.outputs import outputs_of
 from sslax.train.run import open_asked
-from sslax.train.weights import open_trained
 
 __all__ = ["embed_run"]
 

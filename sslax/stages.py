@@ -9,8 +9,8 @@ from typing import Any
 from absl import logging
 from etils import epath
 
+from sslax.results.evaluation import evaluate_run
 from sslax.train import checkpoints
-from sslax.train.evaluation import evaluate_run
 from sslax.train.loop import pretrain
 from sslax.train.start import grafts_of
 from sslax.train.stored import stored

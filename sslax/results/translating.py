@@ -11,7 +11,7 @@ from etils import epath
 from PIL import Image
 
 from sslax import data
-from sslax.train.evaluation import restore_run
+from sslax.results.evaluation import restore_run
 from sslax.train.outputs import outputs_of
 from sslax.train.pictures import as_picture, plain
 from sslax.train.run import open_other, open_source

@@ -12,13 +12,13 @@ import numpy as np
 from sslax import evaluate
 from sslax.core import State
 from sslax.evaluate.tasks import Pictures, Split, class_features
-from sslax.train.evaluation import restore_run
-from sslax.train.files_out import check_out
+from sslax.results.evaluation import restore_run
+from sslax.results.files_out import check_out
+from sslax.results.report import write_pictures
+from sslax.results.weights import open_trained
 from sslax.train.outputs import outputs_of
 from sslax.train.prompts import prompts
-from sslax.train.report import write_pictures
 from sslax.train.run import Run, open_files, open_other
-from sslax.train.weights import open_trained
 
 __all__ = ["Found", "classify_images", "search_images"]
 

@@ -11,14 +11,14 @@ from etils import epath
 
 from sslax import data, evaluate
 from sslax.core import State
+from sslax.results.gallery import gallery
+from sslax.results.report import write_report
 from sslax.train import checkpoints
 from sslax.train.best import best_step
 from sslax.train.checks import open_splits, tasks_of
-from sslax.train.gallery import gallery
 from sslax.train.loop import first_state
 from sslax.train.online import best_number
 from sslax.train.readings import Reading, ask, numbers_of, read_network, read_pixels
-from sslax.train.report import write_report
 from sslax.train.run import Run, build_run
 from sslax.train.together import from_first
 from sslax.train.workdir import check_writable, read_config, stored_steps

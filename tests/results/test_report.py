@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from sslax.evaluate.tasks import Pictures
-from sslax.train.charts import line_chart, scatter_chart
-from sslax.train.report import write_report
+from sslax.results.charts import line_chart, scatter_chart
+from sslax.results.report import write_report
 
 HEALTHY = dict(
     std=0.7, rankme=40.0, dimensions=64, dead=0.0, cosine=0.4, uniformity=-2.0

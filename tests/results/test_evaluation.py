@@ -12,16 +12,9 @@ from PIL import Image
 
 from sslax import augment, data, scratch
 from sslax.commands.show_views import show_views
-from sslax.train import (
-    batch_outputs,
-    checks,
-    evaluation,
-    gallery,
-    outputs,
-    readings,
-    samples,
-)
-from sslax.train.embedding import embed_run
+from sslax.results import evaluation, gallery
+from sslax.results.embedding import embed_run
+from sslax.train import batch_outputs, checks, outputs, readings, samples
 from sslax.train.loop import first_state, pretrain
 from sslax.train.online import best_number, online_evaluation
 from sslax.train.outputs import losses_of, outputs_of

@@ -6,7 +6,7 @@ from PIL import Image
 
 from sslax import data
 from sslax.core import Aux, Method, Objective, State
-from sslax.train import translating
+from sslax.results import translating
 from sslax.train.run import build_run
 from tests.train.test_loop import tiny
 

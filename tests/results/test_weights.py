@@ -11,9 +11,9 @@ import pytest
 from sslax import calls, convert, data, views
 from sslax.commands import main, options
 from sslax.core import Net
-from sslax.train import evaluation
-from sslax.train import weights as module
-from sslax.train.gallery import Shown
+from sslax.results import evaluation
+from sslax.results import weights as module
+from sslax.results.gallery import Shown
 
 CALL = {"name": "vit", "width": 16, "depth": 1, "heads": 2, "patch_size": 4}
 

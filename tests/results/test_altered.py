@@ -5,11 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from sslax import data
-from sslax.train import checks, evaluation
+from sslax.results import evaluation
+from sslax.train import checks
 from sslax.train.loop import first_state
 from sslax.train.outputs import outputs_of
 from sslax.train.run import build_run, open_source
-from tests.train.test_evaluation import small
+from tests.results.test_evaluation import small
 
 
 def test_tasks_read_features_of_what_they_alter(tmp_path):

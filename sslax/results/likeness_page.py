@@ -11,8 +11,8 @@ from etils import epath
 
 from sslax import data, evaluate
 from sslax.evaluate.tasks import Pictures, Split
-from sslax.train.files_out import whole_file
-from sslax.train.report import write_pictures
+from sslax.results.files_out import whole_file
+from sslax.results.report import write_pictures
 
 __all__ = ["Likeness", "write_likeness"]
 

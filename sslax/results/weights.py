@@ -11,7 +11,7 @@ import jax
 from sslax import convert, data
 from sslax.core import Method, Net, State
 from sslax.nets import chain, readings
-from sslax.train.evaluation import restore_run
+from sslax.results.evaluation import restore_run
 from sslax.train.loop import first_state
 from sslax.train.run import CANVAS, Run, build_run
 from sslax.train.start import Graft, graft

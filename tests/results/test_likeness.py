@@ -8,7 +8,7 @@ from PIL import Image
 from pyarrow import parquet
 
 from sslax.commands import main, options
-from sslax.train import embedding, likeness
+from sslax.results import embedding, likeness
 from sslax.train.loop import first_state
 from sslax.train.run import build_run, open_other
 from tests.train.test_loop import tiny

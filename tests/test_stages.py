@@ -7,7 +7,8 @@ import jax
 import numpy as np
 import pytest
 
-from sslax.train import checkpoints, loop, stages
+from sslax import stages
+from sslax.train import checkpoints, loop
 from sslax.train.start import encoder_of
 from sslax.train.stored import stored, tree_at
 from sslax.train.workdir import read_config
