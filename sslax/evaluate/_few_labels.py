@@ -19,8 +19,8 @@ from sslax.evaluate._checks import (
 )
 from sslax.evaluate._logistic import fit
 
-# Labels of a class of which fewer choices do.
-_MANY = 100
+# Choices of few labels, and of so many that a fit takes long and choices differ little.
+_DRAWS, _MANY, _DRAWS_OF_MANY = 20, 100, 5
 # Logits of all draws that are held at once.
 _LOGITS = 2**25
 
@@ -76,7 +76,7 @@ def few_label_probe(
     classes: int,
     key: Array,
     labels_per_class: Sequence[int] = (1, 10, 100),
-    draws: int = 20,
+    draws: int | None = None,
     l2: float = 0.1,
 ) -> dict[int, tuple[float, float]]:
     """Accuracy of logistic regression on few labels, over random choices of them.
@@ -94,8 +94,7 @@ def few_label_probe(
       classes: the number of classes of the data set.
       key: of the draws; the same key draws the same rows for other features.
       labels_per_class: the numbers of labels per class to try.
-      draws: choices per number; a quarter, or 3 where that is more, for 100 labels of
-        a class and more, which differ little.
+      draws: choices per number; None is 20, and 5 for 100 labels of a class and more.
       l2: the penalty. It is fixed, as few labels leave none to choose it by; between
         0.01 and 1 it hardly matters.
 
@@ -118,7 +117,7 @@ def few_label_probe(
     check_features(train_features=train_features, test_features=test_features)
     check_labels("train_labels", train_labels, train_features.shape[0], classes)
     check_labels("test_labels", test_labels, test_features.shape[0], classes)
-    check_positive(l2=l2, draws=draws)
+    check_positive(l2=l2, draws=_DRAWS if draws is None else draws)
     labels, truth = np.asarray(train_labels), np.asarray(test_labels)
     train, test = raised_numpy(train_features), raised_numpy(test_features)
     shared = basis_of(train)
@@ -139,9 +138,10 @@ def few_label_probe(
     return result
 
 
-def _choices(draws: int, per_class: int) -> int:
-    """Fits of many labels are what takes the time; 20 of 1 label are as uncertain."""
-    return draws if per_class < _MANY else max(min(draws, 3), draws // 4)
+def _choices(draws: int | None, per_class: int) -> int:
+    if draws is not None:
+        return draws
+    return _DRAWS if per_class < _MANY else _DRAWS_OF_MANY
 
 
 def _fit_rows(features, labels, power, classes, l2):

@@ -25,7 +25,7 @@ def evaluate_features(
     k: int = 20,
     temperature: float = 0.07,
     labels_per_class: Sequence[int] = (1, 10, 100),
-    draws: int = 20,
+    draws: int | None = None,
     probe: Mapping[str, Any] | None = None,
     positive_pair: tuple[Any, Any] | None = None,
 ) -> dict[str, float]:
@@ -43,7 +43,8 @@ def evaluate_features(
       temperature: of the kNN's votes.
       labels_per_class: of the few-label probes; those that a class cannot give are
         left out.
-      draws: of the few-label probes.
+      draws: of the few-label probes; None is 20, and 5 for 100 labels of a class and
+        more.
       probe: arguments of `linear_probe`; None leaves
         the SGD probe out.
       positive_pair: features of two random views of the test images, for alignment.

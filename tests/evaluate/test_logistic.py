@@ -83,13 +83,17 @@ def test_few_label_probe_repeats_itself_and_learns_from_more_labels():
     assert probe(KEY, labels_per_class=(10,), draws=1)[10][1] == 0.0
 
 
-def test_many_labels_are_chosen_less_often():
-    """A quarter of the draws, and 3 where there are as many."""
+def test_many_labels_are_chosen_less_often_unless_a_number_is_given():
     x, y = blobs(500)
     given = dict(classes=4, key=KEY, labels_per_class=(100,))
-    probe = lambda draws: evaluate.few_label_probe(x, y, x, y, draws=draws, **given)  # noqa: E731
-    assert probe(20)[100] == probe(23)[100] != probe(24)[100]
-    assert probe(3)[100] == probe(12)[100] != probe(2)[100]
+
+    def probe(draws):
+        return evaluate.few_label_probe(x, y, x, y, draws=draws, **given)[100]
+
+    assert probe(None) == probe(5) != probe(6)
+    few = dict(given, labels_per_class=(1,))
+    found = evaluate.few_label_probe(x, y, x, y, **few)
+    assert found == evaluate.few_label_probe(x, y, x, y, draws=20, **few)
 
 
 def test_few_label_probe_with_every_label_is_logistic_regression():

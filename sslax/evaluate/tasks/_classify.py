@@ -34,7 +34,7 @@ def classify(
     k: int = 20,
     temperature: float = 0.07,
     labels_per_class: Sequence[int] = (1, 10, 100),
-    draws: int = 20,
+    draws: int | None = None,
     probe: Mapping[str, Any] | None = None,
     examples: int | None = None,
 ) -> Task:
@@ -45,7 +45,8 @@ def classify(
       temperature: of the kNN's votes.
       labels_per_class: of the few-label probes; those that a class cannot give are left
         out.
-      draws: of the few-label probes; a quarter for 100 labels of a class and more.
+      draws: of the few-label probes; None is 20, and 5 for 100 labels of a class and
+        more.
       probe: arguments of `evaluate.linear_probe`, the SGD probe of a paper; None leaves
         it out. Where the set is smaller than its batch, the batch is the set.
       examples: at most so many images of each split; None is all.
