@@ -26,15 +26,22 @@ def encoder(**kwargs):
 
 
 def view(**kwargs):
-    return views.view(size=SIZE, jitter=(0.4, 0.4, 0.2, 0.1), **kwargs)
+    return views.view(size=SIZE, **kwargs)
 
 
 def two_views():
     return views.two_views(first=view(), second=view(solarize=0.2))
 
 
+def coloured():
+    """With jitter, grey and blur: they compile as long as all else, so few have them."""
+    colours = {"jitter": (0.4, 0.4, 0.2, 0.1), "grayscale": 0.2, "blur": 0.5}
+    first, second = view(**colours), view(**colours, solarize=0.2)
+    return views.two_views(first=first, second=second)
+
+
 def simclr():
-    return Toy(methods.simclr(encoder(), hidden=8, dim=4), two_views())
+    return Toy(methods.simclr(encoder(), hidden=8, dim=4), coloured())
 
 
 def simclr_memory():
@@ -63,7 +70,7 @@ def moco_backgrounds():
 
 def moco_v3():
     method = methods.moco_v3(encoder(), hidden=8, dim=4, depth=2, temperature=1.0)
-    return Toy(method, two_views())
+    return Toy(method, coloured())
 
 
 def multi_crop():
@@ -108,7 +115,7 @@ def localmim():
     decoder = models.local_mim_decoder(scales=(1, 0.5), dim=27, width=8, heads=2)
     method = methods.localmim(vit, decoder, taps=taps, cells=(4, 8), patch_size=4)
     mask = views.hide_patches(patch_size=4, ratio=0.75)
-    return Toy(method, views.masked(view=views.view(size=SIZE), mask=mask))
+    return Toy(method, views.masked(view=view(), mask=mask))
 
 
 def mae():
@@ -118,7 +125,7 @@ def mae():
         patch_size=4,
     )
     mask = views.hide_patches(patch_size=4, ratio=0.75)
-    return Toy(method, views.masked(view=views.view(size=SIZE), mask=mask))
+    return Toy(method, views.masked(view=view(), mask=mask))
 
 
 def relative_vit(output):
@@ -142,7 +149,7 @@ def simmim():
     mask = views.hide_units(patch_size=4, unit=8, ratio=0.6)
     return Toy(
         methods.simmim(relative_vit("map"), decoder, patch_size=4, window=5),
-        views.masked(view=views.view(size=SIZE), mask=mask),
+        views.masked(view=view(), mask=mask),
     )
 
 
@@ -152,7 +159,7 @@ def dvae():
         models.dvae_decoder(width=4, depth=1, code_dim=4, channels=6),
     )
     method = methods.dvae(*nets, temperature=0.9, kl_weight=0.1, momentum=0.5)
-    return Toy(method, views.one_view(view=views.view(size=SIZE)))
+    return Toy(method, views.one_view(view=view()))
 
 
 def beit():
@@ -164,7 +171,7 @@ def beit():
         decoder=models.dvae_decoder(width=4, depth=1, code_dim=4, channels=6),
     )
     make = views.masked(
-        view=views.view(size=SIZE),
+        view=view(),
         rendering=views.view(size=SIZE // 2, resize="lanczos"),
         mask=views.hide_blocks(patch_size=4, count=6, least=2),
     )
@@ -190,7 +197,7 @@ def deepmim():
         teacher=models.vit(width=6, depth=1, heads=2, patch_size=4, output="map"),
     )
     mask = views.hide_patches(patch_size=4, ratio=0.75)
-    return Toy(method, views.masked(view=views.view(size=SIZE), mask=mask))
+    return Toy(method, views.masked(view=view(), mask=mask))
 
 
 def dino():
@@ -220,7 +227,7 @@ def ibot():
 
 
 def rotation():
-    return Toy(methods.rotation(encoder()), views.rotated(view=views.view(size=SIZE)))
+    return Toy(methods.rotation(encoder()), views.rotated(view=view()))
 
 
 def jigsaw():
@@ -228,7 +235,7 @@ def jigsaw():
     classifier = models.linear(dim=6)
     method = methods.jigsaw(net, classifier, tiles=4, permutations=6, features="map")
     make = views.jigsaw(
-        view=views.view(size=SIZE), grid=2, tile=6, jitter=1, permutations=6
+        view=view(), grid=2, tile=6, jitter=1, permutations=6
     )
     return Toy(method, make)
 
@@ -255,7 +262,7 @@ def colorization():
     method = methods.colorization(
         painter(), centres=centres, prior=np.full(4, 0.25, np.float32), neighbours=2
     )
-    return Toy(method, views.lab(view=views.view(size=SIZE)))
+    return Toy(method, views.lab(view=view()))
 
 
 def one_view():
@@ -298,7 +305,7 @@ def cmc():
         contrast="nce",
         negatives=6,
     )
-    return Toy(method, views.channel_views(view=views.view(size=SIZE)))
+    return Toy(method, views.channel_views(view=view()))
 
 
 def context_prediction():
@@ -317,7 +324,7 @@ def convmae():
     mask = views.hide_patches(patch_size=4, ratio=0.75)
     return Toy(
         methods.convmae(encoder, decoder, patch_size=4),
-        views.masked(view=views.view(size=SIZE), mask=mask),
+        views.masked(view=view(), mask=mask),
     )
 
 
