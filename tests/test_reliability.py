@@ -95,11 +95,12 @@ def test_one_bit_and_one_row_tell_runs_apart(tmp_path, monkeypatch):
 
 
 def looks(**slope):
-    rows = {"resident": 500.0, "files": 12, "threads": 90, "seconds": 0.002}
-    return [
-        Sample(i, *(rows[k] + slope.get(k, 0) * max(i, 20) for k in rows))
-        for i in range(100)
-    ]
+    first = {"resident": 500.0, "files": 12, "threads": 90, "seconds": 0.002}
+    rows = {
+        k: first[k] + slope.get(k, 0) * np.maximum(np.arange(100), 20) for k in first
+    }
+    rows["seconds"] = np.cumsum(rows["seconds"])  # of a step, and of all until then
+    return [Sample(i, *(float(rows[k][i]) for k in rows)) for i in range(100)]
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,12 @@ def step_of(folder: Path) -> int:
     return table[-1]["step"] if table else 0
 
 
-def until(child: Child, reached: Callable[[], bool], timeout: float = 1800) -> bool:
+def until(
+    child: Child,
+    reached: Callable[[], bool],
+    timeout: float = 1800,
+    pause: float = 0.002,
+) -> bool:
     """Waits until something is reached; False if the command ends before."""
     limit = time.monotonic() + timeout
     while not reached():
@@ -185,5 +190,5 @@ def until(child: Child, reached: Callable[[], bool], timeout: float = 1800) -> b
             return False
         if time.monotonic() > limit:
             raise TimeoutError(f"{child.what}: not reached in {timeout} s")
-        time.sleep(0.002)
+        time.sleep(pause)
     return True

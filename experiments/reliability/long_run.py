@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -16,10 +17,19 @@ from experiments.reliability.trial import Outcome, Trial, pretrain, said_briefly
 
 _METHODS = ("moco", "curl")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_TICK = 1 / os.sysconf("SC_CLK_TCK")
 
 
 class Sample(NamedTuple):
-    """What the system says of a process, at a step."""
+    """What the system says of a process, at a step.
+
+    Attributes:
+      step: the newest of its metrics.
+      resident: its memory, in MB.
+      files: how many it has open.
+      threads: how many it has.
+      seconds: of a processor since it began; what others do on the machine is not its.
+    """
 
     step: int
     resident: float
@@ -49,7 +59,7 @@ def _long(method: str, steps: int, folder: Path) -> Outcome:
                 samples.append(_sample(child.pid, run))
         return False
 
-    launch.until(child, look, timeout=3600)
+    launch.until(child, look, timeout=3600, pause=0.1)
     ended = launch.wait(child)
     if ended.code:
         return Outcome(False, said_briefly(ended))
@@ -57,17 +67,14 @@ def _long(method: str, steps: int, folder: Path) -> Outcome:
 
 
 def _sample(pid: int, run: Path) -> Sample:
-    last = launch.rows(run)[-1]
     about = Path(f"/proc/{pid}")
+    step = launch.step_of(run)
     pages = int((about / "statm").read_text().split()[1])
     files, threads = (len(os.listdir(about / name)) for name in ("fd", "task"))
-    return Sample(
-        last["step"],
-        pages * _PAGE / 2**20,
-        files,
-        threads,
-        1 / last["images_per_second"],
-    )
+    # What follows the name of the program, which may hold spaces.
+    numbers = (about / "stat").read_text().rpartition(") ")[2].split()
+    spent = (int(numbers[11]) + int(numbers[12])) * _TICK
+    return Sample(step, pages * _PAGE / 2**20, files, threads, spent)
 
 
 def judged(samples: Sequence[Sample]) -> Outcome:
@@ -86,12 +93,20 @@ def judged(samples: Sequence[Sample]) -> Outcome:
 
     grown = {k: median(late, k) - median(early, k) for k in ("resident", "files")}
     grown["threads"] = median(late, "threads") - median(early, "threads")
-    slower = median(late, "seconds") / median(early, "seconds")
+    slower = _per_step(late) / _per_step(early)
     flat = grown["resident"] < 8 and grown["files"] < 4 and grown["threads"] < 4
     note = (
         f"{median(early, 'resident'):.0f} MB resident {grown['resident']:+.1f}, open "
         f"files {median(early, 'files'):.0f} {grown['files']:+.0f}, threads "
         f"{median(early, 'threads'):.0f} {grown['threads']:+.0f}, a step takes "
-        f"{slower:.2f} times as long"
+        f"{slower:.2f} times the seconds of a processor"
     )
     return Outcome(flat and slower < 1.25, note)
+
+
+def _per_step(samples: Sequence[Sample]) -> float:
+    """Seconds of a processor for a step, the median of those between looks."""
+    pairs = itertools.pairwise(samples)
+    return float(
+        np.median([(b.seconds - a.seconds) / (b.step - a.step) for a, b in pairs])
+    )
