@@ -49,6 +49,25 @@ def test_a_campaign_that_was_stopped_goes_on(tmp_path, capsys):
     assert "BAD kills: moco two: OSError: no room" in capsys.readouterr().out
 
 
+def test_a_line_of_the_table_has_what_most_tells():
+    rows = [
+        {"part": part, "group": part, "name": str(i), "good": i < 2, "note": note}
+        for part, notes in (
+            ("data", ["decoded"]),
+            ("devices", ["near: within 1e-07 of it", "near: within 3e-07 of it"]),
+            ("kills", ["at step 3", "at step 5, in a save", "at step 7, in a save"]),
+        )
+        for i, note in enumerate(notes)
+    ]
+    assert campaign.table({str(i): row for i, row in enumerate(rows)}).splitlines() == [
+        "| trial | ended as it should | seen |",
+        "|---|---|---|",
+        "| kills | 2 of 3 | 2 in a save |",
+        "| devices | 2 of 2 | near: within 3e-07 of it |",
+        "| data | 1 of 1 | decoded |",
+    ]
+
+
 def test_kills_go_over_all_methods_and_a_third_aims_at_a_save(tmp_path):
     found = list(kills.trials(tmp_path, 100))
     groups = [trial.group for trial in found]

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -43,6 +44,10 @@ PARTS = {
     "steps": lambda home, args: long_run.trials(home, args.steps),
     "code": lambda home, args: code.trials(home),
 }
+
+
+# Characters of what was seen in a line of the table.
+_MOST = 240
 
 
 def main() -> None:
@@ -83,12 +88,14 @@ def run_part(
             outcome = trial.run(folder)
         except Exception as error:
             outcome = Outcome(False, f"{type(error).__name__}: {error}"[:500])
+        note = outcome.note.replace(f"{folder}/", "").replace(f"{home}/", "")
         row = {"part": part, "group": trial.group, "name": trial.name}
-        row |= {**outcome._asdict(), "seconds": round(time.monotonic() - began, 1)}
+        row |= {"good": outcome.good, "note": note}
+        row |= {"seconds": round(time.monotonic() - began, 1)}
         with rows.open("a") as file:
             file.write(json.dumps(row) + "\n")
         verdict = "ok " if outcome.good else "BAD"
-        print(f"{verdict} {title}: {outcome.note}", flush=True)
+        print(f"{verdict} {title}: {note}", flush=True)
         if outcome.good:
             shutil.rmtree(folder)
 
@@ -103,22 +110,27 @@ def stored(file: Path) -> dict[str, dict[str, Any]]:
 def table(rows: dict[str, dict[str, Any]]) -> str:
     """A line for every group: how many trials, and how many ended as they should."""
     groups: dict[str, list[dict[str, Any]]] = {}
-    for row in rows.values():
+    for row in sorted(rows.values(), key=lambda row: list(PARTS).index(row["part"])):
         groups.setdefault(row["group"], []).append(row)
     lines = ["| trial | ended as it should | seen |", "|---|---|---|"]
     for group, found in groups.items():
         good = sum(row["good"] for row in found)
-        lines.append(f"| {group} | {good} of {len(found)} | {_seen(found)} |")
+        seen = _seen([row["note"] for row in found])
+        lines.append(f"| {group} | {good} of {len(found)} | {seen} |")
     return "\n".join(lines)
 
 
-def _seen(rows: list[dict[str, Any]]) -> str:
-    if len(rows) == 1:
-        return rows[0]["note"].replace("|", "/")
+def _seen(notes: list[str]) -> str:
+    """How many saw what some saw, or what one saw: that with the largest gap."""
     for word in ("in a save", "fell back"):
-        if count := sum(word in row["note"] for row in rows):
+        if count := sum(word in note for note in notes):
             return f"{count} {word}"
-    return rows[0]["note"].replace("|", "/")
+    return max(notes, key=_gap).replace("|", "/")[:_MOST]
+
+
+def _gap(note: str) -> float:
+    found = re.search(r"within (\d\S*)", note)
+    return float(found[1]) if found else 0.0
 
 
 if __name__ == "__main__":

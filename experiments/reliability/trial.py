@@ -45,7 +45,7 @@ def pretrain(variant: str, folder: Path, *more: str) -> list[str]:
 def said_briefly(ended: launch.Ended) -> str:
     """The last line of what a command printed, and its exit status."""
     lines = [line for line in ended.said.strip().splitlines() if line.strip()]
-    return f"[{ended.code}] {lines[-1][:160] if lines else 'nothing said'}"
+    return f"[{ended.code}] {lines[-1][:600] if lines else 'nothing said'}"
 
 
 def is_a_sentence(ended: launch.Ended) -> bool:
