@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import jax
+
 from experiments.reliability import ends, launch
 from experiments.reliability.kills import options, whole
 from experiments.reliability.trial import Outcome, Trial, pretrain, said_briefly
@@ -16,7 +18,11 @@ from sslax.train.run import build_run
 
 _METHODS = ("moco", "instdisc", "swav")
 _STOPS = (15, 35)
-_FSDP = ("--config.layout=fsdp", "--config.mesh.fsdp=4", "--config.mesh.data=2")
+_FSDP = (
+    "--config.layout=dict(name='fsdp', min_size=8)",  # or all here would stay whole
+    "--config.mesh.fsdp=4",
+    "--config.mesh.data=2",
+)
 _SPREAD = (
     "--config.layout=replicated",
     "--config.mesh.fsdp=1",
@@ -31,6 +37,7 @@ _PATHS = {
 # Sums in another order, carried on by training: the losses drift apart from the first
 # step on. What is restored is compared bit by bit.
 _NEAR = 0.02
+_STATE = ("params", "extra", "opt")
 
 
 def trials(home: Path) -> Iterator[Trial]:
@@ -45,11 +52,15 @@ def trials(home: Path) -> Iterator[Trial]:
 
 def _moved(home: Path, method: str, path, folder: Path) -> Outcome:
     run, wanted = folder / "run", whole(home, method)
+    split = []
     for i, (count, fields) in enumerate(path):
         more = [*options(home, method), *fields, "--allow_config_change"]
         command = pretrain(method, run, *more)
-        if i and (wrong := _restored(run, command, count)):
-            return Outcome(False, wrong)
+        if i:
+            wrong, parts = _restored(run, command, count)
+            split.append(parts)
+            if wrong or (fields is _FSDP and not parts):
+                return Outcome(False, wrong or "no array was split")
         child = launch.start(command, folder / f"{i}.log", devices=count)
         if i < len(path) - 1:
             stop = _STOPS[i]
@@ -59,18 +70,22 @@ def _moved(home: Path, method: str, path, folder: Path) -> Outcome:
         ended = launch.wait(child)
         if ended.code:
             return Outcome(False, said_briefly(ended))
-    return _near(run, wanted)
+    return _near(run, wanted, split)
 
 
-def _restored(run: Path, command: list[str], count: int) -> str:
-    """What differs once the newest checkpoint lies on other devices."""
+def _restored(run: Path, command: list[str], count: int) -> tuple[str, int]:
+    """What differs once the newest checkpoint lies on other devices, and is split."""
     saved = ends.end_of(run)
-    found = launch.asked(_placed, command, devices=count)
-    return "; ".join(k for k in found if found[k] != saved[k])[:200]
+    found, split = launch.asked(_placed, command, devices=count)
+    wrong = [k for k in saved if k.startswith(_STATE) and found.get(k) != saved[k]]
+    return "; ".join(wrong)[:200], split
 
 
-def _placed(command: list[str]) -> dict[str, str]:
-    """The newest checkpoint restored as a command would, saved again and digested."""
+def _placed(command: list[str]) -> tuple[dict[str, str], int]:
+    """The newest checkpoint restored as a command would, saved again and digested.
+
+    Beside the digests: how many arrays no device has whole.
+    """
     from sslax.commands import options as given
     from sslax.commands.overrides import load_config
 
@@ -83,11 +98,11 @@ def _placed(command: list[str]) -> dict[str, str]:
     checkpoints.save(again, state, {}, None)
     again.wait_until_finished()
     again.close()
-    found = ends.digests(str(Path(parsed.workdir) / "again"))
-    return {k: v for k, v in found.items() if k.startswith(("params", "extra", "opt"))}
+    split = sum(not x.is_fully_replicated for x in jax.tree.leaves(state))
+    return ends.digests(str(Path(parsed.workdir) / "again")), split
 
 
-def _near(run: Path, wanted) -> Outcome:
+def _near(run: Path, wanted, split: list[int]) -> Outcome:
     rows = {row["step"]: row for row in launch.rows(run)}
     if list(rows) != [row["step"] for row in wanted["rows"]]:
         return Outcome(False, f"rows of steps {list(rows)[-3:]}")
@@ -98,8 +113,11 @@ def _near(run: Path, wanted) -> Outcome:
         gaps = [abs(row[n] - other[n]) / max(abs(row[n]), 1.0) for n in names]
         far = max(far, *gaps)
     good = math.isfinite(far) and far < _NEAR
+    then = " then ".join(map(str, split))
     return Outcome(
-        good, f"restored bit by bit; losses within {far:.1e} of one device's"
+        good,
+        f"restored bit by bit, {then} arrays of it in parts; losses within {far:.1e} of"
+        " one device's",
     )
 
 
@@ -122,7 +140,10 @@ def _apart(home: Path, method: str, folder: Path) -> Outcome:
         ended = launch.wait(child)
         if ended.code or "asked to stop" not in ended.said:
             return Outcome(False, said_briefly(ended))
-    if wrong := _restored(run, command, 1):
+    wrong, split = _restored(run, command, 1)
+    if wrong:
         return Outcome(False, wrong)
     last = launch.run(command, folder / "last.log")
-    return Outcome(False, said_briefly(last)) if last.code else _near(run, wanted)
+    if last.code:
+        return Outcome(False, said_briefly(last))
+    return _near(run, wanted, [split])
