@@ -34,7 +34,7 @@ def two_views():
 
 
 def coloured():
-    """With jitter, grey and blur: they compile as long as all else, so few have them."""
+    """With jitter, grey and blur, which compile as long as all else: few have them."""
     colours = {"jitter": (0.4, 0.4, 0.2, 0.1), "grayscale": 0.2, "blur": 0.5}
     first, second = view(**colours), view(**colours, solarize=0.2)
     return views.two_views(first=first, second=second)
@@ -234,9 +234,7 @@ def jigsaw():
     net = encoder(norm="none", output=("pooled", "map"))
     classifier = models.linear(dim=6)
     method = methods.jigsaw(net, classifier, tiles=4, permutations=6, features="map")
-    make = views.jigsaw(
-        view=view(), grid=2, tile=6, jitter=1, permutations=6
-    )
+    make = views.jigsaw(view=view(), grid=2, tile=6, jitter=1, permutations=6)
     return Toy(method, make)
 
 

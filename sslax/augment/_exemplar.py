@@ -266,7 +266,8 @@ def random_exemplar_colours(
 
     Example:
       >>> import jax, jax.numpy as jnp
-      >>> random_exemplar_colours(jax.random.key(0), jnp.ones((2, 8, 8, 3))).shape
+      >>> make = jax.jit(random_exemplar_colours)
+      >>> make(jax.random.key(0), jnp.ones((2, 8, 8, 3))).shape
       (2, 8, 8, 3)
 
     References:

@@ -204,7 +204,7 @@ def random_mix(
     Example:
       >>> import jax, jax.numpy as jnp
       >>> image, target = jnp.ones((2, 8, 8, 3)), jnp.eye(2)
-      >>> mixed, mixed_target = random_mix(jax.random.key(0), image, target)
+      >>> mixed, mixed_target = jax.jit(random_mix)(jax.random.key(0), image, target)
       >>> mixed.shape, mixed_target.sum(1).tolist()
       ((2, 8, 8, 3), [1.0, 1.0])
 

@@ -73,10 +73,10 @@ def apply_operations(
       ValueError: for images that are not float `[b h w c]` of one or three channels.
 
     Example:
-      >>> import jax.numpy as jnp
+      >>> import jax, jax.numpy as jnp
       >>> image = jnp.full((1, 2, 2, 3), 0.25)
       >>> two, one = jnp.array([2]), jnp.ones(1)
-      >>> apply_operations(image, two, one, one).max().item()
+      >>> jax.jit(apply_operations)(image, two, one, one).max().item()
       0.75
 
     Note:
@@ -148,7 +148,7 @@ def random_augment(
 
     Example:
       >>> import jax, jax.numpy as jnp
-      >>> random_augment(jax.random.key(0), jnp.ones((2, 8, 8, 3))).shape
+      >>> jax.jit(random_augment)(jax.random.key(0), jnp.ones((2, 8, 8, 3))).shape
       (2, 8, 8, 3)
 
     References:

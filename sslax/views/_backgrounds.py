@@ -92,7 +92,7 @@ def background(
       >>> from sslax.views import two_views, view
       >>> crops = two_views(first=view(size=16))
       >>> make = background(then=crops, foreground="saliency")
-      >>> batch = make(jax.random.key(0), {"image": jnp.ones((2, 20, 20, 3))})
+      >>> batch = jax.jit(make)(jax.random.key(0), {"image": jnp.ones((2, 20, 20, 3))})
       >>> batch["views"][0].shape
       (2, 16, 16, 3)
 
@@ -171,7 +171,7 @@ def swapped_backgrounds(
       >>> import jax, jax.numpy as jnp
       >>> from sslax.views import view
       >>> make = swapped_backgrounds(first=view(size=16), foreground="saliency")
-      >>> batch = make(jax.random.key(0), {"image": jnp.ones((2, 20, 20, 3))})
+      >>> batch = jax.jit(make)(jax.random.key(0), {"image": jnp.ones((2, 20, 20, 3))})
       >>> len(batch["views"]), batch["has_negative"].shape
       (3, (2,))
 
@@ -229,7 +229,7 @@ def other_backgrounds(*, kind: str, foreground: str = "data") -> Builder:
       >>> image = jnp.ones((4, 8, 8, 1)) * jnp.linspace(0.1, 0.4, 4).reshape(4, 1, 1, 1)
       >>> mask, label = jnp.zeros((4, 8, 8)).at[:, 4:].set(1), jnp.array([0, 1, 0, 1])
       >>> batch = {"image": image, "foreground": mask, "label": label}
-      >>> made = other_backgrounds(kind="mixed_rand")(jax.random.key(0), batch)
+      >>> made = jax.jit(other_backgrounds(kind="mixed_rand"))(jax.random.key(0), batch)
       >>> [round(x, 1) for x in made["image"][:, 0, 0, 0].tolist()]  # that of the next
       [0.2, 0.3, 0.4, 0.1]
 

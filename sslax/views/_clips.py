@@ -54,7 +54,7 @@ def clips(
       >>> import jax, jax.numpy as jnp
       >>> video, flow = jnp.ones((2, 6, 20, 20, 3)), jnp.ones((2, 6, 20, 20, 2))
       >>> make = clips(size=16, frames=4, ahead=2)
-      >>> batch = make(jax.random.key(0), {"video": video, "flow": flow})
+      >>> batch = jax.jit(make)(jax.random.key(0), {"video": video, "flow": flow})
       >>> [v.shape for v in batch["views"]], batch["after"][2].shape
       ([(2, 4, 16, 16, 3), (2, 4, 16, 16, 2), (2, 4, 16, 16, 1)], (2, 2, 16, 16, 1))
 

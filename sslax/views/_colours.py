@@ -36,7 +36,7 @@ def lab(*, view: View, stride: int = 4, colourless: float = 5.0) -> Builder:
       >>> import jax, jax.numpy as jnp
       >>> from sslax.views import view
       >>> batch = {"image": jnp.ones((2, 20, 20, 3))}
-      >>> batch = lab(view=view(size=16))(jax.random.key(0), batch)
+      >>> batch = jax.jit(lab(view=view(size=16)))(jax.random.key(0), batch)
       >>> batch["views"][0].shape, batch["ab"].shape, batch["weight"].tolist()
       ((2, 16, 16, 1), (2, 4, 4, 2), [0.0, 0.0])
 
@@ -78,7 +78,7 @@ def channel_views(
       >>> import jax, jax.numpy as jnp
       >>> from sslax.views import view
       >>> batch = {"image": jnp.ones((2, 20, 20, 3))}
-      >>> batch = channel_views(view=view(size=16))(jax.random.key(0), batch)
+      >>> batch = jax.jit(channel_views(view=view(size=16)))(jax.random.key(0), batch)
       >>> [v.shape for v in batch["views"]]
       [(2, 16, 16, 1), (2, 16, 16, 2)]
 

@@ -33,7 +33,7 @@ def two_domains(
       >>> from sslax.views import fixed_crop
       >>> make = two_domains(first=fixed_crop(size=16, resize_to=18), flipped=0.5)
       >>> batch = {"image": jnp.ones((2, 20, 20, 3)), "other": jnp.ones((2, 30, 30, 3))}
-      >>> batch = make(jax.random.key(0), batch)
+      >>> batch = jax.jit(make)(jax.random.key(0), batch)
       >>> [v.shape for v in batch["views"]], batch["flipped"].shape
       ([(2, 16, 16, 3), (2, 16, 16, 3)], (2,))
 

@@ -39,7 +39,7 @@ def fixed_crop(
     Example:
       >>> import jax, jax.numpy as jnp
       >>> make = fixed_crop(size=225, resize_to=256, flip=0.0)
-      >>> make(jax.random.key(0), jnp.ones((2, 300, 400, 3))).shape
+      >>> jax.jit(make)(jax.random.key(0), jnp.ones((2, 300, 400, 3))).shape
       (2, 225, 225, 3)
 
     References:

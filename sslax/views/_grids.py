@@ -41,7 +41,7 @@ def overlapping_patches(
       >>> import jax, jax.numpy as jnp
       >>> from sslax.views import view
       >>> make = overlapping_patches(view=view(size=16), size=8, stride=4, window=7)
-      >>> batch = make(jax.random.key(0), {"image": jnp.ones((2, 20, 20, 1))})
+      >>> batch = jax.jit(make)(jax.random.key(0), {"image": jnp.ones((2, 20, 20, 1))})
       >>> batch["views"][0].shape
       (2, 3, 3, 8, 8, 1)
 
@@ -83,7 +83,8 @@ def image_rows(*, view: View, height: int) -> Builder:
       >>> import jax, jax.numpy as jnp
       >>> from sslax.views import view
       >>> make = image_rows(view=view(size=16), height=4)
-      >>> make(jax.random.key(0), {"image": jnp.ones((2, 20, 20, 1))})["views"][0].shape
+      >>> batch = {"image": jnp.ones((2, 20, 20, 1))}
+      >>> jax.jit(make)(jax.random.key(0), batch)["views"][0].shape
       (2, 4, 1, 4, 16, 1)
 
     References:
@@ -134,7 +135,7 @@ def altered_patches(
 
     Example:
       >>> import jax, jax.numpy as jnp
-      >>> altered_patches()(jax.random.key(0), jnp.ones((2, 16, 16, 3))).shape
+      >>> jax.jit(altered_patches())(jax.random.key(0), jnp.ones((2, 16, 16, 3))).shape
       (2, 16, 16, 3)
 
     Note:

@@ -34,7 +34,7 @@ def masked(*, view: View, mask: Mask, rendering: View | None = None) -> Builder:
       >>> import jax, jax.numpy as jnp
       >>> from sslax.views import hide_patches, view
       >>> make = masked(view=view(size=16), mask=hide_patches(patch_size=4))
-      >>> batch = make(jax.random.key(0), {"image": jnp.ones((2, 20, 20, 3))})
+      >>> batch = jax.jit(make)(jax.random.key(0), {"image": jnp.ones((2, 20, 20, 3))})
       >>> batch["views"][0].shape, batch["keep"].shape, batch["mask"].shape
       ((2, 16, 16, 3), (2, 4), (2, 16))
 
@@ -77,7 +77,8 @@ def hide_patches(*, patch_size, ratio: float = 0.75) -> Mask:
     Example:
       >>> import jax, jax.numpy as jnp
       >>> make = hide_patches(patch_size=4, ratio=0.5)
-      >>> make(jax.random.key(0), jnp.ones((2, 16, 16, 3)))["mask"].sum(1).tolist()
+      >>> image = jnp.ones((2, 16, 16, 3))
+      >>> jax.jit(make)(jax.random.key(0), image)["mask"].sum(1).tolist()
       [8.0, 8.0]
 
     References:
@@ -133,7 +134,8 @@ def hide_blocks(
     Example:
       >>> import jax, jax.numpy as jnp
       >>> make = hide_blocks(patch_size=16, exact=True)
-      >>> make(jax.random.key(0), jnp.ones((1, 224, 224, 3)))["mask"].sum().item()
+      >>> image = jnp.ones((1, 224, 224, 3))
+      >>> jax.jit(make)(jax.random.key(0), image)["mask"].sum().item()
       75.0
 
     References:
@@ -188,7 +190,8 @@ def hide_units(*, patch_size, unit: int = 32, ratio: float = 0.6) -> Mask:
     Example:
       >>> import jax, jax.numpy as jnp
       >>> make = hide_units(patch_size=4)
-      >>> make(jax.random.key(0), jnp.ones((1, 192, 192, 3)))["mask"].sum().item()
+      >>> image = jnp.ones((1, 192, 192, 3))
+      >>> jax.jit(make)(jax.random.key(0), image)["mask"].sum().item()
       1408.0
 
     References:
@@ -226,7 +229,7 @@ def hide_alike(mask: Mask) -> Mask:
     Example:
       >>> import jax, jax.numpy as jnp
       >>> make = hide_alike(hide_units(patch_size=4, ratio=0.75))
-      >>> drawn = make(jax.random.key(0), jnp.ones((2, 224, 224, 3)))["mask"]
+      >>> drawn = jax.jit(make)(jax.random.key(0), jnp.ones((2, 224, 224, 3)))["mask"]
       >>> drawn.shape, (drawn[0] == drawn[1]).all().item()
       ((2, 3136), True)
 

@@ -33,7 +33,7 @@ def masked_crops(*, crops: Builder, mask: Mask) -> Builder:
       ...     crops=two_views(first=view(size=16)),
       ...     mask=hide_blocks(patch_size=4, count=None),
       ... )
-      >>> batch = make(jax.random.key(0), {"image": jnp.ones((2, 20, 20, 3))})
+      >>> batch = jax.jit(make)(jax.random.key(0), {"image": jnp.ones((2, 20, 20, 3))})
       >>> [m.shape for m in batch["mask"]]
       [(2, 16), (2, 16)]
 
@@ -82,7 +82,8 @@ def hide_some(
     Example:
       >>> import jax, jax.numpy as jnp
       >>> make = hide_some(patch_size=4, ratios=(0.7,), spread=(0.0,))
-      >>> make(jax.random.key(0), jnp.ones((2, 16, 16, 3)))["mask"].sum(1).tolist()
+      >>> image = jnp.ones((2, 16, 16, 3))
+      >>> jax.jit(make)(jax.random.key(0), image)["mask"].sum(1).tolist()
       [11.0, 11.0]
 
     References:

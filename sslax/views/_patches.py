@@ -59,7 +59,7 @@ def context_pairs(
     Example:
       >>> import jax, jax.numpy as jnp
       >>> make = context_pairs(patch=8, gap=4, jitter=1)
-      >>> batch = make(jax.random.key(0), {"image": jnp.ones((2, 24, 24, 3))})
+      >>> batch = jax.jit(make)(jax.random.key(0), {"image": jnp.ones((2, 24, 24, 3))})
       >>> batch["views"][0].shape, batch["pairs"].shape
       ((2, 4, 8, 8, 3), (2, 12, 2))
 
@@ -172,7 +172,7 @@ def exemplars(
       >>> import jax, jax.numpy as jnp
       >>> image = jax.random.uniform(jax.random.key(1), (2, 48, 48, 3))
       >>> batch = {"image": image, "index": jnp.arange(2)}
-      >>> exemplars(patch=16)(jax.random.key(0), batch)["views"][0].shape
+      >>> jax.jit(exemplars(patch=16))(jax.random.key(0), batch)["views"][0].shape
       (2, 16, 16, 3)
 
     Note:

@@ -33,7 +33,7 @@ def rotated(*, view: View) -> Builder:
       >>> import jax, jax.numpy as jnp
       >>> from sslax.views import view
       >>> batch = {"image": jnp.ones((2, 20, 20, 3))}
-      >>> batch = rotated(view=view(size=16))(jax.random.key(0), batch)
+      >>> batch = jax.jit(rotated(view=view(size=16)))(jax.random.key(0), batch)
       >>> len(batch["views"]), batch["views"][1].shape
       (4, (2, 16, 16, 3))
 
@@ -83,7 +83,7 @@ def counted(
       >>> import jax, jax.numpy as jnp
       >>> from sslax.views import view
       >>> make = counted(view=view(size=16))
-      >>> batch = make(jax.random.key(0), {"image": jnp.ones((2, 20, 20, 3))})
+      >>> batch = jax.jit(make)(jax.random.key(0), {"image": jnp.ones((2, 20, 20, 3))})
       >>> [v.shape for v in batch["views"]]
       [(2, 8, 8, 3), (2, 4, 8, 8, 3), (2, 8, 8, 3)]
 
@@ -167,7 +167,7 @@ def montage(*, view: View, overlap: float = 0.3) -> Builder:
       >>> import jax, jax.numpy as jnp
       >>> from sslax.views import view
       >>> make = montage(view=view(size=8))
-      >>> batch = make(jax.random.key(0), {"image": jnp.ones((3, 20, 20, 3))})
+      >>> batch = jax.jit(make)(jax.random.key(0), {"image": jnp.ones((3, 20, 20, 3))})
       >>> batch["views"][0].shape, batch["permute"].shape
       ((3, 16, 16, 3), (3, 4))
 

@@ -46,7 +46,7 @@ def jigsaw(
       >>> import jax, jax.numpy as jnp
       >>> from sslax.views import view
       >>> make = jigsaw(view=view(size=30), tile=8)
-      >>> batch = make(jax.random.key(0), {"image": jnp.ones((2, 40, 40, 3))})
+      >>> batch = jax.jit(make)(jax.random.key(0), {"image": jnp.ones((2, 40, 40, 3))})
       >>> batch["views"][0].shape, batch["order"].shape
       ((2, 9, 8, 8, 3), (2, 9))
 
@@ -101,7 +101,7 @@ def tiled(
       >>> import jax, jax.numpy as jnp
       >>> from sslax.views import center
       >>> make = tiled(view=center(size=30), tile=8)
-      >>> batch = make(jax.random.key(0), {"image": jnp.ones((2, 40, 40, 3))})
+      >>> batch = jax.jit(make)(jax.random.key(0), {"image": jnp.ones((2, 40, 40, 3))})
       >>> batch["views"][0].shape
       (2, 9, 8, 8, 3)
 

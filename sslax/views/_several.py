@@ -26,7 +26,7 @@ def two_views(*, first: View, second: View | None = None) -> Builder:
       >>> import jax, jax.numpy as jnp
       >>> from sslax.views import view
       >>> make = two_views(first=view(size=16))
-      >>> batch = make(jax.random.key(0), {"image": jnp.ones((2, 20, 20, 3))})
+      >>> batch = jax.jit(make)(jax.random.key(0), {"image": jnp.ones((2, 20, 20, 3))})
       >>> [v.shape for v in batch["views"]]
       [(2, 16, 16, 3), (2, 16, 16, 3)]
 
@@ -72,7 +72,8 @@ def one_view(*, view: View) -> Builder:
       >>> import jax, jax.numpy as jnp
       >>> from sslax.views import view
       >>> batch = {"image": jnp.ones((2, 20, 20, 3))}
-      >>> one_view(view=view(size=16))(jax.random.key(0), batch)["views"][0].shape
+      >>> make = jax.jit(one_view(view=view(size=16)))
+      >>> make(jax.random.key(0), batch)["views"][0].shape
       (2, 16, 16, 3)
 
     References:
@@ -119,7 +120,7 @@ def multi_crop(
       >>> from sslax.views import view
       >>> small = view(size=8, scale=(0.05, 0.4))
       >>> make = multi_crop(first=view(size=16), small=small, count=2)
-      >>> batch = make(jax.random.key(0), {"image": jnp.ones((2, 20, 20, 3))})
+      >>> batch = jax.jit(make)(jax.random.key(0), {"image": jnp.ones((2, 20, 20, 3))})
       >>> [v.shape[1] for v in batch["views"]]
       [16, 16, 8, 8]
 
@@ -168,7 +169,7 @@ def renderings(*, first: View, second: View) -> Builder:
       >>> import jax, jax.numpy as jnp
       >>> from sslax.views import view
       >>> make = renderings(first=view(size=16), second=view(size=8, resize="lanczos"))
-      >>> batch = make(jax.random.key(0), {"image": jnp.ones((2, 20, 20, 3))})
+      >>> batch = jax.jit(make)(jax.random.key(0), {"image": jnp.ones((2, 20, 20, 3))})
       >>> [v.shape[1] for v in batch["views"]]
       [16, 8]
 
@@ -199,7 +200,7 @@ def pixel_views(*, first: View, second: View | None = None) -> Builder:
       >>> import jax, jax.numpy as jnp
       >>> from sslax.views import view
       >>> make = pixel_views(first=view(size=16))
-      >>> batch = make(jax.random.key(0), {"image": jnp.ones((2, 20, 20, 3))})
+      >>> batch = jax.jit(make)(jax.random.key(0), {"image": jnp.ones((2, 20, 20, 3))})
       >>> batch["coordinates"].shape
       (2, 2, 4)
 

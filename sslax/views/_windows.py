@@ -31,7 +31,7 @@ def frame_crops(*, size: int = 84) -> Builder:
     Example:
       >>> import jax, jax.numpy as jnp
       >>> batch = {"image": jnp.ones((2, 100, 100, 9))}
-      >>> frame_crops()(jax.random.key(0), batch)["views"][0].shape
+      >>> jax.jit(frame_crops())(jax.random.key(0), batch)["views"][0].shape
       (2, 84, 84, 9)
 
     Note:
@@ -74,7 +74,7 @@ def shifted(*, padding: int = 4, mode: str = "zero", flip: float = 0.5) -> View:
 
     Example:
       >>> import jax, jax.numpy as jnp
-      >>> shifted()(jax.random.key(0), jnp.ones((2, 32, 32, 3))).shape
+      >>> jax.jit(shifted())(jax.random.key(0), jnp.ones((2, 32, 32, 3))).shape
       (2, 32, 32, 3)
 
     References:
@@ -136,7 +136,7 @@ def fine_tuned(
       >>> from sslax.views import view
       >>> make = fine_tuned(view=view(size=16), classes=3, augment_magnitude=0.0)
       >>> batch = {"image": jnp.ones((2, 20, 20, 3)), "label": jnp.array([0, 2])}
-      >>> batch = make(jax.random.key(0), batch)
+      >>> batch = jax.jit(make)(jax.random.key(0), batch)
       >>> batch["views"][0].shape, batch["target"].shape
       ((2, 16, 16, 3), (2, 3))
 
