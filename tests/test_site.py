@@ -3,6 +3,7 @@
 import importlib
 import json
 import re
+import shutil
 
 import pytest
 
@@ -18,6 +19,7 @@ from experiments.site import (
     reference,
 )
 from sslax.evaluate import tasks
+from tests import fresh
 
 BLOCK = re.compile(r"^```python[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # Pages whose blocks of Python run, each page as one program in an empty folder;
@@ -203,6 +205,22 @@ def test_notebooks_run_as_they_are(file, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shown = notebooks.run(file.read_text())
     assert any(result and result.printed for result in shown)
+
+
+@pytest.mark.slow
+def test_the_site_is_built_without_warnings(tmp_path):
+    """In a copy with an environment of its own: `make docs` installs what builds it."""
+    project = tmp_path / "project"
+    ignored = shutil.ignore_patterns(".*", "workdir", "build", "dist", "__pycache__")
+    shutil.copytree(links.ROOT, project, ignore=ignored)
+    fresh.done(["make", "docs"], cwd=project)
+    built = project / "build" / "site"
+    for name in CONFIGS:
+        assert "<img" in (built / "methods" / f"{name}.html").read_text(), name
+    for page in PAGES:
+        assert (built / f"{page.stem}.html").is_file()
+    for file in NOTEBOOKS:
+        assert (built / "notebooks" / f"{file.stem}.html").is_file()
 
 
 def test_what_a_page_fetches_from_elsewhere_is_found(tmp_path):

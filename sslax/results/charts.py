@@ -13,7 +13,7 @@ __all__ = ["class_colour", "heat_map", "line_chart", "scatter_chart"]
 
 # The drawing area in SVG units, and the margins for the axes' numbers.
 _WIDTH, _HEIGHT = 520, 260
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 12, 30
+_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 14, 12, 30
 _PALETTE = 10
 _MOST_POINTS = 600
 
