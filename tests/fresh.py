@@ -31,9 +31,9 @@ def build(folder):
 class Place:
     """A fresh environment, and a folder from which commands are given."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, python=sys.executable):
         self.folder, self.venv = folder, folder / "env"
-        done([*UV, "venv", "--quiet", "--python", sys.executable, self.venv])
+        done([*UV, "venv", "--quiet", "--python", python, self.venv])
         self.env = {
             "PATH": f"{self.venv / 'bin'}:{os.environ['PATH']}",
             "HOME": str(folder),

@@ -1,6 +1,9 @@
 """What is released: built, installed into a fresh environment, and tried there."""
 
+import os
 import re
+import shutil
+import subprocess
 import tomllib
 
 import pytest
@@ -51,3 +54,27 @@ def test_what_is_locked_can_be_had_for_two_pythons(version, tmp_path):
     said = done([*command, "-r", ROOT / "requirements.txt"])
     assert "Would install" in said
     assert "jax==" in said
+
+
+# What touches most packages; all tests are run on one Python only.
+PART = ("test_calls.py", "test_core.py", "data", "commands/test_commands.py")
+PART += ("commands/test_overrides.py", "export", "train/test_loop.py")
+
+
+@pytest.mark.slow
+def test_a_part_of_the_tests_passes_on_a_later_python(tmp_path):
+    """On 3.13 with the locked versions, in an environment of its own."""
+    ask = ["python3.13", "-c", "import sys; print(sys.executable)"]
+    env = os.environ | {"PYENV_VERSION": "3.13"}
+    if shutil.which(ask[0]) is None:
+        pytest.skip("no python3.13 on this machine")
+    found = subprocess.run(ask, capture_output=True, text=True, check=False, env=env)
+    if found.returncode:
+        pytest.skip(f"python3.13 does not start: {found.stderr.strip()}")
+    place = Place(tmp_path, found.stdout.strip())
+    install = [*UV, "pip", "install", "--quiet", f"--python={place.venv}"]
+    done([*install, "--require-hashes", "-r", ROOT / "requirements.txt"])
+    given = " ".join(f"tests/{part}" for part in PART)
+    run = f"python -m pytest -n 2 --dist loadgroup --basetemp={tmp_path / 'run'}"
+    said = place.run(f"{run} -m 'not slow' {given}", cwd=ROOT)
+    assert re.search(r"\d{3} passed", said)

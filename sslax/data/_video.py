@@ -6,7 +6,7 @@ import contextlib
 import importlib.util
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,10 +44,10 @@ class Video:
       count: how many frames were read.
     """
 
-    def __init__(self, container: Any) -> None:
+    def __init__(self, container: Any, again: Callable[[], Any]) -> None:
         if not container.streams.video:
             raise BadVideo("it has no pictures")
-        self._container = container
+        self._container, self._again = container, again
         self._wide = float(container.streams.video[0].sample_aspect_ratio or 1)
         self.start = self.end = 0.0
         self.count = 0
@@ -122,12 +122,12 @@ class Video:
         """Pieces of the sound of all channels together, and when they begin."""
         import av
 
-        self._container.seek(0)
         resampler = av.AudioResampler(format="fltp", layout="mono", rate=hertz)
-        frames = self._container.decode(self._container.streams.audio[0])
-        for frame in (*frames, None):
-            for made in resampler.resample(frame):
-                yield made.time or 0.0, made.to_ndarray()[0]
+        # Not by seeking back: a decoder that was sought may lose its first frame.
+        with self._again() as container:
+            for frame in (*container.decode(container.streams.audio[0]), None):
+                for made in resampler.resample(frame):
+                    yield made.time or 0.0, made.to_ndarray()[0]
 
 
 @contextlib.contextmanager
@@ -140,13 +140,21 @@ def opened(path: str | os.PathLike) -> Iterator[Video]:
     """
     import av
 
+    def open_it():
+        return av.open(os.fspath(path), **_lenient(av.__version__))
+
     try:
-        with av.open(os.fspath(path), metadata_errors="replace") as container:
-            yield Video(container)
+        with open_it() as container:
+            yield Video(container, open_it)
     except OSError:
         raise
     except av.error.FFmpegError as error:
         raise BadVideo(f"it cannot be decoded: {error.strerror}") from error
+
+
+def _lenient(version: str) -> dict[str, str]:
+    """Titles in no known letters do no harm, which PyAV 19 need not be told."""
+    return {"metadata_errors": "replace"} if int(version.partition(".")[0]) < 19 else {}
 
 
 def flow(before: np.ndarray, after: np.ndarray) -> np.ndarray:

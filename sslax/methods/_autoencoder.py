@@ -110,6 +110,7 @@ def painting_patches(
         del step
         pixels, stats = predict(params, extra, batch, train=True, key=key)
         target = augment.patchify(batch["views"][0], patch_size=patch_size)
+        _check_channels(pixels, target, patch_size)
         if normalize_target:
             target = losses.normalize_patches(target)
         return losses.masked_mse(pixels, target, batch["mask"]), Aux({"stats": stats})
@@ -130,3 +131,12 @@ def painting_patches(
             "pictures": pictures,
         },
     )
+
+
+def _check_channels(pixels, target, patch_size: int) -> None:
+    paints, has = (x.shape[-1] / patch_size**2 for x in (pixels, target))
+    if paints != has:
+        raise ValueError(
+            f"the decoder paints {paints:g} channels and the images have {has:g}: make "
+            f"it with channels={has:g}, --config.method.decoder.channels={has:g}"
+        )

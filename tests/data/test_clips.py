@@ -25,10 +25,11 @@ def picture(level, height=24, width=24):
     return image
 
 
-def film(path, images, times, *, sound=None, turn=0):
+def film(path, images, times, *, sound=None, turn=0, title=""):
     """Writes a video file whose frames are shown from these times (seconds) on."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(os.fspath(path), "w") as out:
+        out.metadata["title"] = title
         video = out.add_stream("mpeg4", rate=30)
         video.height, video.width = images[0].shape[:2]
         video.pix_fmt, video.bit_rate = "yuv420p", 4_000_000
@@ -216,6 +217,15 @@ def test_what_was_not_prepared_says_how(films, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"pip install 'sslax\[video\]'"):
         data.prepare(f"clips:{root}", store)
+
+
+def test_a_title_in_no_known_letters_does_no_harm(tmp_path):
+    titled = film(tmp_path / "a.mp4", [picture(90)] * 3, [0, 0.1, 0.2], title="a title")
+    whole = titled.read_bytes()
+    assert b"a title" in whole
+    titled.write_bytes(whole.replace(b"a title", b"\xff title"))
+    with video.opened(titled) as read:
+        assert len(list(read.frames(size=16, rate=10))) == 3
 
 
 def test_a_film_as_it_comes(tmp_path):

@@ -53,6 +53,22 @@ def test_pictures_show_what_is_kept_and_paint_the_rest(rng):
     np.testing.assert_allclose(again["painted"], shown["painted"], rtol=1e-9)
 
 
+def test_a_decoder_of_other_channels_is_named(rng):
+    grey, batch = painting.decoder(PATCH, 1, class_token=True), batches(rng)[0]
+    colours = painting.encoder(*STUB, class_token=True)
+    mae = methods.mae(colours, grey, patch_size=PATCH, normalize_target=False)
+    key = jax.random.key(0)
+
+    def lost(batch):
+        start = mae.init(key, batch)
+        return mae.objectives["ssl"].loss(*start, batch, key=key, step=0)[0]
+
+    with pytest.raises(
+        ValueError, match=r"paints 1 .* have 2: make it with channels=2"
+    ):
+        jax.eval_shape(lost, batch)
+
+
 def test_attention_is_read_of_an_encoder_that_gives_it():
     """In training, where patches are missing, there is none, and nothing changes."""
     small = dict(width=8, depth=1, heads=2, patch_size=PATCH)
