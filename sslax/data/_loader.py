@@ -179,8 +179,8 @@ def loader(
       source's other fields, as `label` int32 [b]; b is batch_size / process_count.
 
     Raises:
-      ValueError: if the batch is larger than the set or does not divide by the
-        processes, or images differ in size and there is no canvas.
+      ValueError: if it is no source, the batch is larger than the set or does not
+        divide by the processes, or images differ in size and there is no canvas.
       BadExample: at an example that cannot be decoded, unless it is skipped.
 
     Example:
@@ -190,6 +190,11 @@ def loader(
       >>> batches.batch(0)["image"].shape, batches.steps_per_epoch
       ((4, 16, 16, 3), 2)
     """
+    if not isinstance(source, Source):
+        raise ValueError(
+            f"a loader reads a Source; got {type(source).__name__}: data.source(...) "
+            "makes one of it, or data.arrays(images, labels=...)"
+        )
     if process_index is None or process_count is None:
         import jax
 

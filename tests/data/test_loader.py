@@ -1,5 +1,7 @@
 """Batches: a function of the seed and the step, whoever loads them and however."""
 
+import inspect
+
 import jax
 import numpy as np
 import pytest
@@ -220,3 +222,11 @@ def test_order_is_that_of_the_numpy_permutation():
     indices = batch_indices(0, seed=7, length=5, batch_size=4)
     np.testing.assert_array_equal(indices, order[:4])
     np.testing.assert_array_equal(order, [2, 0, 4, 1, 3])
+
+
+def test_what_is_no_source_is_told_how_it_becomes_one():
+    loader = inspect.unwrap(data.loader)  # without the types that tests check
+    images = np.zeros((4, 8, 8, 3), np.uint8)
+    with pytest.raises(ValueError, match=r"got ndarray: data\.source\(\.\.\.\) makes"):
+        loader(images, batch_size=2)
+    assert loader(data.source(images), batch_size=2).batch(0)["image"].shape[0] == 2
