@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import ast
 import shutil
 from pathlib import Path
 from typing import Any
 
 from sslax.commands import recipes
+from sslax.commands.config_list import listed
 
 __all__ = ["run"]
-
-_MAKERS = ("get_config", "get_stages")
 
 
 def run(options: Any) -> None:
@@ -30,18 +28,12 @@ def run(options: Any) -> None:
     if options.config:
         _show(options.config)
         return
-    home, found = recipes.folder(), 0
+    home, found = recipes.folder(), False
     folder = Path(options.dir) if options.dir else home
-    for file in sorted(folder.glob("*.py")) if folder else ():
-        tree = ast.parse(file.read_text())
-        makers = [x for x in tree.body if getattr(x, "name", None) in _MAKERS]
-        if not makers:
-            continue
-        found += 1
-        name = file if options.dir else file.stem
-        print(f"{name}  {(ast.get_docstring(tree) or '').partition(chr(10))[0]}")
-        if variants := _variants(makers[0]):
-            print(f"    :{', :'.join(variants)}")
+    files = sorted(folder.glob("*.py")) if folder else ()
+    for line in listed({str(f) if options.dir else f.stem: f for f in files}):
+        found = True
+        print(line)
     if not found:
         place = repr(options.dir) if options.dir else "this installation"
         raise ValueError(f"no configs in {place}; give their folder with --dir")
@@ -80,27 +72,3 @@ def _show(text: str) -> None:
             if meaning:
                 line = f"{line:<48}  # {meaning}"
             print(line if len(line) <= width else f"{line[: width - 3]}...")
-
-
-def _variants(maker: ast.AST) -> list[str]:
-    """The keys among which `pick(variant, choices)` picks; the file is not run."""
-    dicts = {
-        target.id: node.value
-        for node in ast.walk(maker)
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
-    for node in ast.walk(maker):
-        if isinstance(node, ast.Call) and _is_pick(node):
-            choices = node.args[1]
-            if isinstance(choices, ast.Name):
-                choices = dicts.get(choices.id)
-            keys = choices.keys if isinstance(choices, ast.Dict) else []
-            return [key.value for key in keys if isinstance(key, ast.Constant)]
-    return []
-
-
-def _is_pick(node: ast.Call) -> bool:
-    name = getattr(node.func, "attr", getattr(node.func, "id", None))
-    return name == "pick" and len(node.args) == 2

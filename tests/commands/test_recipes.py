@@ -50,6 +50,37 @@ def test_what_a_call_leaves_out_is_shown_at_its_default():
     assert fields["optimizer.nesterov"].value is False
 
 
+def test_own_configs_are_listed_and_broken_ones_told(tmp_path, capsys):
+    (tmp_path / "mine.py").write_text(
+        '''"""Mine.
+
+Variants: `small`, `large` (of one recipe (mine), twice), `odd` (else).
+"""
+from configs import common
+
+def get_config(variant="small"):
+    choices = {"small": _one, "large": _one, "odd": lambda: 1 / 0}
+    return common.pick(variant, choices)()
+
+def _one():
+    config = common.base(examples=10, epochs=1, batch_size=8)
+    config.data.train = dict(name="subset", of=dict(name="objects"), fraction=0.1)
+    config.method = dict(name="simclr")
+    return config
+'''
+    )
+    (tmp_path / "helpers.py").write_text("")
+    configs.run(options.parse("configs", [f"--dir={tmp_path}"]))
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == f"{tmp_path / 'mine.py'}  Mine."
+    assert lines[1] == ":small          subset(objects), batch 8"
+    assert lines[2] == "small, large: of one recipe (mine), twice"
+    assert lines[3] == ":large          subset(objects), batch 8"
+    assert lines[4].startswith(":odd            cannot be read: ")
+    assert lines[-1] == "else"
+    assert "prepared" not in " ".join(lines)
+
+
 def copied(folder):
     run = options.parse("configs", [f"--copy={folder}"])
     return configs.run(run)

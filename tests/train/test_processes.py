@@ -228,5 +228,12 @@ def test_configs_are_listed():
         text=True,
         check=True,
     )
-    assert "simclr  SimCLR." in done.stdout
+    lines = [line.strip() for line in done.stdout.splitlines()]
+    place = lines.index("simclr  SimCLR. Chen et al., 2020, arXiv:2002.05709.")
+    assert lines[place + 1].split(maxsplit=1) == [
+        ":imagenet",
+        "imagenet2012/train*, batch 4,096",
+    ]
+    assert "published linear probe" in " ".join(lines[place + 2 : place + 4])
+    assert lines[-1].startswith("* prepared once by `sslax prepare SET`: cifar10, ")
     assert "common" not in done.stdout
