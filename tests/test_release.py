@@ -21,7 +21,6 @@ def test_the_version_is_the_same_wherever_it_stands():
     assert re.search(r"^## (\S+)", changes, re.M)[1] == sslax.__version__
 
 
-@pytest.mark.slow
 def test_the_demo_begins_from_the_wheel_alone(tmp_path):
     """A fresh environment with the locked versions, away from the source."""
     place = Place(tmp_path)
