@@ -17,6 +17,7 @@ __all__ = [
     "SMALLEST_NORM",
     "at_least_float32",
     "one_float_type",
+    "spread",
     "unit",
     "value_at",
     "whole",
@@ -125,3 +126,27 @@ def whole(x: Any) -> Array:
     if jax.sharding.get_abstract_mesh().empty:
         return x
     return jax.lax.with_sharding_constraint(x, jax.sharding.PartitionSpec())
+
+
+def spread(x: Any) -> Array:
+    """The same array, its first axis over all devices that are traced for.
+
+    For examples that were gathered from the whole batch: the partitioner may leave
+    them whole on every device, and all that is made of them after.
+
+    Args:
+      x: an array `[b ...]`.
+
+    Returns:
+      The array; outside of a train step, or where the devices do not divide b, nothing
+      is done.
+
+    Example:
+      >>> spread(jnp.ones(2)).tolist()
+      [1.0, 1.0]
+    """
+    mesh = jax.sharding.get_abstract_mesh()
+    if mesh.empty or x.shape[0] % mesh.size:
+        return x
+    spec = jax.sharding.PartitionSpec(mesh.axis_names)
+    return jax.lax.with_sharding_constraint(x, spec)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
-from sslax import augment
+from sslax import arrays, augment
 from sslax.checks import check_choice, check_probability
 from sslax.kinds import Builder, View
 from sslax.views._several import from_one
@@ -195,11 +195,12 @@ def montage(*, view: View, overlap: float = 0.3) -> Builder:
         quarters = jax.vmap(view, in_axes=(0, None, 0))(keys, image, places)
         pool = quarters.reshape(-1, *quarters.shape[2:])
         order = jax.random.permutation(order_key, 4 * number)
-        parts = pool[order].reshape(4, number, *pool.shape[1:])
-        top = jnp.concatenate([parts[0], parts[1]], axis=2)
-        bottom = jnp.concatenate([parts[2], parts[3]], axis=2)
+        permute = arrays.spread(order.reshape(4, number).T.astype(jnp.int32))
+        # Every device meets all quarters; what it lays out of them is its own.
+        parts = arrays.spread(pool[permute])
+        top = jnp.concatenate([parts[:, 0], parts[:, 1]], axis=2)
+        bottom = jnp.concatenate([parts[:, 2], parts[:, 3]], axis=2)
         laid = jnp.concatenate([top, bottom], axis=1)
-        permute = order.reshape(4, number).T.astype(jnp.int32)
         return {**batch, "views": (laid,), "permute": permute}
 
     return views

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sslax import methods, models, views
+from sslax import methods, models, sharding, views
 from tests.methods.following import (
     cells,
     cross_entropy,
@@ -99,6 +99,23 @@ def test_a_part_that_shows_its_image_is_grouped(rng):
     known = np.log(3 * np.exp(1 / TEMPERATURE) + 12) - 1 / TEMPERATURE
     wanted = 0.5 * TEMPERATURE / BASE * known
     np.testing.assert_allclose(aux.metrics["clustering"], wanted, rtol=1e-5)
+
+
+def test_each_device_lays_out_its_own_montages():
+    """Of quarters of the whole batch, which all meet; the net would follow them."""
+    mesh = sharding.make_mesh(devices=jax.devices()[:4])
+    make = views.montage(view=views.view(size=4))
+
+    def made(key, batch):
+        with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
+            out = make(key, batch)
+        return {name: out[name] for name in ("views", "permute")}
+
+    shapes = {"image": jax.ShapeDtypeStruct((8, 10, 10, 3), jnp.float32)}
+    over = (None, sharding.batch_sharding(mesh))
+    program = jax.jit(made, in_shardings=over).lower(jax.random.key(0), shapes)
+    for leaf in jax.tree.leaves(program.compile().output_shardings):
+        assert leaf.shard_shape((8,)) == (2,)
 
 
 def test_what_does_not_fit_is_told_before_the_first_step(rng):
