@@ -84,8 +84,10 @@ def ibot_patches(
         log_p = jax.nn.log_softmax(s / student_temperature)
         return -inner(jax.nn.softmax((t - centre[None]) / teacher_temperature), log_p)
 
-    rows = student.reshape((-1, width)), teacher.reshape((-1, width))
-    terms = over_rows(patches, rows, block_size=block_size).reshape(mask.shape)
+    # Image by image: the batch may lie over devices, and rows of it must not move.
+    rows = [jnp.moveaxis(x, 1, 0).reshape((-1, width)) for x in (student, teacher)]
+    mask = jnp.moveaxis(mask, 1, 0)
+    terms = over_rows(patches, tuple(rows), block_size=block_size).reshape(mask.shape)
     count = jnp.maximum(jnp.sum(mask, axis=-1), 1)
     return jnp.mean(jnp.sum(mask * terms, axis=-1) / count)
 

@@ -1,3 +1,4 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -24,6 +25,23 @@ def slow_patches(student_temperature, teacher_temperature):
                 terms.append(-np.sum(q * special.log_softmax(student)))
             total += np.mean(terms) if terms else 0.0
     return total / 6
+
+
+def test_no_logits_move_between_devices():
+    """They are the largest arrays of a step; images lie split over the second axis."""
+    mesh = jax.make_mesh((4,), ("data",), devices=jax.devices()[:4])
+    lies = jax.sharding.NamedSharding(mesh, jax.P(None, "data"))
+
+    def gradient(student, teacher, mask, centre):
+        return jax.grad(losses.ibot_patches)(student, teacher, mask, centre)
+
+    whole = jax.sharding.NamedSharding(mesh, jax.P())
+    over = jax.jit(gradient, in_shardings=(lies, lies, lies, whole))
+    shapes = [jax.ShapeDtypeStruct(x, jnp.float32) for x in [(2, 8, 6, 5)] * 2]
+    shapes += [jax.ShapeDtypeStruct((2, 8, 6), jnp.float32), jnp.zeros(5)]
+    program = over.lower(*shapes).compile().as_text()
+    for moves in ("all-gather", "all-to-all", "collective-permute"):
+        assert f" {moves}(" not in program
 
 
 def arrays(*names):
