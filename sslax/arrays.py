@@ -131,8 +131,8 @@ def whole(x: Any) -> Array:
 def spread(x: Any) -> Array:
     """The same array, its first axis over all devices that are traced for.
 
-    For examples that were gathered from the whole batch: the partitioner may leave
-    them whole on every device, and all that is made of them after.
+    For examples that were gathered from the whole batch, or joined of its parts: the
+    partitioner may leave them whole on every device, and all that is made of them.
 
     Args:
       x: an array `[b ...]`.

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from sslax.arrays import spread
 from sslax.core import Aux, Loss, Objective, Parts
 
 __all__ = ["averaged_gradients", "in_micro_batches", "of_drawn"]
@@ -157,17 +158,14 @@ def _split(batch: Any, count: int) -> Any:
                 f"{size // count}, which {ways} devices do not divide"
             )
         x = x.reshape(count, -1, *x.shape[1:])
-        return x if mesh.empty else _over_devices(x, None, mesh.axis_names)
+        if mesh.empty:
+            return x
+        spec = jax.sharding.PartitionSpec(None, mesh.axis_names)
+        return jax.lax.with_sharding_constraint(x, spec)
 
     return jax.tree.map(one, batch)
 
 
 def _joined(x: Array) -> Array:
     """`[count m ...]` as `[count*m ...]`."""
-    x = x.reshape(-1, *x.shape[2:])
-    mesh = jax.sharding.get_abstract_mesh()
-    return x if mesh.empty else _over_devices(x, mesh.axis_names)
-
-
-def _over_devices(x, *axes):
-    return jax.lax.with_sharding_constraint(x, jax.sharding.PartitionSpec(*axes))
+    return spread(x.reshape(-1, *x.shape[2:]))

@@ -69,6 +69,7 @@ def moco_backgrounds():
 
 
 def moco_v3():
+    """Coloured: of plain crops so few numbers differ that rounding grows too fast."""
     method = methods.moco_v3(encoder(), hidden=8, dim=4, depth=2, temperature=1.0)
     return Toy(method, coloured())
 

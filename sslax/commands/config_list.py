@@ -52,7 +52,8 @@ def listed(files: Mapping[str, Path]) -> Iterator[str]:
 def _wrapped(text: str, start: str) -> list[str]:
     width = shutil.get_terminal_size().columns
     indent = " " * len(start)
-    return textwrap.wrap(text, width, initial_indent=start, subsequent_indent=indent)
+    around = {"initial_indent": start, "subsequent_indent": indent}
+    return textwrap.wrap(text, width, break_on_hyphens=False, **around)
 
 
 def _data(text: str) -> tuple[str, set[str]]:
@@ -61,15 +62,19 @@ def _data(text: str) -> tuple[str, set[str]]:
         config = load_config(text)
     except ValueError as error:  # one of somebody's own, which others beside it are not
         return f"cannot be read: {error}", set()
-    stages = config if is_staged(config) else {"": config}
     shown, sets = [], set()
-    for stage, one in stages.items():
-        own = set(_prepared(one["data"]["train"]))
-        sets |= own
-        star = "*" if own else ""
-        line = f"{_short(one['data']['train'])}{star}, batch {one['batch_size']:,}"
+    for stage, one in (config if is_staged(config) else {"": config}).items():
+        line, own = _of_run(one)
         shown.append(f"{stage}: {line}" if stage else line)
+        sets |= own
     return "; ".join(shown), sets
+
+
+def _of_run(config: Mapping[str, Any]) -> tuple[str, set[str]]:
+    source, batch = config.get("data", {}).get("train"), config.get("batch_size")
+    sets = set(_prepared(source)) if source else set()
+    line = _short(source) + "*" * bool(sets) if source else "names no data"
+    return f"{line}, batch {batch:,}" if isinstance(batch, int) else line, sets
 
 
 def _short(source: Any) -> str:

@@ -50,7 +50,8 @@ def test_what_a_call_leaves_out_is_shown_at_its_default():
     assert fields["optimizer.nesterov"].value is False
 
 
-def test_own_configs_are_listed_and_broken_ones_told(tmp_path, capsys):
+def test_own_configs_are_listed_and_broken_ones_told(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
     (tmp_path / "mine.py").write_text(
         '''"""Mine.
 
@@ -70,6 +71,10 @@ def _one():
 '''
     )
     (tmp_path / "helpers.py").write_text("")
+    for name, train in (("open", None), ("tfds", dict(name="tfds", set="pets"))):
+        fields = {"seed": 0} if train is None else {"data": {"train": train}}
+        text = f"def get_config():\n    return ml_collections.ConfigDict({fields})\n"
+        (tmp_path / f"{name}.py").write_text(f"import ml_collections\n{text}")
     configs.run(options.parse("configs", [f"--dir={tmp_path}"]))
     lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
     assert lines[0] == f"{tmp_path / 'mine.py'}  Mine."
@@ -77,8 +82,14 @@ def _one():
     assert lines[2] == "small, large: of one recipe (mine), twice"
     assert lines[3] == ":large          subset(objects), batch 8"
     assert lines[4].startswith(":odd            cannot be read: ")
-    assert lines[-1] == "else"
-    assert "prepared" not in " ".join(lines)
+    assert lines[-6] == "else"
+    assert lines[-5:] == [
+        str(tmp_path / "open.py"),
+        "names no data",
+        str(tmp_path / "tfds.py"),
+        "pets*",
+        "* prepared once by `sslax prepare SET`: pets",
+    ]
 
 
 def copied(folder):

@@ -224,6 +224,7 @@ def test_configs_are_listed():
     done = subprocess.run(
         [sys.executable, "-c", code, "configs"],
         cwd=ROOT,
+        env={**os.environ, "COLUMNS": "80"},
         capture_output=True,
         text=True,
         check=True,
