@@ -1,11 +1,18 @@
 """The benchmarks' talk with a process that has other packages."""
 
+import json
 import sys
 from pathlib import Path
 
 import pytest
 
-from experiments.benchmarks import accelerator, methods, step
+from experiments.benchmarks import (
+    accelerator,
+    accelerator_rival,
+    accelerator_rows,
+    methods,
+    step,
+)
 from experiments.benchmarks.peers import Peers
 from sslax.commands.overrides import load_config
 
@@ -118,3 +125,72 @@ def test_all_networks_of_a_config_take_a_dtype():
     nested = {"encoders": [{"dtype": "float32"}], "dim": 8}
     made = accelerator.with_dtype(nested, "bfloat16")
     assert made == {"encoders": [{"dtype": "bfloat16"}], "dim": 8}
+
+
+def test_a_row_of_an_accelerator_tells_ours_and_the_peers():
+    times = {"views": [0.02], "objective": [0.07], "loss": [0.01], "optimizer": [0.01]}
+    times |= {"after": [0.0], "step": [0.1, 0.12, 0.09]}
+    made = accelerator_rows.numbers(times, 8)
+    assert made["step ms"] == pytest.approx(100)
+    assert made["spread ms"] == pytest.approx(30)
+    assert made["images/s"] == pytest.approx(80)
+    assert made["no views ms"] == pytest.approx(80)
+    assert made["other %"] == pytest.approx(40)
+    assert "ratio" not in made
+    times |= {"eager": [0.3], "compiled": [0.2]}
+    made = accelerator_rows.numbers(times, 8)
+    assert made["torch ms"] == pytest.approx(300)
+    assert made["ratio"] == pytest.approx(2)
+    assert made["ratio, no views"] == pytest.approx(2.5)
+
+
+def test_a_config_that_fails_is_told_and_passed_over(tmp_path, capsys):
+    args = accelerator.parsed(["--batch", "4", "--out", str(tmp_path / "rows")])
+    for name in ("no_such_config", "simclr:no_such_variant"):
+        made = accelerator.attempt(name, "float32", args, None)
+        accelerator_rows.tell(made, args.out)
+    lines = (tmp_path / "rows").read_text().splitlines()
+    assert [json.loads(line)["config"] for line in lines] == [
+        "no_such_config",
+        "simclr:no_such_variant",
+    ]
+    assert "no_such_variant float32 failed: " in capsys.readouterr().out
+
+
+def test_what_a_peer_fails_at_is_told_beside_our_row(capsys):
+    told = {"failed": {"compiled": "no compiler"}}
+    made = {"config": "mae", "dtype": "bfloat16", "step ms": 1.25, "peer": told}
+    accelerator_rows.tell(made, "")
+    row, failure = capsys.readouterr().out.splitlines()
+    assert row.startswith("| mae | bfloat16 | - | 1.2 | - |")
+    assert failure == "mae bfloat16, compiled of the peer: no compiler"
+
+
+def test_a_peer_that_cannot_start_leaves_our_row():
+    config = accelerator.config_of("simclr", batch=4, dtype="bfloat16")
+    rival = accelerator_rival.Rival("false")
+    options = {"dtype": "bfloat16", "compiled": False}
+    made = accelerator_rival.prepared(rival, config, **options)
+    assert "the peer ended" in made["peer"]["failed"]["process"]
+    assert rival.steps(made["peer"], calls=2) == {}
+    rival.free()
+
+
+@pytest.mark.parametrize("name", ["simclr", "moco", "dino", "swav", "mae"])
+def test_a_peer_is_asked_with_all_that_a_method_takes(name):
+    config = accelerator.config_of(name, batch=4, dtype="bfloat16")
+    asked = accelerator_rival.question(config, dtype="bfloat16", compiled=True)
+    assert json.loads(json.dumps(asked))["sizes"] == asked["sizes"]
+    counts = {"dino": 10, "swav": 8, "mae": 1}
+    assert len(asked["sizes"]) == counts.get(name, 2)
+    assert set(asked["sizes"]) <= {224, 96}
+    if name == "dino":  # which the config leaves to the signature
+        assert asked["config"]["method"]["bottleneck"] == 256
+
+
+def test_one_device_is_shared_with_a_peer():
+    told = accelerator.memory_settings(accelerator.parsed(["--peer", "python"]))
+    assert told == {"XLA_PYTHON_CLIENT_MEM_FRACTION": "0.5"}
+    told = accelerator.memory_settings(accelerator.parsed(["--compile"]))
+    assert told == {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+    assert accelerator.memory_settings(accelerator.parsed([])) == {}

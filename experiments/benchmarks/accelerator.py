@@ -1,33 +1,62 @@
-"""Training steps of full-size configs on the device at hand, beside their prediction.
+"""Training steps of full-size configs on the device at hand, beside PyTorch's.
 
     python -m experiments.benchmarks.accelerator --configs simclr:imagenet,mae:base
-        [--batch 128] [--dtypes float32,bfloat16] [--repeats 20] [--compile]
+        [--batch 128] [--dtypes bfloat16,float32] [--repeats 10] [--compile]
+        [--peer PYTHON [--peer_compile]] [--out FILE]
 
 The step is the one that training runs, on images of noise that lie on the device
 already: 375 x 500 pixels, on the config's canvas. With a dtype, it takes the place of
-that of every network of the config. `predicted` is what `sslax plan` says of the
-program as it was compiled here, where the chip is one that it knows: the best that the
-program could reach. With --compile a step is compiled and not run, so that several
-processes can fill one compilation cache (JAX_COMPILATION_CACHE_DIR).
+that of every network of the config. A time is of a call among several that are waited
+for together, as training has them: the median of so many turns. `predicted` is what
+`sslax plan` says of the program as it was compiled here, where the chip is one that it
+knows: the best that the program could reach. `other` is the share of a step that is not
+forward and backward of the nets: views, the loss, the optimizer, averages; each part is
+compiled alone (see `experiments.benchmarks.step`). `no views` is the step less the
+views alone.
+
+With --peer, an interpreter that has torch, torchvision, timm and lightly, lightly's
+step runs turn by turn on the same device, with the same networks, on views that are
+there already: ours makes its own, so `no views` is what compares with it. A ratio is
+the time of its fastest form over ours: above 1 ours is faster. With --peer_compile its
+networks run under torch.compile as well as eagerly. Both hold memory of one device at
+once: JAX then takes half of it, if XLA_PYTHON_CLIENT_MEM_FRACTION says no other part.
+
+With --compile everything of ours is compiled and nothing timed, or with --peer
+everything of the peer: so several processes, one for each config and one for the peer,
+can fill the caches (JAX_COMPILATION_CACHE_DIR, TORCHINDUCTOR_CACHE_DIR) at once. JAX
+takes memory as it needs it there. `compile s` of a later run is what reading takes.
+
+--out appends each row to a file, as a line of JSON with all that was measured. What
+fails is told, and the next one comes.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
+import functools
+import gc
+import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent import futures
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from experiments.benchmarks.accelerator_rival import Rival, prepared
+from experiments.benchmarks.accelerator_rows import COLUMNS, numbers, tell
+from experiments.benchmarks.step import (
+    compiled_alone,
+    donating,
+    parts_of,
+    timings,
+)
 from sslax import data, plan, platforms, sharding
 from sslax.commands.overrides import load_config
 from sslax.program import Program, build_program
 
-HEADINGS = ("config", "dtype", "batch", "step ms", "spread ms", "images/s")
-HEADINGS += ("predicted ms", "bound by", "MFU %", "GiB", "compile s")
+CALLS = 4  # of a turn, waited for together
 
 
 class Case(NamedTuple):
@@ -80,17 +109,19 @@ def noise(config: Mapping[str, Any]) -> dict[str, np.ndarray]:
     return dict(loader.batch(0))
 
 
-def times(case: Case, repeats: int) -> list[float]:
-    """Seconds of steps, the first of which are passed over."""
-    key = jax.random.key(0)
-    state = case.program.init(case.batch, key)
-    seconds = []
-    for _ in range(repeats + 3):
-        began = time.perf_counter()
-        state, metrics = case.compiled(state, case.batch, key)
-        jax.block_until_ready((state, metrics))
-        seconds.append(time.perf_counter() - began)
-    return seconds[3:]
+def functions_of(case: Case) -> dict[str, Callable[[], Any]]:
+    """The parts alone, and the step."""
+    program, key = case.program, jax.random.key(0)
+    state = program.init(case.batch, key)
+    ((_, tx),) = program.txs.items()
+    parts = parts_of(program.method, tx, program.views, state, case.batch, key)
+    functions, _ = compiled_alone(parts)
+    return {**functions, "step": donating(case.compiled, state, case.batch, key)}
+
+
+def turn(function: Callable[[], Any]) -> Callable[[], Any]:
+    """Several calls, of which the last tells when all are done."""
+    return lambda: [function() for _ in range(CALLS)][-1]
 
 
 def predicted(case: Case) -> plan.Roofline | None:
@@ -111,43 +142,102 @@ def predicted(case: Case) -> plan.Roofline | None:
     )
 
 
-def cells(name: str, dtype: str, case: Case, repeats: int) -> list[str]:
-    """A row of the table."""
-    seconds = times(case, repeats)
-    step, spread = statistics.median(seconds), max(seconds) - min(seconds)
-    count, taken = case.config["batch_size"], case.compiled.memory_analysis()
-    made = [name, dtype, str(count), f"{1e3 * step:.1f}", f"{1e3 * spread:.1f}"]
-    made.append(f"{count / step:,.0f}")
-    speed = predicted(case)
-    if speed:
-        mfu = 100 * speed.mfu * speed.seconds / step
-        made += [f"{1e3 * speed.seconds:.1f}", speed.bound, f"{mfu:.0f}"]
-    else:
-        made += ["-"] * 3
+def facts(case: Case) -> dict[str, Any]:
+    """What compiling told of the step."""
+    taken = case.compiled.memory_analysis()
     size = taken.argument_size_in_bytes + taken.temp_size_in_bytes
-    return [*made, f"{size / 2**30:.1f}", f"{case.seconds:.0f}"]
+    return {"GiB": size / 2**30, "compile s": case.seconds}
 
 
-def main() -> None:
+def roofline(case: Case, step: float) -> dict[str, Any]:
+    """The plan's prediction beside the seconds of a step."""
+    try:
+        speed = predicted(case)
+    except Exception as error:  # what was measured is worth more
+        return {"not predicted": f"{error!r:.300}"}
+    if not speed:
+        return {}
+    mfu = 100 * speed.mfu * speed.seconds / step
+    told = {"predicted ms": 1e3 * speed.seconds, "bound by": speed.bound}
+    return {**told, "MFU %": mfu}
+
+
+def row(name: str, dtype: str, args: argparse.Namespace, rival: Rival | None):
+    """All that was measured of a config in a dtype."""
+    config = config_of(name, batch=args.batch, dtype=dtype)
+    made = {"config": name, "dtype": dtype, "batch": args.batch}
+    prepare = functools.partial(
+        prepared, rival, config, dtype=dtype, compiled=args.peer_compile
+    )
+    if args.compile and rival:
+        return {**made, **prepare()}
+    with futures.ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(prepare)  # while this process compiles
+        case = built(config)
+        functions = functions_of(case)
+    made |= {**facts(case), **answer.result()}
+    if args.compile:
+        return made
+    functions = {name: turn(function) for name, function in functions.items()}
+    if rival:
+        functions |= rival.steps(made["peer"], calls=CALLS)
+    times = {
+        name: [seconds / CALLS for seconds in turns]
+        for name, turns in timings(functions, args.repeats).items()
+    }
+    made |= numbers(times, args.batch)
+    return {**made, **roofline(case, made["step ms"] / 1e3)}
+
+
+def attempt(name: str, dtype: str, args: argparse.Namespace, rival: Rival | None):
+    """A row, or what it failed with; memory is free for the next one."""
+    try:
+        return row(name, dtype, args, rival)
+    except Exception as error:  # out of memory, a config that does not exist
+        return {"config": name, "dtype": dtype, "error": f"{error!r:.300}"}
+    finally:
+        if rival:
+            rival.free()
+        jax.clear_caches()
+        gc.collect()
+
+
+def memory_settings(args: argparse.Namespace) -> dict[str, str]:
+    """What leaves memory of the device to other processes."""
+    if args.compile:
+        return {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+    return {"XLA_PYTHON_CLIENT_MEM_FRACTION": "0.5"} if args.peer else {}
+
+
+def parsed(words: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--configs", default="simclr:imagenet,mae:base")
+    parser.add_argument("--configs", default="simclr,moco,dino,swav,mae")
     parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--dtypes", default="float32,bfloat16")
-    parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--dtypes", default="bfloat16")
+    parser.add_argument("--repeats", type=int, default=10)
     parser.add_argument("--compile", action="store_true", help="and do not run")
-    args = parser.parse_args()
+    parser.add_argument("--peer", default="", help="an interpreter with lightly")
+    parser.add_argument("--peer_compile", action="store_true")
+    parser.add_argument("--out", default="", help="a file that rows are added to")
+    return parser.parse_args(words)
+
+
+def main() -> None:
+    args = parsed()
     platforms.keep_memory()
+    for name, value in memory_settings(args).items():
+        os.environ.setdefault(name, value)
+    # Of the parts some compile fast, and all are read from the cache later.
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    rival = Rival(args.peer) if args.peer else None
     print(f"{jax.devices()[0].device_kind}, one device, jax {jax.__version__}\n")
-    print("| " + " | ".join(HEADINGS) + " |")
-    print("| " + " | ".join("---" for _ in HEADINGS) + " |")
+    print("| " + " | ".join(COLUMNS) + " |")
+    print("| " + " | ".join("---" for _ in COLUMNS) + " |", flush=True)
     for name in args.configs.split(","):
         for dtype in args.dtypes.split(","):
-            case = built(config_of(name, batch=args.batch, dtype=dtype))
-            if not args.compile:
-                line = cells(name, dtype, case, args.repeats)
-                print("| " + " | ".join(line) + " |", flush=True)
+            tell(attempt(name, dtype, args, rival), args.out)
 
 
 if __name__ == "__main__":

@@ -73,12 +73,26 @@ def compiled_parts(case: Case):
     index = jnp.arange(case.batch)
     batch = {"image": jnp.asarray(pixels), "index": index, "label": index % 10}
     mesh = sharding.make_mesh(devices=jax.devices()[:1])
-    ((name, objective),) = method.objectives.items()
-    txs = {name: tx}
+    txs = dict.fromkeys(method.objectives, tx)
     init, shapes = step.compile_init(
         method, txs, views, mesh, sharding.replicated(), batch
     )
     state = init(batch, key)
+    parts = parts_of(method, tx, views, state, batch, key, loss=case.loss)
+    functions, flops = compiled_alone(parts)
+    began = time.perf_counter()
+    train = step.compile_step(method, txs, views, mesh, shapes)
+    built = train.lower(state, batch, key).compile()
+    seconds, memory = time.perf_counter() - began, built.memory_analysis()
+    peak = memory.argument_size_in_bytes + memory.temp_size_in_bytes
+    functions["step"] = donating(built, state, batch, key)
+    facts = {"compile_s": seconds, "peak_MB": peak / 1e6, "flops": flops}
+    return functions, {**facts, "temporary_MB": memory.temp_size_in_bytes / 1e6}
+
+
+def parts_of(method: Method, tx, views, state, batch, key, *, loss=None):
+    """What a step of one objective is made of: functions with their arguments."""
+    ((name, objective),) = method.objectives.items()
     seen = jax.jit(views)(key, batch)
 
     def forward_backward(params, extra, seen):
@@ -93,27 +107,24 @@ def compiled_parts(case: Case):
         return method.after_update(params, extra, step=state.step)[1]
 
     grads = jax.tree.map(jnp.ones_like, state.params)
-    parts = {
+    return {
         "views": (views, (key, batch)),
         "objective": (forward_backward, (state.params, state.extra, seen)),
-        "loss": case.loss or comparison(objective.parts, state, seen, key),
+        "loss": loss or comparison(objective.parts, state, seen, key),
         "optimizer": (update, (state.params, grads, state.opt[name])),
         "after": (after, (state.params, state.extra)),
     }
-    functions = {}
+
+
+def compiled_alone(parts):
+    """The parts as functions without arguments, and the FLOPs of the objective."""
+    functions, flops = {}, 0.0
     for part, (function, arguments) in parts.items():
         built = jax.jit(function).lower(*arguments).compile()
         functions[part] = lambda b=built, a=arguments: b(*a)
         if part == "objective":
             flops = built.cost_analysis()["flops"]
-    began = time.perf_counter()
-    train = step.compile_step(method, txs, views, mesh, shapes)
-    built = train.lower(state, batch, key).compile()
-    seconds, memory = time.perf_counter() - began, built.memory_analysis()
-    peak = memory.argument_size_in_bytes + memory.temp_size_in_bytes
-    functions["step"] = donating(built, state, batch, key)
-    facts = {"compile_s": seconds, "peak_MB": peak / 1e6, "flops": flops}
-    return functions, {**facts, "temporary_MB": memory.temp_size_in_bytes / 1e6}
+    return functions, flops
 
 
 def comparison(parts, state, seen, key):
@@ -153,6 +164,12 @@ def donating(built, state, batch, key):
 
 def measure(functions, repeats: int) -> dict[str, float]:
     """Median seconds of each, called in turn."""
+    times = timings(functions, repeats)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def timings(functions, repeats: int) -> dict[str, list[float]]:
+    """Seconds of each, called in turn, after one call that is passed over."""
     for function in functions.values():
         jax.block_until_ready(function())
     times = {name: [] for name in functions}
@@ -161,7 +178,7 @@ def measure(functions, repeats: int) -> dict[str, float]:
             began = time.perf_counter()
             jax.block_until_ready(function())
             times[name].append(time.perf_counter() - began)
-    return {name: statistics.median(values) for name, values in times.items()}
+    return times
 
 
 def main() -> None:
