@@ -210,7 +210,7 @@ class MAE(nn.Module):
         (images,) = views
         batch = len(images)
         keep, hidden = utils.random_token_mask(
-            size=(batch, self.length), mask_ratio=self.ratio
+            size=(batch, self.length), mask_ratio=self.ratio, device=images.device
         )
         seen = self.decoder.embed(self.backbone.encode(images=images, idx_keep=keep))
         tokens = utils.repeat_token(self.decoder.mask_token, (batch, self.length))
