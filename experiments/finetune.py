@@ -14,7 +14,8 @@ others. Any run on the bundled sample will do whose encoder reads whole images:
     python -m experiments.finetune --runs workdir/demo --workdir=workdir/choose --choose
 
 prints what several rates come to on a fifth of the training images that is held out for
-it. `RATES` holds the best ones; the test images have no part in the choice.
+it. `RATES` holds the best ones for the demo's network, --rates gives others. The test
+images have no part in the choice.
 """
 
 import argparse
@@ -51,6 +52,13 @@ def main() -> None:
     parser.add_argument("--percent", type=int, nargs="*", default=[1, 10, 100])
     parser.add_argument("--epochs", type=int, help="instead of the recipe's")
     parser.add_argument("--choose", action="store_true", help="compare rates")
+    parser.add_argument(
+        "--rates",
+        type=float,
+        nargs=4,
+        metavar=("ENCODER", "CLASSIFIER", "ENCODER", "CLASSIFIER"),
+        help="in place of RATES: fine-tuned, and from scratch",
+    )
     args = parser.parse_args()
     names = [Path(run).name for run in args.runs]
     if len(set(names)) < len(names):
@@ -91,7 +99,7 @@ def trained(args, run, kind, percent, seed, rates=None, *, held_out=False) -> fl
         return linear(run, config)
     if kind == "fine-tuned":
         config["start"] = [run]
-    trunk, head = rates or RATES[kind]
+    trunk, head = rates or rates_of(kind, args.rates)
     config["optimizer"]["optimizer"]["learning_rate"] = trunk
     config["optimizer"]["others"][0][1]["learning_rate"] = head
     name = f"{kind}_{percent}_{seed}_{trunk:g}_{head:g}".replace(" ", "_")
@@ -103,6 +111,14 @@ def trained(args, run, kind, percent, seed, rates=None, *, held_out=False) -> fl
         found = read_network(asked, state, "network").found
         file.write_text(json.dumps(numbers_of(found)))
     return json.loads(file.read_text())["top_1"]
+
+
+def rates_of(kind: str, given: list[float] | None) -> tuple[float, float]:
+    """Of the encoder and of the classifier."""
+    if given is None:
+        return RATES[kind]
+    first = 2 * list(RATES).index(kind)
+    return given[first], given[first + 1]
 
 
 def recipe(run: str, percent: int, seed: int, epochs=None, *, held_out=False) -> dict:
