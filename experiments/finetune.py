@@ -14,8 +14,8 @@ others. Any run on the bundled sample will do whose encoder reads whole images:
     python -m experiments.finetune --runs workdir/demo --workdir=workdir/choose --choose
 
 prints what several rates come to on a fifth of the training images that is held out for
-it. `RATES` holds the best ones for the demo's network, --rates gives others. The test
-images have no part in the choice.
+it. `RATES` has the best ones for the demo's network; with --chosen=workdir/choose those
+that were best there are taken. The test images have no part in the choice.
 """
 
 import argparse
@@ -52,13 +52,7 @@ def main() -> None:
     parser.add_argument("--percent", type=int, nargs="*", default=[1, 10, 100])
     parser.add_argument("--epochs", type=int, help="instead of the recipe's")
     parser.add_argument("--choose", action="store_true", help="compare rates")
-    parser.add_argument(
-        "--rates",
-        type=float,
-        nargs=4,
-        metavar=("ENCODER", "CLASSIFIER", "ENCODER", "CLASSIFIER"),
-        help="in place of RATES: fine-tuned, and from scratch",
-    )
+    parser.add_argument("--chosen", help="the --workdir of an earlier --choose")
     args = parser.parse_args()
     names = [Path(run).name for run in args.runs]
     if len(set(names)) < len(names):
@@ -99,11 +93,10 @@ def trained(args, run, kind, percent, seed, rates=None, *, held_out=False) -> fl
         return linear(run, config)
     if kind == "fine-tuned":
         config["start"] = [run]
-    trunk, head = rates or rates_of(kind, args.rates)
+    trunk, head = rates or best(args.chosen, run, kind)
     config["optimizer"]["optimizer"]["learning_rate"] = trunk
     config["optimizer"]["others"][0][1]["learning_rate"] = head
-    name = f"{kind}_{percent}_{seed}_{trunk:g}_{head:g}".replace(" ", "_")
-    folder = Path(args.workdir) / Path(run).name / name
+    folder = folder_of(args.workdir, run, kind, percent, seed, (trunk, head))
     file = folder / "accuracy.json"
     if not file.exists():
         tuned, state = pretrain(config, str(folder))
@@ -113,12 +106,29 @@ def trained(args, run, kind, percent, seed, rates=None, *, held_out=False) -> fl
     return json.loads(file.read_text())["top_1"]
 
 
-def rates_of(kind: str, given: list[float] | None) -> tuple[float, float]:
-    """Of the encoder and of the classifier."""
-    if given is None:
+def folder_of(workdir, run, kind, percent, seed, rates) -> Path:
+    """Where a cell lies."""
+    name = f"{kind}_{percent}_{seed}_{rates[0]:g}_{rates[1]:g}".replace(" ", "_")
+    return Path(workdir) / Path(run).name / name
+
+
+def best(chosen: str | None, run: str, kind: str) -> tuple[float, float]:
+    """The rates that were best on held-out images, over all shares of labels tried."""
+    if chosen is None:
         return RATES[kind]
-    first = 2 * list(RATES).index(kind)
-    return given[first], given[first + 1]
+    found = {}
+    for rates in GRID:
+        cells = folder_of(chosen, run, kind, "*", 0, rates)
+        files = cells.parent.glob(f"{cells.name}/accuracy.json")
+        scores = [json.loads(file.read_text())["top_1"] for file in files]
+        if scores:
+            found[rates] = np.mean(scores)
+    if len(found) < len(GRID):
+        raise ValueError(
+            f"{chosen!r} has {len(found)} of {len(GRID)} rates of {Path(run).name},"
+            f" {kind}: run --choose with that --workdir to its end"
+        )
+    return max(found, key=found.__getitem__)
 
 
 def recipe(run: str, percent: int, seed: int, epochs=None, *, held_out=False) -> dict:
