@@ -18,8 +18,11 @@ import jax  # noqa: E402 - after the choice of platform
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
+from tests import typed  # noqa: E402
+
 CACHE = FOLDER / "jax"
 
+typed.check_cheaply()
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 # Optimised code is not the point of most tests; the reference losses in float32 are
