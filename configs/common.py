@@ -58,6 +58,7 @@ def base(*, examples: int, epochs: int, batch_size: int) -> ml_collections.Confi
         train=config_dict.placeholder(object),
         test=config_dict.placeholder(object),  # empty: that which belongs to `train`
         on_error="stop",  # or "skip": what to do with a broken image
+        resize="pillow",  # or "opencv", faster: what shrinks images to a canvas
         canvas=config_dict.placeholder(
             int
         ),  # side of the square that images are put on

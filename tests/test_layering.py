@@ -44,7 +44,7 @@ LAYERS = {
         {"methods", "losses", "augment", "memory", "schedules", "models", "core"}
         | {"nets"},
     ),
-    "data": (BOTTOM | HOST | {"absl", "simplejpeg", "tensorflow"}, {"data"}),
+    "data": (BOTTOM | HOST | {"absl", "cv2", "simplejpeg", "tensorflow"}, {"data"}),
     "environments": (BOTTOM, {"environments", "data"}),
     "evaluate": (
         BOTTOM | {"scipy", "sklearn", "threadpoolctl"},

@@ -36,6 +36,23 @@ _ORIENTATION = 0x0112
 
 
 @cache
+def opencv() -> ModuleType:
+    """OpenCV.
+
+    Raises:
+      ValueError: if it is not installed.
+    """
+    try:
+        import cv2
+    except ImportError as error:
+        raise ValueError(
+            "resize='opencv' needs OpenCV: pip install 'sslax[fast-resize]', or take"
+            " resize='pillow'"
+        ) from error
+    return cv2
+
+
+@cache
 def simplejpeg() -> ModuleType | None:
     """The fast JPEG decoder, or None where it is not installed."""
     try:
@@ -62,6 +79,7 @@ def decode(
     dtype: str = "uint8",
     upright: bool = False,
     fast: bool = True,
+    by: str = "pillow",
 ) -> np.ndarray:
     """Decodes an image file to [h w c], its longer side at most `canvas`.
 
@@ -79,6 +97,7 @@ def decode(
       dtype: "uint8" or "uint16"; bytes of 8 bits fill the range of 16.
       upright: turn the image as its EXIF orientation says.
       fast: decode JPEGs by simplejpeg where it is installed.
+      by: what resizes, see `resize`.
 
     Returns:
       The pixels, in `dtype`.
@@ -97,7 +116,7 @@ def decode(
         image = _decode_fast(content, channels, canvas) if plain else None
     if image is None:
         image = _decode_pillow(content, channels, canvas, dtype, upright)
-    return resize(image, fitted(*image.shape[:2], canvas))
+    return resize(image, fitted(*image.shape[:2], canvas), by=by)
 
 
 def size_of(file: str, *, upright: bool = False) -> tuple[int, int]:
@@ -211,10 +230,25 @@ def _pixels(image: Image.Image, channels: int, dtype: str) -> np.ndarray:
     return pixels if dtype == "uint8" else pixels.astype(np.uint16) * 257
 
 
-def resize(image: np.ndarray, size: tuple[int, int], *, nearest: bool = False):
-    """Resizes [h w c] to (height, width), antialiased unless `nearest`."""
+def resize(
+    image: np.ndarray,
+    size: tuple[int, int],
+    *,
+    nearest: bool = False,
+    by: str = "pillow",
+) -> np.ndarray:
+    """Resizes [h w c] to (height, width), antialiased unless `nearest`.
+
+    Args:
+      image: in 8 or 16 bits.
+      size: not larger than the image.
+      nearest: take a pixel for each, of masks.
+      by: "pillow", the reference, or "opencv".
+    """
     if image.shape[:2] == tuple(size):
         return image
+    if by == "opencv" and not nearest:
+        return _resize_opencv(image, size)
     method = Image.Resampling.NEAREST if nearest else Image.Resampling.HAMMING
     if image.shape[-1] == 3 and image.dtype == np.uint8:
         return np.asarray(Image.fromarray(image).resize((size[1], size[0]), method))
@@ -226,6 +260,19 @@ def resize(image: np.ndarray, size: tuple[int, int], *, nearest: bool = False):
         resized = np.asarray(pixels.resize((size[1], size[0]), method))
         planes.append(resized if exact else np.rint(resized).astype(image.dtype))
     return np.stack(planes, axis=-1)
+
+
+def _resize_opencv(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Means over areas; where a pixel is of at most 1.5, lines between two neighbours.
+
+    Those see all pixels there, about as sharp as Hamming's window, in a tenth of its
+    time.
+    """
+    cv2 = opencv()
+    near = image.shape[0] <= 1.5 * size[0] and image.shape[1] <= 1.5 * size[1]
+    method = cv2.INTER_LINEAR if near else cv2.INTER_AREA
+    resized = cv2.resize(image, (size[1], size[0]), interpolation=method)
+    return resized.reshape(*size, image.shape[-1])  # it drops the axis of one channel
 
 
 def place(image: np.ndarray, canvas: int) -> tuple[np.ndarray, np.ndarray]:

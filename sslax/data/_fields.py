@@ -59,8 +59,10 @@ def pictures(fields: Fields) -> tuple[str, ...]:
     return tuple(name for name, field in fields.items() if field.kind == "picture")
 
 
-def decoded(example: Example, fields: Fields, canvas: int | None) -> Example:
-    """An example whose pictures are arrays, JPEGs about as large as the canvas.
+def decoded(
+    example: Example, fields: Fields, canvas: int | None, by: str = "pillow"
+) -> Example:
+    """An example whose pictures are arrays, at most as large as the canvas.
 
     Raises:
       One of `BAD_IMAGE`: if a picture cannot be decoded.
@@ -75,11 +77,14 @@ def decoded(example: Example, fields: Fields, canvas: int | None) -> Example:
                 canvas=canvas,
                 dtype=field.dtype,
                 upright=field.upright,
+                by=by,
             )
     return out
 
 
-def on_canvas(example: Example, fields: Fields, canvas: int) -> Example:
+def on_canvas(
+    example: Example, fields: Fields, canvas: int, by: str = "pillow"
+) -> Example:
     """Shrinks pictures to the canvas if need be, places them and adds their boxes."""
     out = dict(example)
     for name in pictures(fields):
@@ -87,7 +92,7 @@ def on_canvas(example: Example, fields: Fields, canvas: int) -> Example:
             continue
         image = example[name]
         size = fitted(*image.shape[:2], canvas)
-        out[name], out[box_of(name)] = place(resize(image, size), canvas)
+        out[name], out[box_of(name)] = place(resize(image, size, by=by), canvas)
         for other, field in fields.items():
             if field.of == name and field.kind in ("mask", "point"):
                 out[other] = _followed(example[other], field.kind, image, size, canvas)

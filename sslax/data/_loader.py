@@ -211,6 +211,7 @@ def loader(
         memory = True
     elif source.beneath is not None and _held(source.beneath[0], memory, canvas):
         still, over = source.beneath
+        still = dataclasses.replace(still, resize=source.resize)
         source = over(in_memory(still, canvas=canvas, on_error=on_error))
         canvas, memory = None, True
     reader = Reader(

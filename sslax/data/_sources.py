@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from sslax.data._decode import BAD_IMAGE
+from sslax.data._decode import BAD_IMAGE, opencv
 from sslax.data._fields import Example, Field, decoded, on_canvas, pictures
 
 ON_ERROR = ("stop", "skip")
+RESIZE = ("pillow", "opencv")
 
 Read = Callable[[Sequence[int], Sequence[int]], list[Example]]
 
@@ -46,6 +47,8 @@ class Source:
       beneath: what is read under what is drawn afresh, and how the one is made of the
         other: `(source, source -> source)`; the first can be held in memory.
       on_error: what is done at an example that cannot be decoded, "stop" or "skip".
+      resize: what shrinks pictures to a canvas: "pillow", or "opencv", which differs
+        from it by less than one of 255 in the mean, in a tenth to half of the time.
     """
 
     name: str
@@ -63,10 +66,12 @@ class Source:
     captions: Callable[[int], Sequence[str]] | None = None
     beneath: tuple[Source, Callable[[Source], Source]] | None = None
     on_error: str = "stop"
+    resize: str = "pillow"
 
     def __post_init__(self) -> None:
-        """Raises if `on_error` is not one of its choices."""
+        """Raises if `on_error` or `resize` is not one of its choices."""
         check_on_error(self.on_error)
+        check_resize(self.resize)
 
     @property
     def num_classes(self) -> int | None:
@@ -120,7 +125,7 @@ def finish(source: Source, example: Example, index: int, canvas: int | None) -> 
     never skipped.
     """
     try:
-        example = decoded(example, source.fields, canvas)
+        example = decoded(example, source.fields, canvas, source.resize)
     except BAD_IMAGE as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
@@ -131,7 +136,7 @@ def finish(source: Source, example: Example, index: int, canvas: int | None) -> 
     # A copy of another example keeps the index of the one that it shows.
     example.setdefault("index", index)
     if canvas is not None:
-        return on_canvas(example, source.fields, canvas)
+        return on_canvas(example, source.fields, canvas, source.resize)
     for name in source.pictures:
         _check_size(source, name, example[name], index)
     return example
@@ -158,6 +163,14 @@ def check_on_error(on_error: str) -> str:
     if on_error not in ON_ERROR:
         raise ValueError(f"on_error is {on_error!r}; it must be 'stop' or 'skip'")
     return on_error
+
+
+def check_resize(resize: str) -> None:
+    """Says which values `resize` may have, or what there is to install."""
+    if resize not in RESIZE:
+        raise ValueError(f"resize is {resize!r}; it must be 'pillow' or 'opencv'")
+    if resize == "opencv":
+        opencv()
 
 
 def require_labels(source: Source, purpose: str) -> None:

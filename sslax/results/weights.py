@@ -150,6 +150,7 @@ def _config(
             "train": train,
             "test": test,
             "on_error": "stop",
+            "resize": "pillow",
             "canvas": max(CANVAS, side) if differ else None,
             "workers": 0,
         },

@@ -75,7 +75,7 @@ def open_source(
             else "there are no data: give --config.data.train=, as folder:/path"
         )
     source = calls.build(spec, data.Source)
-    source = dataclasses.replace(source, on_error=d["on_error"])
+    source = dataclasses.replace(source, on_error=d["on_error"], resize=d["resize"])
     if tokenizer is None or source.captions is None:
         return source
     return data.tokenized(of=source, tokenizer=tokenizer)
@@ -181,7 +181,8 @@ def open_other(run: Run, name: str) -> tuple[Run, data.Source]:
     """
     own = run.loader.source.fields.get("image")
     source = data.source(name, like=own)
-    source = dataclasses.replace(source, on_error=run.config["data"]["on_error"])
+    kept = {k: run.config["data"][k] for k in ("on_error", "resize")}
+    source = dataclasses.replace(source, **kept)
     return _seeing(run, source), source
 
 
