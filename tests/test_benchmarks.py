@@ -13,6 +13,7 @@ from experiments.benchmarks import (
     methods,
     step,
 )
+from experiments.benchmarks import input as inputs
 from experiments.benchmarks.peers import Peers
 from sslax.commands.overrides import load_config
 
@@ -194,3 +195,22 @@ def test_one_device_is_shared_with_a_peer():
     told = accelerator.memory_settings(accelerator.parsed(["--compile"]))
     assert told == {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
     assert accelerator.memory_settings(accelerator.parsed([])) == {}
+
+
+def test_photos_are_a_folder_that_a_run_reads(tmp_path):
+    """Each photo a class; the step alone meets the same batch again and again."""
+    files = [inputs.as_jpeg(image) for image in inputs.drawn()[:2]]
+    inputs.written(files, str(tmp_path), copies=40)
+    run = inputs.run_on(str(tmp_path), workers=0)
+    assert run.loader.shapes["image"].shape == (inputs.BATCH, 512, 512, 3)
+    assert run.loader.source.num_classes == 2
+    turns = iter(range(9))
+    assert inputs.per_second(turns, 4) > 0
+    assert next(turns) == 7  # three before those that are timed
+
+
+def test_each_decoder_has_rows_with_and_without_opencv():
+    files = [inputs.as_jpeg(inputs.drawn()[0])]
+    rows = dict(inputs.decoders(files))
+    assert {"pillow, canvas 384", "pillow and opencv, canvas 384"} <= set(rows)
+    assert all(work() == 1 for work in rows.values())

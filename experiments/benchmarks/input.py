@@ -1,29 +1,44 @@
-"""Images per second of the input paths: decoding to a canvas, and sets in memory.
+"""Images per second of the input paths: decoding, the loader, and a whole run.
 
-    python experiments/benchmarks/input.py [--seconds 2]
+    python -m experiments.benchmarks.input [--seconds 2] [--workers 1,2]
 
 JPEGs of 500 by 375 at quality 90, about the mean of ImageNet, are made from the photos
 of scikit-image (`pip install 'sslax[bench]'`), or from drawn shapes where it is
-missing. Everything runs in one thread and is timed in its seconds of CPU, so that other
-work on the machine counts less; a row is the median of five repeats.
+missing. What one thread does is timed in its seconds of CPU, so that other work on the
+machine counts less; a row is the median of five repeats.
+
+Below stand seconds on the clock: the loader to the device with so many processes, and
+SimCLR's sample recipe on a folder of such files, 64 pixels of a canvas of 512, beside
+its steps alone, on a batch that lies there. The share is that of the slower of the two,
+the loader or the steps, that the run reaches.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import itertools
 import os
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
+import jax
 import numpy as np
 from PIL import Image
 
-from sslax import data
+from sslax import data, platforms
+from sslax.commands.overrides import load_config
 from sslax.data._decode import decode, place, simplejpeg
+from sslax.train.feed import Feed
+from sslax.train.loop import first_state, steps
+from sslax.train.run import Run, build_run
 
 HEIGHT, WIDTH = 375, 500
+BATCH = 64
 PHOTOS = (
     "astronaut",
     "camera",
@@ -82,9 +97,9 @@ def rate(work: Callable[[], int], seconds: float) -> float:
 def decoders(files: list[bytes]) -> Iterator[tuple[str, Callable[[], int]]]:
     """Each decoder at each canvas, as work for `rate`."""
 
-    def work(canvas: int | None, fast: bool) -> int:
+    def work(canvas: int | None, fast: bool, by: str = "pillow") -> int:
         for file in files:
-            image = decode(file, channels=3, canvas=canvas, fast=fast)
+            image = decode(file, channels=3, canvas=canvas, fast=fast, by=by)
             if canvas is not None:
                 place(image, canvas)
         return len(files)
@@ -97,6 +112,9 @@ def decoders(files: list[bytes]) -> Iterator[tuple[str, Callable[[], int]]]:
         for canvas in (None, 512, 384, 256, 160):
             title = "full size" if canvas is None else f"canvas {canvas}"
             yield f"{name}, {title}", lambda c=canvas, f=fast: work(c, f)
+        for canvas in (384, 256, 160):
+            title = f"{name} and opencv, canvas {canvas}"
+            yield title, lambda c=canvas, f=fast: work(c, f, "opencv")
 
 
 def memory_batches() -> Callable[[], int]:
@@ -113,10 +131,62 @@ def memory_batches() -> Callable[[], int]:
     return lambda: len(loader.batch(next(steps))["index"])
 
 
+def run_on(folder: str, workers: int, *, canvas: int = 512) -> Run:
+    """SimCLR's sample recipe on a folder of files."""
+    fields = {
+        "data.train": f"folder:{folder}",
+        "data.canvas": canvas,
+        "data.workers": workers,
+        "views.first.size": 64,
+        "normalize": "imagenet",
+        "batch_size": BATCH,
+        "epochs": 1000,
+    }
+    texts = [(name, str(value)) for name, value in fields.items()]
+    return build_run(load_config("configs/simclr.py:sample", texts, follow=True))
+
+
+def per_second(turns: Iterator[Any], count: int) -> float:
+    """Images a second of so many batches, after three that are passed over."""
+    for turn in itertools.islice(turns, 3):
+        jax.block_until_ready(turn)
+    began = time.perf_counter()
+    for turn in itertools.islice(turns, count):
+        jax.block_until_ready(turn)
+    return BATCH * count / (time.perf_counter() - began)
+
+
+def whole(folder: str, workers: int, count: int) -> dict[str, float]:
+    """Images a second of the loader to the device, of steps alone, of a run."""
+    run = run_on(folder, workers)
+    batches = run.feed.batches(0, lambda: first_state(run))
+    batch = next(batches)
+    loader = per_second(batches, count)
+    still = run._replace(feed=Feed(lambda step, state: itertools.repeat(batch)))
+    rates = {"loader": loader}
+    for name, which in (("steps", still), ("run", run)):
+        turns = steps(which, first_state(which))
+        rates[name] = per_second((metrics for *_, metrics in turns), count)
+    return rates
+
+
+def written(files: list[bytes], folder: str, copies: int = 32) -> None:
+    """The files under other names, a class for each photo."""
+    for number, file in enumerate(files):
+        (path := Path(folder) / str(number)).mkdir()
+        for copy in range(copies):
+            (path / f"{copy}.jpg").write_bytes(file)
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seconds", type=float, default=2.0, help="for each row")
+    parser.add_argument("--workers", default="1,2", help="processes of the loader")
+    parser.add_argument("--batches", type=int, default=30)
     args = parser.parse_args()
+    platforms.keep_memory()
     origin, images = photos()
     files = [as_jpeg(image) for image in images]
     mean = sum(map(len, files)) / len(files) / 1000
@@ -129,8 +199,21 @@ def main() -> None:
         print(f"{name:34}{rates[name]:10,.0f}")
     in_memory = rate(memory_batches(), args.seconds)
     print(f"{'in memory, 32x32, batch 512':34}{in_memory:10,.0f}")
-    best = max(value for name, value in rates.items() if name.endswith("canvas 256"))
-    print(f"input: decode_canvas_per_core={best:.0f} in_memory={in_memory:.0f}")
+    print("\nworkers   loader    steps      run    share")
+    shares = []
+    with tempfile.TemporaryDirectory() as folder:
+        written(files, folder)
+        for workers in map(int, args.workers.split(",")):
+            found = whole(folder, workers, args.batches)
+            slower = min(found["loader"], found["steps"])
+            shares.append(found["run"] / slower)
+            cells = "".join(f"{found[k]:9,.0f}" for k in ("loader", "steps", "run"))
+            print(f"{workers:7}{cells}{shares[-1]:9.2f}")
+    best = max(value for name, value in rates.items() if name.endswith("canvas 384"))
+    print(
+        f"input: decode_canvas_per_core={best:.0f} in_memory={in_memory:.0f}"
+        f" end_to_end_share={max(shares):.2f}"
+    )
 
 
 if __name__ == "__main__":
