@@ -36,6 +36,7 @@ _MEANINGS = {
     "data.train": "what is trained on: a call, or folder:/path and the like",
     "data.test": "what is judged on; empty: that which belongs to data.train",
     "data.on_error": "'stop' or 'skip' at a broken image",
+    "data.resize": "'pillow' or 'opencv', what shrinks images to the canvas",
     "data.canvas": "side of the square that images of many sizes are put on",
     "data.workers": "processes that decode",
     "checkpoint.every": "steps between checkpoints",
