@@ -66,6 +66,6 @@ def _cifar10():
 def _sample():
     config = common.sample()
     config.views = dict(name="two_views", first=recipes.sample())
-    config.method = _method(common.SMALL_NET)
+    config.method = _method(common.small_net(config))
     config.optimizer = common.sample_optimizer(config)
     return config

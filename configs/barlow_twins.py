@@ -71,7 +71,7 @@ def _sample():
     config.views = dict(name="two_views", first=recipes.sample())
     config.method = dict(
         name="barlow_twins",
-        encoder=common.SMALL_NET,
+        encoder=common.small_net(config),
         hidden=512,
         dim=512,
         depth=2,

@@ -65,6 +65,8 @@ def _cifar10():
 def _sample():
     config = common.sample()
     config.views = dict(name="two_views", first=recipes.sample())
-    config.method = _method(config, common.SMALL_NET, start=0.99, hidden=256, dim=128)
+    config.method = _method(
+        config, common.small_net(config), start=0.99, hidden=256, dim=128
+    )
     config.optimizer = common.sample_optimizer(config)
     return config

@@ -113,7 +113,7 @@ def _sample():
     config.evaluate.tasks = (recipes.classify("simclr", batch_size=256),)
     config.views = recipes.channels(32, scale=(0.4, 1.0))
     config.evaluate.views = recipes.channels(32, evaluated=dict(resize_to=32))
-    config.method = _method(config, common.SMALL_NET, temperature=0.1)
+    config.method = _method(config, common.small_net(config), temperature=0.1)
     # With banks of 1024 rows, runs of 40 epochs have not learned to tell images.
     config.method.contrast = "batch"
     config.optimizer = common.sample_optimizer(config, learning_rate=2e-3)

@@ -135,9 +135,14 @@ def stl10(*, epochs: int, batch_size: int) -> ml_collections.ConfigDict:
     return config
 
 
-# What two cores do fastest: strided convolutions as matrix products. The features are
-# the last map itself, since garments are centred and where things are tells them apart.
-SMALL_NET = dict(name="convnet", widths=(32, 64, 128), strides=(2, 2, 2), output="flat")
+def small_net(config, **changes) -> dict:
+    """What two cores do fastest: three convolutions of stride two.
+
+    The features are the last map itself, since garments are centred and where things
+    are tells them apart.
+    """
+    shape = dict(name="convnet", widths=(32, 64, 128), strides=(2, 2, 2), output="flat")
+    return {**shape, "dtype": dtype(config), **changes}
 
 
 def sample(*, epochs: int = 20, batch_size: int = 128) -> ml_collections.ConfigDict:
@@ -248,7 +253,7 @@ def small_towers(config) -> dict:
             output="flat",
             dtype=dtype(config),
         ),
-        projector=dict(name="linear", dim=64, bias=False),
+        projector=dict(name="linear", dim=64, bias=False, dtype=dtype(config)),
         text=text_tower(config, dim=64, width=64, depth=2, heads=2),
     )
 

@@ -69,8 +69,10 @@ def _sample():
     config.evaluate.views = _still(16, level=1.0)
     config.method = dict(
         name="context_prediction",
-        encoder=common.SMALL_NET,
-        head=dict(name="caffenet_head", dim=8, hidden=(256, 256)),
+        encoder=common.small_net(config),
+        head=dict(
+            name="caffenet_head", dim=8, hidden=(256, 256), dtype=common.dtype(config)
+        ),
     )
     config.optimizer = common.sample_optimizer(config, learning_rate=2e-3)
     return config

@@ -44,7 +44,13 @@ def _large(size: int, *, epochs: int, batch_size: int):
             dtype=common.dtype(config),
         ),
         counter=dict(
-            name="mlp", hidden=4096, dim=1000, norm=None, bias=True, init="xavier"
+            name="mlp",
+            hidden=4096,
+            dim=1000,
+            norm=None,
+            bias=True,
+            init="xavier",
+            dtype=common.dtype(config),
         ),
         margin=10.0,
         features="conv3",
@@ -90,8 +96,15 @@ def _sample():
     config.evaluate.views = _counted(dict(name="center", size=64), **STILL)
     config.method = dict(
         name="counting",
-        encoder=dict(**common.SMALL_NET, norm="none"),
-        counter=dict(name="mlp", hidden=256, dim=64, norm=None, bias=True),
+        encoder=common.small_net(config, norm="none"),
+        counter=dict(
+            name="mlp",
+            hidden=256,
+            dim=64,
+            norm=None,
+            bias=True,
+            dtype=common.dtype(config),
+        ),
         margin=10.0,
     )
     config.optimizer = common.sample_optimizer(config, learning_rate=1e-3)

@@ -25,11 +25,13 @@ def get_config(variant: str = "imagenet"):
     return common.pick(variant, choices)()
 
 
-def _method(encoder: dict, *, layers: int = 4, steps: int = 5, negatives=None) -> dict:
+def _method(
+    config, encoder: dict, *, layers: int = 4, steps: int = 5, negatives=None
+) -> dict:
     return dict(
         name="cpc",
-        encoder=encoder,
-        context=dict(name="pixel_cnn", layers=layers),
+        encoder={**encoder, "dtype": common.dtype(config)},
+        context=dict(name="pixel_cnn", layers=layers, dtype=common.dtype(config)),
         steps=steps,
         skip=1,
         negatives=negatives,
@@ -44,7 +46,7 @@ def _imagenet():
     config.views = recipes.patches(crop, window=60, **cut)
     centre = dict(name="center", size=256, resize_to=300)
     config.evaluate.views = recipes.patches(centre, **cut)
-    config.method = _method(dict(name="preact_resnet", dtype=common.dtype(config)))
+    config.method = _method(config, dict(name="preact_resnet"))
     config.optimizer = dict(name="adam", learning_rate=2e-4)
     return config
 
@@ -58,10 +60,8 @@ def _stl10():
     config.views = recipes.patches(crop, **cut)
     centre = dict(name="center", size=64, resize_to=96)
     config.evaluate.views = recipes.patches(centre, **cut)
-    encoder = dict(
-        name="preact_resnet", stages=(3, 4, 6), stem="small", dtype=common.dtype(config)
-    )
-    config.method = _method(encoder, negatives=16)
+    encoder = dict(name="preact_resnet", stages=(3, 4, 6), stem="small")
+    config.method = _method(config, encoder, negatives=16)
     config.optimizer = dict(name="adam", learning_rate=2e-4)
     return config
 
@@ -73,7 +73,7 @@ def _sample():
     config.views = recipes.patches(recipes.sample(), window=7, **cut)
     config.evaluate.views = recipes.patches(dict(name="center", size=28), **cut)
     encoder = dict(name="convnet", widths=(32, 64), strides=(2, 2), norm="none")
-    config.method = _method(encoder, layers=2, steps=3)
+    config.method = _method(config, encoder, layers=2, steps=3)
     config.optimizer = common.sample_optimizer(config, learning_rate=1e-3)
     return config
 
@@ -85,6 +85,8 @@ def _rows():
     config.evaluate.views = dict(
         name="image_rows", view=dict(name="center", size=28), height=4
     )
-    config.method.context = dict(name="gru_context", width=64)
+    config.method.context = dict(
+        name="gru_context", width=64, dtype=common.dtype(config)
+    )
     config.method.skip = 0
     return config

@@ -18,11 +18,15 @@ def get_config(variant: str = "imagenet"):
     return common.pick(variant, choices)()
 
 
-def _method(encoder: dict, *, first: int, hidden=256, blocks=5, **options) -> dict:
+def _method(
+    config, encoder: dict, *, first: int, hidden=256, blocks=5, **options
+) -> dict:
     return dict(
         name="cpc_v2",
-        encoder=encoder,
-        context=dict(name="cpc_context", hidden=hidden, blocks=blocks),
+        encoder={**encoder, "dtype": common.dtype(config)},
+        context=dict(
+            name="cpc_context", hidden=hidden, blocks=blocks, dtype=common.dtype(config)
+        ),
         dim=64,
         steps=3,
         first=first,
@@ -41,8 +45,8 @@ def _imagenet():
     config.views = recipes.patches(crop, each=altered, **cut)
     centre = dict(name="center", size=260, resize_to=300)
     config.evaluate.views = recipes.patches(centre, **cut)
-    encoder = dict(name="cpc_resnet", depth=161, dtype=common.dtype(config))
-    config.method = _method(encoder, first=2, momentum=0.9999)
+    encoder = dict(name="cpc_resnet", depth=161)
+    config.method = _method(config, encoder, first=2, momentum=0.9999)
     config.optimizer = _adam(4e-4)
     return config
 
@@ -63,8 +67,8 @@ def _cifar10():
     config.views = recipes.patches(moved, each=altered, **cut)
     config.evaluate.views = recipes.patches(dict(name="center", size=32), **cut)
     config.evaluate.tasks = (recipes.classify("cpc_v2"),)
-    encoder = dict(name="cpc_resnet", depth=101, dtype=common.dtype(config))
-    config.method = _method(encoder, first=1, momentum=0.9999)
+    encoder = dict(name="cpc_resnet", depth=101)
+    config.method = _method(config, encoder, first=1, momentum=0.9999)
     config.optimizer = _adam(4e-5)
     return config
 
@@ -76,6 +80,8 @@ def _sample():
     config.views = recipes.patches(recipes.sample(), window=7, **cut)
     config.evaluate.views = recipes.patches(dict(name="center", size=28), **cut)
     encoder = dict(name="convnet", widths=(32, 64), strides=(2, 2), norm="none")
-    config.method = _method(encoder, first=1, hidden=64, blocks=2, momentum=0.99)
+    config.method = _method(
+        config, encoder, first=1, hidden=64, blocks=2, momentum=0.99
+    )
     config.optimizer = common.sample_optimizer(config, learning_rate=1e-3)
     return config

@@ -51,7 +51,7 @@ def _optimizer(rate: float) -> dict:
 def _swing_up():
     environment = dict(name="swing_up", size=100, frames=3, repeat=8)
     config = _on(environment, steps=11_250, batch_size=128, crop=84, evaluate=1_250)
-    encoder = dict(name="curl_encoder", dim=None)
+    encoder = dict(name="curl_encoder", dim=None, dtype=common.dtype(config))
     config.method = dict(name="curl", encoder=encoder, actions=1)
     config.optimizer = _optimizer(1e-3)
     return config
@@ -61,7 +61,9 @@ def _sample():
     """Smaller pictures and nets; it looks less far ahead, and so learns sooner."""
     environment = dict(name="swing_up", size=32, frames=3, repeat=8)
     config = _on(environment, steps=5_000, batch_size=64, crop=28, evaluate=1_000)
-    encoder = dict(name="curl_encoder", width=16, layers=3, dim=None)
+    encoder = dict(
+        name="curl_encoder", width=16, layers=3, dim=None, dtype=common.dtype(config)
+    )
     config.method = dict(
         name="curl",
         encoder=encoder,

@@ -127,7 +127,7 @@ def _sample():
     config.views = recipes.sample_crops()
     config.method = dict(
         name="dino",
-        encoder=dict(common.SMALL_NET, output="pooled"),
+        encoder=common.small_net(config, output="pooled"),
         dim=32,
         hidden=64,
         bottleneck=16,

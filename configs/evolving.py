@@ -77,9 +77,9 @@ def _sample():
     config.views = recipes.clip(20, frames=6, ahead=2, reach=2.5)
     config.evaluate.views = dict(name="middle_clip", size=20, frames=6)
     config.method = _method(
-        dict(name="video_resnet", depth=10, width=0.125),
-        dict(name="resnet18", width=0.125),
-        dict(name="clip_decoder", width=32, stages=2),
+        dict(name="video_resnet", depth=10, width=0.125, dtype=common.dtype(config)),
+        dict(name="resnet18", width=0.125, dtype=common.dtype(config)),
+        dict(name="clip_decoder", width=32, stages=2, dtype=common.dtype(config)),
         hidden=64,
     )
     config.optimizer = common.sample_optimizer(config, learning_rate=2e-3)
@@ -101,9 +101,9 @@ def _search():
     config.evaluate.views = dict(name="middle_clip", size=12, frames=6)
     config.evaluate.held_out = dict(**drawn, split="held_out", skew=1.0, length=512)
     config.method = _method(
-        dict(name="video_resnet", depth=10, width=0.0625),
-        dict(name="resnet18", width=0.0625),
-        dict(name="clip_decoder", width=16, stages=2),
+        dict(name="video_resnet", depth=10, width=0.0625, dtype=common.dtype(config)),
+        dict(name="resnet18", width=0.0625, dtype=common.dtype(config)),
+        dict(name="clip_decoder", width=16, stages=2, dtype=common.dtype(config)),
         hidden=32,
     )
     config.optimizer = common.sample_optimizer(config, learning_rate=2e-3)

@@ -78,7 +78,7 @@ def _sample():
     config.views = dict(name="exemplars", patch=32, scales=3)
     config.method = dict(
         name="exemplar",
-        encoder=common.SMALL_NET,
+        encoder=common.small_net(config),
         examples=config.get_oneway_ref("examples"),
     )
     config.optimizer = common.sample_optimizer(config, learning_rate=2e-3)

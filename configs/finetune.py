@@ -85,7 +85,7 @@ def _sample(percent: int = 100):
     config.views = dict(name="one_view", view=view)
     config.method = dict(
         name="classifier",
-        encoder=dict(common.SMALL_NET),
+        encoder=common.small_net(config),
         classes=10,
         head_init="zeros",
         smoothing=0.1,
@@ -379,7 +379,13 @@ def _simclr_v2(percent: int):
     config = _imagenet(epochs=epochs, batch_size=1024, percent=percent)
     config.views = _crop_and_flip(resize="bicubic", crop="tf", antialias=False)
     projector = dict(
-        name="mlp", hidden=2048, dim=128, depth=3, output="hidden1", init="normal"
+        name="mlp",
+        hidden=2048,
+        dim=128,
+        depth=3,
+        output="hidden1",
+        init="normal",
+        dtype=common.dtype(config),
     )
     config.method = {**_resnet50(config, projector), "head_init": "zeros"}
     config.fit.without = ("classifier", r"projector/(linear|bn)[23]")

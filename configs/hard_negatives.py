@@ -51,7 +51,7 @@ def _sample():
     config = common.sample()
     config.views = dict(name="two_views", first=recipes.sample())
     config.method = _method(
-        encoder=common.SMALL_NET, hidden=256, dim=128, temperature=0.2, beta=1.0
+        encoder=common.small_net(config), hidden=256, dim=128, temperature=0.2, beta=1.0
     )
     config.optimizer = common.sample_optimizer(config)
     return config

@@ -113,6 +113,7 @@ def _sample():
             mask_token=True,
             resize="factor",
             output=("pooled", "map", "attention"),
+            dtype=common.dtype(config),
         ),
         dim=64,
         hidden=64,

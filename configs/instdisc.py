@@ -75,7 +75,7 @@ def _cifar10():
 def _sample():
     config = common.sample()
     config.views = dict(name="one_view", view=recipes.sample())
-    config.method = _method(config, common.SMALL_NET, temperature=0.1)
+    config.method = _method(config, common.small_net(config), temperature=0.1)
     config.optimizer = dict(
         name="adamw",
         learning_rate=2e-3,

@@ -47,7 +47,7 @@ def _sample():
     config = common.sample()
     config.views = dict(name="two_views", first=recipes.sample())
     config.method = dict(
-        name="invaspread", encoder=common.SMALL_NET, dim=128, temperature=0.1
+        name="invaspread", encoder=common.small_net(config), dim=128, temperature=0.1
     )
     config.optimizer = dict(
         name="adamw",

@@ -126,8 +126,16 @@ def _sample():
         strides=(2, 2),
         norm="none",
         output=("flat", "map"),
+        dtype=common.dtype(config),
     )
-    classifier = dict(name="mlp", hidden=256, dim=100, norm=None, bias=True)
+    classifier = dict(
+        name="mlp",
+        hidden=256,
+        dim=100,
+        norm=None,
+        bias=True,
+        dtype=common.dtype(config),
+    )
     config.method = _method(encoder, classifier, permutations=100, features="map")
     config.optimizer = common.sample_optimizer(config, learning_rate=2e-3)
     return config

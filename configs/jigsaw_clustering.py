@@ -46,7 +46,7 @@ def _imagenet():
 def _sample():
     config = common.sample()
     config.views = _montage(recipes.sample(14))
-    encoder = {**common.SMALL_NET, "output": ("flat", "map")}
+    encoder = common.small_net(config, output=("flat", "map"))
     config.method = dict(
         name="jigsaw_clustering", encoder=encoder, hidden=128, dim=64, temperature=0.3
     )

@@ -102,7 +102,7 @@ def _sample():
     config.views = dict(name="two_views", first=recipes.sample())
     config.method = dict(
         name="moco",
-        encoder=dict(**common.SMALL_NET, bn_groups=_groups(config, 32)),
+        encoder=common.small_net(config, bn_groups=_groups(config, 32)),
         hidden=256,
         dim=128,
         queue_size=4096,

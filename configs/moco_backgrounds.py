@@ -91,7 +91,7 @@ def _plain():
     config.views = dict(name="two_views", first=view)
     config.method = dict(
         name="moco",
-        encoder=dict(**common.SMALL_NET, bn_groups=2),
+        encoder=common.small_net(config, bn_groups=2),
         hidden=256,
         dim=128,
         queue_size=2048,

@@ -93,6 +93,6 @@ def _sample():
     config = common.sample()
     config.views = dict(name="two_views", first=recipes.sample())
     heads = dict(hidden=256, dim=128, **RESNET_HEADS)
-    config.method = _method(config, common.SMALL_NET, temperature=0.2, **heads)
+    config.method = _method(config, common.small_net(config), temperature=0.2, **heads)
     config.optimizer = common.sample_optimizer(config)
     return config

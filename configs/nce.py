@@ -42,7 +42,7 @@ def _sample():
     config.views = dict(name="two_views", first=recipes.sample())
     config.method = dict(
         name="nce",
-        encoder=common.SMALL_NET,
+        encoder=common.small_net(config),
         hidden=256,
         dim=128,
         temperature=0.2,

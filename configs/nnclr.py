@@ -62,7 +62,7 @@ def _sample():
     config.views = dict(name="two_views", first=recipes.sample())
     config.method = dict(
         name="nnclr",
-        encoder=common.SMALL_NET,
+        encoder=common.small_net(config),
         hidden=256,
         dim=128,
         predictor_hidden=256,

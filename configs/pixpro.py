@@ -68,7 +68,12 @@ def imagenet():
 
 def small_size(config) -> dict:
     """The same for the drawn objects."""
-    return dict(encoder=SMALL_MAP, hidden=256, dim=64, momentum=_momentum(config))
+    return dict(
+        encoder={**SMALL_MAP, "dtype": common.dtype(config)},
+        hidden=256,
+        dim=64,
+        momentum=_momentum(config),
+    )
 
 
 def sample():

@@ -78,7 +78,7 @@ def _imagenet():
 def _sample():
     config = common.sample()
     config.views = dict(name="rotated", view=recipes.sample())
-    config.method = dict(name="rotation", encoder=common.SMALL_NET)
+    config.method = dict(name="rotation", encoder=common.small_net(config))
     config.optimizer = dict(
         name="adamw",
         learning_rate=2e-3,

@@ -36,16 +36,15 @@ def _sample():
     pretrain.method.depth = 3
     tuned = finetune.get_config("sample_10")
     head = dict(name="mlp", hidden=256, dim=128, depth=3, output="hidden1")
-    tuned.method.projector = head
+    tuned.method.projector = dict(**head, dtype=common.dtype(tuned))
     tuned.start = ("pretrain:params",)
     tuned.fit.without = ("classifier", r"projector/(linear|bn)[23]")
     distil = finetune.get_config("sample")
-    teacher = pretrain.method.encoder.to_dict()
     distil.method = dict(
         name="distillation",
-        encoder={**teacher, "widths": (16, 32, 64)},
-        teacher=teacher,
-        projector=head,
+        encoder=common.small_net(distil, widths=(16, 32, 64)),
+        teacher=common.small_net(distil),
+        projector=dict(**head, dtype=common.dtype(distil)),
         classes=10,
     )
     distil.optimizer = common.sample_optimizer(distil, learning_rate=2e-3)
@@ -95,7 +94,7 @@ def _distil(tuned, encoder: dict, *, temperature: float = 0.1):
         name="distillation",
         encoder={**encoder, "dtype": common.dtype(config)},
         teacher={**tuned.method.encoder, "dtype": common.dtype(config)},
-        projector=tuned.method.projector.to_dict(),
+        projector={**tuned.method.projector, "dtype": common.dtype(config)},
         classes=finetune.CLASSES,
         temperature=temperature,
     )

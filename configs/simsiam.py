@@ -72,7 +72,7 @@ def _sample():
     config.views = dict(name="two_views", first=recipes.sample())
     config.method = dict(
         name="simsiam",
-        encoder=common.SMALL_NET,
+        encoder=common.small_net(config),
         hidden=256,
         dim=256,
         depth=2,

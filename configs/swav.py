@@ -127,7 +127,7 @@ def _sample():
     config.views = recipes.sample_crops()
     config.method = dict(
         name="swav",
-        encoder=dict(common.SMALL_NET, output="pooled"),
+        encoder=common.small_net(config, output="pooled"),
         hidden=256,
         dim=128,
         prototypes=100,

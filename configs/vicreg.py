@@ -64,7 +64,7 @@ def _sample():
     config = common.sample()
     config.views = dict(name="two_views", first=recipes.sample())
     config.method = dict(
-        name="vicreg", encoder=common.SMALL_NET, hidden=512, dim=512, depth=2
+        name="vicreg", encoder=common.small_net(config), hidden=512, dim=512, depth=2
     )
     config.optimizer = common.sample_optimizer(config)
     return config

@@ -5,6 +5,7 @@ its step, its evaluation views and its outputs are traced.
 """
 
 import importlib
+import inspect
 import json
 import re
 from pathlib import Path
@@ -14,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sslax import calls, methods, sharding
+from sslax import calls, methods, models, sharding
 from sslax.core import Net
 from sslax.plan._options import batch_shapes
 from sslax.program import build_program
@@ -171,7 +172,8 @@ def test_one_field_sets_what_networks_compute_in(name, variant):
     config = made(name, variant)
     config.dtype = "float16"
     found = dtypes(load_of(config)["method"], EXACT.get(name, ()))
-    assert set(found) <= {"float16"}
+    assert set(found) == {"float16"}
+    assert not [*undecided(load_of(config)["method"], EXACT.get(name, ()))]
 
 
 def dtypes(spec, exact=()):
@@ -185,6 +187,20 @@ def dtypes(spec, exact=()):
             yield value
         elif name not in exact:
             yield from dtypes(value)
+
+
+def undecided(spec, exact=()):
+    """Calls of networks that take a dtype and are given none."""
+    if isinstance(spec, list):
+        spec = dict(enumerate(spec))
+    if not isinstance(spec, dict):
+        return
+    made = getattr(models, str(spec.get("name")), None)
+    if made and "dtype" in inspect.signature(made).parameters and "dtype" not in spec:
+        yield spec["name"]
+    for name, value in spec.items():
+        if name not in exact:
+            yield from undecided(value, exact)
 
 
 def test_compute_may_be_bfloat16_by_config():
