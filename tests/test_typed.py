@@ -1,5 +1,7 @@
 """The tests run with types checked, in functions of every kind."""
 
+import inspect
+
 import numpy as np
 import pytest
 from beartype.roar import BeartypeCallHintViolation
@@ -13,6 +15,9 @@ def test_arguments_without_shapes_are_checked():
     with pytest.raises(BeartypeCallHintViolation):
         platforms.traced_for(1, platforms.target)
     assert platforms.traced_for("cpu", platforms.target)() == "cpu"
+    # Annotations are as they were written.
+    for function in (platforms.target, inspect.unwrap(platforms.target)):
+        assert function.__annotations__ == {"return": "str"}
 
 
 def test_axes_are_checked_against_each_other():

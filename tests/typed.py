@@ -34,9 +34,18 @@ def _checked(*args, **kwargs):
             return fn
         if inspect.isgeneratorfunction(fn) or _names_shapes(fn):
             return decorate(fn)
-        return kwargs["typechecker"](fn)
+        return _alone(kwargs["typechecker"], fn)
 
     return checked
+
+
+def _alone(typechecker, fn):
+    """The type checker's wrapper; what it makes of annotations stays its own."""
+    written = dict(fn.__annotations__)
+    wrapper = typechecker(fn)
+    for each in (fn, wrapper):
+        each.__annotations__ = dict(written)
+    return wrapper
 
 
 def _names_shapes(fn) -> bool:
