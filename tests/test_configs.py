@@ -19,6 +19,7 @@ from sslax import calls, methods, models, sharding
 from sslax.core import Net
 from sslax.plan._options import batch_shapes
 from sslax.program import build_program
+from tests import alike
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 NAMES = sorted(
@@ -65,11 +66,19 @@ def test_every_method_has_a_config():
     assert configured == set(methods.__all__)
 
 
+@pytest.fixture
+def quick():
+    """A network of 48 blocks takes little longer than one of 12."""
+    with alike.blocks_traced_once():
+        yield
+
+
 def program(config):
     mesh = sharding.make_mesh(devices=jax.devices()[:1])
     return build_program(config, mesh, batch_shapes(config))
 
 
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize(("name", "variant"), CASES)
 def test_a_config_trains_and_evaluates_at_full_size(name, variant):
     """Nets, heads, views and optimizers of the recipe fit each other and the data.
@@ -102,6 +111,24 @@ def test_a_config_trains_and_evaluates_at_full_size(name, variant):
     with jax.sharding.use_abstract_mesh(built.mesh.abstract_mesh):  # as in the step
         trained = jax.eval_shape(built.views, key, batch)["views"]
     assert seen[0].shape[1:] == trained[0].shape[1:]
+
+
+@pytest.mark.parametrize(
+    ("name", "variant"),
+    [
+        ("mae", "cifar10"),
+        ("simclr", "cifar10"),
+        ("simmim", "swin_base"),
+        ("convmae", "base"),
+    ],
+)
+def test_blocks_that_are_traced_once_have_the_same_state(name, variant):
+    config = load(name, variant)
+    plain = program(config).shapes
+    with alike.blocks_traced_once():
+        called = program(config).shapes
+    assert jax.tree.structure(called) == jax.tree.structure(plain)
+    assert jax.tree.leaves(called) == jax.tree.leaves(plain)
 
 
 def test_steps_and_rates_follow_the_batch():
