@@ -51,6 +51,8 @@ def plan(parser) -> None:
         metavar="N",
         otherwise="what was measured",
     )
+    text = "list so many instructions that move most, through memory and over links"
+    option(parser, "movers", text, type=int, metavar="N", default=0)
 
 
 def show_views(parser) -> None:

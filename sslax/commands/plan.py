@@ -34,6 +34,7 @@ def run(options: Any) -> int:
         quick=options.quick,
         effort=options.effort,
         per_core=options.images_per_core,
+        movers=options.movers,
         file=options.json,
     )
     return 0 if fits else 1
@@ -49,6 +50,7 @@ def run_plan(
     quick: bool = False,
     effort: str = "O1",
     per_core: float | None = None,
+    movers: int = 0,
     file: str | None = None,
 ) -> bool:
     """Plans a config, prints a screen, and writes a file if one is named.
@@ -62,16 +64,22 @@ def run_plan(
       quick: compile at one of them alone.
       effort: of the compiler.
       per_core: images a second that a core of a host decodes, see `plan.reading`.
+      movers: how many of what moves most to list; not of `scaling`.
       file: where to write the plan as JSON.
 
     Returns:
       Whether it fits.
 
     Raises:
-      ValueError: if the topology, the layout or the rate is wrong.
+      ValueError: if the topology, the layout, the rate or `movers` is wrong.
     """
     if per_core is not None:
         check_positive(images_per_core=per_core)
+    if movers < 0 or (movers and scaling):
+        raise ValueError(
+            f"movers={movers} lists what moves most in one compiled step: a "
+            "number from 0 up, without scaling"
+        )
     target = plan.topology(topology)
     if scaling:
         sizes = [target.count] if quick else None
@@ -82,13 +90,15 @@ def run_plan(
         fits = True
     elif searching:
         plans = plan.search(config, target, effort=effort)
-        print(plan.search_screen(plans, per_core=per_core))
-        values = [plan.plan_values(one, per_core=per_core) for one in plans]
+        print(plan.search_screen(plans, per_core=per_core, movers=movers))
+        values = [
+            plan.plan_values(one, per_core=per_core, movers=movers) for one in plans
+        ]
         fits = plans[0].step.fits
     else:
         made = plan.make_plan(config, target, layout=layout, effort=effort)
-        print(plan.screen(made, per_core=per_core))
-        values = plan.plan_values(made, per_core=per_core)
+        print(plan.screen(made, per_core=per_core, movers=movers))
+        values = plan.plan_values(made, per_core=per_core, movers=movers)
         fits = made.step.fits
     if file:
         Path(file).write_text(json.dumps(values, indent=2, default=str))

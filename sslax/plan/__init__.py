@@ -4,6 +4,7 @@ from sslax.plan._chips import CHIPS, Chip
 from sslax.plan._flops import Flops, count_flops
 from sslax.plan._hlo import read_hlo
 from sslax.plan._input import Reading, reading
+from sslax.plan._movers import Mover, movers, senders
 from sslax.plan._network import collective_seconds
 from sslax.plan._options import with_layout
 from sslax.plan._plan import Plan, make_plan, plan_scaling, search
@@ -17,6 +18,7 @@ __all__ = [
     "Chip",
     "Collective",
     "Flops",
+    "Mover",
     "Plan",
     "Reading",
     "Roofline",
@@ -26,6 +28,7 @@ __all__ = [
     "count_flops",
     "make_plan",
     "memory_traffic",
+    "movers",
     "plan_scaling",
     "plan_values",
     "read_hlo",
@@ -35,6 +38,7 @@ __all__ = [
     "screen",
     "search",
     "search_screen",
+    "senders",
     "topology",
     "with_layout",
 ]

@@ -14,6 +14,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from sslax import sharding
 from sslax.plan._flops import Flops, count_flops
 from sslax.plan._hlo import read_hlo
+from sslax.plan._movers import Mover, movers
 from sslax.plan._options import batch_shapes, has_option, with_option
 from sslax.plan._topologies import Topology, devices_of
 from sslax.plan._traffic import Collective, collectives, memory_traffic
@@ -37,6 +38,7 @@ class Step(NamedTuple):
       needed: bytes that must be free, at most the sum of both; 0 when unknown.
       traffic: bytes through the memory of a chip in a step.
       sent: its collectives.
+      moved: what moves that traffic, the largest first.
     """
 
     config: Mapping[str, Any]
@@ -50,6 +52,7 @@ class Step(NamedTuple):
     needed: int = 0
     traffic: float = 0.0
     sent: tuple[Collective, ...] = ()
+    moved: tuple[Mover, ...] = ()
 
 
 def compile_for(config: Mapping[str, Any], target: Topology, *, effort: str) -> Step:
@@ -99,6 +102,7 @@ def compile_for(config: Mapping[str, Any], target: Topology, *, effort: str) -> 
         needed=needed,
         traffic=memory_traffic(text),
         sent=tuple(collectives(text, chips=target.count)),
+        moved=tuple(movers(text)),
         **known,
     )
 

@@ -13,6 +13,8 @@ __all__ = [
     "Program",
     "called",
     "executed",
+    "largest_array",
+    "op_name",
     "read_hlo",
     "shape_bytes",
 ]
@@ -26,6 +28,7 @@ _CALLED = re.compile(
     r"(?:calls|to_apply|body|condition|true_computation|false_computation)="
     r"%?([\w.\-]+)|(?:branch_computations|called_computations)=\{([^}]*)\}"
 )
+_OP_NAME = re.compile(r'op_name="([^"]*)"')
 _TURNS = re.compile(r'"known_trip_count":\{"n":"(\d+)"')
 
 
@@ -182,6 +185,29 @@ def called(instruction: Instruction) -> list[str]:
     for one, several in _CALLED.findall(instruction.attributes):
         names += [one] if one else [n.strip().lstrip("%") for n in several.split(",")]
     return names
+
+
+def op_name(instruction: Instruction) -> str:
+    """The operation that an instruction comes from, in the program's own words."""
+    found = _OP_NAME.search(instruction.attributes)
+    return found[1].replace("\\'", "'") if found else ""
+
+
+def largest_array(shape: str) -> str:
+    """The array of most bytes in a shape, without its layout.
+
+    Args:
+      shape: as HLO writes it.
+
+    Returns:
+      Dtype and sizes; "" of an empty tuple.
+
+    Example:
+      >>> largest_array("(f32[2,3]{1,0:T(8,128)}, bf16[4])")
+      'f32[2,3]'
+    """
+    arrays = [f"{kind}[{sizes}]" for kind, sizes, _ in _ARRAY.findall(shape)]
+    return max(arrays, key=shape_bytes, default="")
 
 
 def _turns(program: Program, loop: Instruction) -> int:

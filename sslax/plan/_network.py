@@ -7,7 +7,7 @@ import math
 from sslax.plan._topologies import HOST, Topology
 from sslax.plan._traffic import Collective
 
-__all__ = ["collective_seconds"]
+__all__ = ["collective_seconds", "link_bytes"]
 
 # How often the whole array passes every chip.
 _PASSES = {"all-reduce": 2.0, "all-gather": 1.0, "reduce-scatter": 1.0}
@@ -33,8 +33,7 @@ def collective_seconds(one: Collective, target: Topology) -> float:
     if one.group <= 1:
         return 0.0
     inside, across = _split(one, target)
-    passes = _PASSES.get(one.kind, 1.0)
-    whole = float(one.bytes) * (one.group if one.kind == "all-gather" else 1)
+    passes, whole = _PASSES.get(one.kind, 1.0), _whole(one)
     if one.kind in ("all-to-all", "ragged-all-to-all"):
         # On a ring every byte goes a quarter of the way round; behind a switch, once.
         ring = target.chip.torus and across == 1
@@ -53,6 +52,29 @@ def collective_seconds(one: Collective, target: Topology) -> float:
         hops = math.log2(across)
         seconds += passes * (share / target.chip.network + hops * target.chip.hop * 5)
     return seconds
+
+
+def link_bytes(one: Collective) -> float:
+    """Bytes that each chip sends in one run of a collective.
+
+    Args:
+      one: the collective.
+
+    Returns:
+      Bytes, of an algorithm that sends no more than it must: a reduction of the whole
+      array sends it almost twice.
+    """
+    if one.group <= 1:
+        return 0.0
+    if one.kind == "collective-permute":
+        return float(one.bytes)
+    passes = _PASSES.get(one.kind, 1.0)
+    return passes * _whole(one) * (one.group - 1) / one.group
+
+
+def _whole(one: Collective) -> float:
+    """Bytes of the array that a collective is about; a gather is given a part."""
+    return float(one.bytes) * (one.group if one.kind == "all-gather" else 1)
 
 
 def _split(one: Collective, target: Topology) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sslax.plan._advice import advice
 from sslax.plan._input import reading
+from sslax.plan._movers import Mover, senders
 from sslax.plan._plan import Plan
 from sslax.plan._traffic import Collective
 
@@ -16,12 +17,13 @@ __all__ = ["plan_values", "scaling_screen", "screen", "search_screen"]
 _GIB = 2**30
 
 
-def screen(one: Plan, *, per_core: float | None = None) -> str:
+def screen(one: Plan, *, per_core: float | None = None, movers: int = 0) -> str:
     """A plan for people.
 
     Args:
       one: the plan.
       per_core: see `reading`.
+      movers: how many of what moves most to list, through memory and over links.
 
     Returns:
       Lines of text.
@@ -40,6 +42,7 @@ def screen(one: Plan, *, per_core: float | None = None) -> str:
     lines += _memory(one) + _flops(one)
     if one.speed:
         lines += _collectives(step.sent) + _prediction(one) + _input(one, per_core)
+        lines += _movers(one, movers)
     if not step.fits:
         lines += _help(one)
     return "\n".join(lines)
@@ -113,6 +116,26 @@ def _input(one: Plan, per_core: float | None) -> list[str]:
     ]
 
 
+def _movers(one: Plan, count: int) -> list[str]:
+    if count < 1:
+        return []
+    links = [
+        f"{_mover(mover)}  {_time(mover.seconds)}"
+        for mover in senders(one.step.sent, one.target)[:count]
+    ]
+    memory = [_mover(mover) for mover in one.step.moved[:count]]
+    title = ["", f"  most bytes through memory, of {_size(one.step.traffic)}:"]
+    return title + memory + ["", "  most bytes over links, of each chip:"] + links
+
+
+def _mover(one: Mover) -> str:
+    where = one.where if len(one.where) <= 60 else "..." + one.where[-57:]
+    return (
+        f"    {_size(one.bytes):>10} {one.share:6.1%} {one.count:5.0f} x "
+        f"{one.opcode:22} {one.array:24} {where}{' (backward)' if one.backward else ''}"
+    )
+
+
 def _help(one: Plan) -> list[str]:
     found = advice(one.step, one.target)
     if not found:
@@ -122,12 +145,15 @@ def _help(one: Plan) -> list[str]:
     ]
 
 
-def search_screen(plans: Sequence[Plan], *, per_core: float | None = None) -> str:
+def search_screen(
+    plans: Sequence[Plan], *, per_core: float | None = None, movers: int = 0
+) -> str:
     """What a search found.
 
     Args:
       plans: as `search` orders them.
       per_core: see `reading`.
+      movers: how many of what moves most to list, through memory and over links.
 
     Returns:
       Lines of text, the fastest that fits first.
@@ -143,7 +169,12 @@ def search_screen(plans: Sequence[Plan], *, per_core: float | None = None) -> st
     fitting = [one for one in plans if one.step.fits]
     if fitting:
         best = fitting[0]
-        lines += ["", f"proposed: {best.layout}", "", screen(best, per_core=per_core)]
+        lines += [
+            "",
+            f"proposed: {best.layout}",
+            "",
+            screen(best, per_core=per_core, movers=movers),
+        ]
     else:
         lines += ["", "nothing that was tried fits; a smaller batch or more chips may"]
     return "\n".join(lines)
@@ -178,17 +209,25 @@ def _scaling_row(row: Mapping[str, Any]) -> str:
     )
 
 
-def plan_values(one: Plan, *, per_core: float | None = None) -> dict[str, Any]:
+def plan_values(
+    one: Plan, *, per_core: float | None = None, movers: int = 0
+) -> dict[str, Any]:
     """A plan as plain values.
 
     Args:
       one: the plan.
       per_core: see `reading`.
+      movers: how many of what moves most to list, through memory and over links.
 
     Returns:
       Numbers, strings and lists, for JSON.
     """
     step, read = one.step, reading(one, per_core=per_core)
+    sent = senders(step.sent, one.target) if movers else []
+    most = {
+        "memory": [mover._asdict() for mover in step.moved[:movers]],
+        "links": [mover._asdict() for mover in sent[:movers]],
+    }
     return {
         "method": step.config["method"]["name"],
         "topology": one.target.name,
@@ -214,6 +253,7 @@ def plan_values(one: Plan, *, per_core: float | None = None) -> dict[str, Any]:
         "prediction": one.speed._asdict() if one.speed else None,
         "input": read._asdict() if read else None,
         "chip": one.target.chip._asdict(),
+        **({"movers": most} if movers else {}),
     }
 
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from sslax.plan._hlo import Instruction, Program, called, executed, shape_bytes
+from sslax.plan._groups import distance_sent, group_of
+from sslax.plan._hlo import (
+    Instruction,
+    Program,
+    called,
+    executed,
+    largest_array,
+    op_name,
+    shape_bytes,
+)
 
-__all__ = ["Collective", "collectives", "memory_traffic"]
+__all__ = ["Collective", "collectives", "memory_traffic", "traffic"]
 
 KINDS = (
     "all-gather",
@@ -34,6 +42,7 @@ class Collective(NamedTuple):
       hidden: whether it starts and ends apart, beside other work.
       dtype: of what is sent, for example "bf16".
       where: the operation that it comes from, in the program's own words.
+      array: dtype and shape of the largest array that each chip gives.
     """
 
     kind: str
@@ -44,6 +53,7 @@ class Collective(NamedTuple):
     hidden: bool
     dtype: str
     where: str
+    array: str = ""
 
 
 def collectives(program: Program, *, chips: int) -> list[Collective]:
@@ -80,7 +90,8 @@ def _of_line(program, line, lines, times, chips) -> list[Collective]:
             inner_kind, start, done = _kind(one.opcode)
             if inner_kind and not done:
                 kind = "reduce-scatter" if scatters else inner_kind
-                made.append(_collective(kind, start, one, inner, times, chips))
+                found = _collective(kind, start, one, inner, times, chips)
+                made.append(found._replace(where=found.where or op_name(line)))
     return made
 
 
@@ -96,10 +107,9 @@ def _kind(opcode: str) -> tuple[str, bool, bool]:
 
 def _collective(kind, start, line: Instruction, lines, times, chips) -> Collective:
     shapes = [lines[name].shape for name in line.operands if name in lines]
-    group, stride = _group(line.attributes, chips)
+    group, stride = group_of(line.attributes, chips)
     if kind == "collective-permute":
-        group, stride = 2, _distance(line.attributes)
-    where = re.search(r'op_name="([^"]*)"', line.attributes)
+        group, stride = 2, distance_sent(line.attributes)
     dtype = re.match(r"\(*([a-z]+\d*)", shapes[0] if shapes else line.shape)
     return Collective(
         kind=kind,
@@ -109,53 +119,9 @@ def _collective(kind, start, line: Instruction, lines, times, chips) -> Collecti
         count=times,
         hidden=start and '"is_sync":true' not in line.attributes,
         dtype=dtype[1] if dtype else "",
-        where=where[1] if where else "",
+        where=op_name(line),
+        array=largest_array(" ".join(shapes) or line.shape),
     )
-
-
-def _group(attributes: str, chips: int) -> tuple[int, int]:
-    """Chips in a group, and the distance between its first two."""
-    mesh = re.search(r"replica_groups=mesh\[([^\]]*)\] \{([^}]*)\}", attributes)
-    if mesh:
-        axes = re.findall(r"'(\w+)'=(\d+)", mesh[1])
-        return _along(axes, re.findall(r"'(\w+)'", mesh[2]))
-    iota = re.search(
-        r"replica_groups=\[(\d+),(\d+)\]<=\[([\d,]+)\](?:T\(([\d,]+)\))?", attributes
-    )
-    if iota:
-        return _iota(int(iota[2]), _numbers(iota[3]), _numbers(iota[4] or ""))
-    listed = re.search(r"replica_groups=\{\{([\d,]+)\}", attributes)
-    if listed:
-        members = _numbers(listed[1])
-        return len(members), members[1] - members[0] if len(members) > 1 else 1
-    return chips, 1
-
-
-def _along(axes: Sequence[tuple[str, str]], used: Sequence[str]) -> tuple[int, int]:
-    group, stride, step = 1, 0, 1
-    for name, size in reversed(axes):
-        if name in used:
-            group *= int(size)
-            stride = stride or (step if int(size) > 1 else 0)
-        step *= int(size)
-    return group, stride or 1
-
-
-def _iota(group: int, sizes: list[int], order: list[int]) -> tuple[int, int]:
-    """The first group of consecutive numbers, reshaped and transposed."""
-    order = order or list(range(len(sizes)))
-    strides = [math.prod(sizes[i + 1 :]) for i in range(len(sizes))]
-    fastest = [i for i in order if sizes[i] > 1]
-    return group, strides[fastest[-1]] if fastest else 1
-
-
-def _distance(attributes: str) -> int:
-    pair = re.search(r"source_target_pairs=\{\{(\d+),(\d+)\}", attributes)
-    return max(1, abs(int(pair[1]) - int(pair[2]))) if pair else 1
-
-
-def _numbers(text: str) -> list[int]:
-    return [int(n) for n in text.split(",") if n]
 
 
 # These name or regroup what is there; the ends of copies were counted at their starts.
@@ -197,11 +163,22 @@ def memory_traffic(program: Program) -> float:
     Returns:
       Bytes.
     """
-    total = 0.0
+    return sum(moved * times for _, moved, times in traffic(program))
+
+
+def traffic(program: Program) -> Iterator[tuple[Instruction, float, float]]:
+    """What each instruction of a step moves through a chip's large memory.
+
+    Args:
+      program: the compiled program.
+
+    Yields:
+      An instruction, the bytes that it reads and writes, and how often it runs.
+    """
     for name, times in executed(program):
         lines = program.computations[name]
-        total += times * sum(_moved(program, line, lines) for line in lines.values())
-    return total
+        for line in lines.values():
+            yield line, _moved(program, line, lines), times
 
 
 def _moved(program: Program, line: Instruction, lines) -> float:

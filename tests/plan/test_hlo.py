@@ -7,6 +7,7 @@ from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from sslax.plan import collectives, memory_traffic, read_hlo
+from sslax.plan._groups import group_of
 from sslax.plan._hlo import executed, shape_bytes
 
 N = 8
@@ -150,6 +151,31 @@ def test_asynchronous_fused_and_looped_forms():
     assert ("body.9", 24.0) in set(executed(program))
     where = {c.where for c in collectives(program, chips=8)}
     assert "jit(f)/dot" in where
+
+
+@pytest.mark.parametrize(
+    ("groups", "expected"),
+    [
+        ("[4,2]<=[8]", (2, 1)),
+        ("[2,4]<=[4,2]T(1,0)", (4, 2)),
+        ("{{0,4},{1,5},{2,6},{3,7}}", (2, 4)),
+        ("mesh['a'=2,'b'=4] {'a'}", (2, 4)),
+        ("mesh['a'=2,'b'=2,'c'=2] {'a','c'}", (4, 1)),
+        # Numbers 0 to 7 as two rows, transposed: four rows of devices {0, 4}, ...
+        ("mesh['a'=4,'b'=1,'c'=2], device_ids=([2,4]T(1,0)) {'a'}", (4, 1)),
+        ("mesh['a'=4,'b'=1,'c'=2], device_ids=([2,4]T(1,0)) {'c'}", (2, 4)),
+        ("mesh['a'=4,'b'=2], device_ids=(0,4,1,5,2,6,3,7) {'b'}", (2, 4)),
+        ("{}", (8, 1)),
+    ],
+)
+def test_groups_in_every_form(groups, expected):
+    assert group_of(f"channel_id=1, replica_groups={groups}, use=true", 8) == expected
+
+
+def test_groups_in_another_form_are_refused():
+    assert group_of("channel_id=1", 8) == (8, 1)
+    with pytest.raises(ValueError, match=r"not known: replica_groups=<0,1>"):
+        group_of("replica_groups=<0,1>, dimensions={0}", 8)
 
 
 def test_text_without_a_program_is_refused():
