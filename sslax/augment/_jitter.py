@@ -57,6 +57,7 @@ def jitter_rows(
     hsv_saturation = colour != "torchvision"
     blended = [i for i in operations if i < (2 if hsv_saturation else 3)]
     hued = [i for i in operations if i not in blended]
+    rows = _made_before(rows)
     for step in range(order.shape[1]):
         chosen = order[:, step, None, None, None]
         out = rows
@@ -70,6 +71,17 @@ def jitter_rows(
             out = jnp.where(chosen >= min(hued), painted, out)
         rows = jnp.where(chosen < 0, rows, out)
     return rows
+
+
+def _made_before(rows: Array) -> Array:
+    """The same rows, which XLA on TPU makes before what follows.
+
+    Crops make them as products `[b h c*w]`. XLA would take the means of contrast in
+    that shape and hue in planes: every round in two layouts, with copies between them.
+    """
+    return jax.lax.platform_dependent(
+        rows, tpu=jax.lax.optimization_barrier, default=lambda rows: rows
+    )
 
 
 def _blend_round(rows, amounts, chosen, blended, colour):

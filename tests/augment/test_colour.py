@@ -98,6 +98,14 @@ def test_random_jitter_has_its_probability_and_leaves_the_rest_exactly():
     chex.assert_trees_all_equal(made, np.asarray(many_jittered(jax.random.key(0))))
 
 
+def test_rows_are_made_before_they_are_jittered_on_tpu_alone():
+    image, key = jax.ShapeDtypeStruct((2, 8, 8, 3), jnp.float32), jax.random.key(0)
+    traced = jax.jit(augment.random_jitter).trace(key, image)
+    for platform, expected in {"cpu": 0, "cuda": 0, "tpu": 1}.items():
+        text = traced.lower(lowering_platforms=(platform,)).as_text()
+        assert text.count("optimization_barrier") == expected
+
+
 def test_one_channel_is_left_alone_by_what_needs_colour():
     grey = IMAGE[..., :1]
     for made in (
