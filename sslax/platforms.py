@@ -31,7 +31,8 @@ def target() -> str:
     """The platform that is being traced for.
 
     Returns:
-      "cpu", "tpu", or a name of a GPU platform; "onnx" where a graph is being made.
+      "cpu", "tpu", or a name of a GPU platform; "onnx" where a graph is being made,
+      "all" where one program is for several platforms.
     """
     return _target.get() or jax.default_backend()
 

@@ -38,8 +38,8 @@ def program_of(features: Features) -> bytes:
     """
     (batch,) = jax.export.symbolic_shape("batch")
     images = jax.ShapeDtypeStruct((batch, *features.shape), jnp.float32)
-    # One program for all, as for a GPU: all convolutions are convolutions.
-    compute = jax.jit(_traced(features, "cuda"))
+    # One program for all: convolutions are convolutions, and attention is plain.
+    compute = jax.jit(_traced(features, "all"))
     exported = jax.export.export(compute, platforms=PLATFORMS)(images)
     try:
         return bytes(exported.serialize())

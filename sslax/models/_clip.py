@@ -23,7 +23,7 @@ def clip_text(
     output: str | Sequence[str] = "pooled",
     remat: bool = False,
     scan: bool = False,
-    attention: str | None = None,
+    attention: str = "auto",
     dtype: str | None = None,
 ) -> Net:
     """CLIP's text transformer: causal blocks, read at the end token.
@@ -93,7 +93,7 @@ def clip_vit(
     output: str | Sequence[str] = "pooled",
     remat: bool = False,
     scan: bool = False,
-    attention: str | None = None,
+    attention: str = "auto",
     dtype: str | None = None,
 ) -> Net:
     """CLIP's vision transformer, with its projection to the space shared with texts.

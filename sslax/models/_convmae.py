@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Int
 from sslax.arrays import at_least_float32
 from sslax.checks import check_choice
 from sslax.core import Net
+from sslax.models._attention import FORMS
 from sslax.models._conv_block import ConvBlock, conv_norm
 from sslax.models._layers import Conv, Dense, LayerNorm
 from sslax.models._looks import attention_asked, off_grid, on_grid
@@ -204,7 +205,7 @@ def convmae_encoder(
     output: str | Sequence[str] = "tokens",
     remat: bool = False,
     scan: bool = False,
-    attention: str | None = None,
+    attention: str = "auto",
     conv_impl: str = "auto",
     dtype: str | None = None,
 ) -> Net:
@@ -266,6 +267,7 @@ def convmae_encoder(
         if len(value) != 3:
             raise ValueError(f"{name} is {tuple(value)}; expected three, one per stage")
     check_choice(("sincos", "learned", "sincos_learned"), positions=positions)
+    check_choice(FORMS, attention=attention)
     check_heads(widths[2], heads)
     module = ConvMAE(
         widths=tuple(widths),

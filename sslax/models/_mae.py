@@ -29,7 +29,7 @@ def mae_encoder(
     output: str | Sequence[str] = "tokens",
     remat: bool = False,
     scan: bool = False,
-    attention: str | None = None,
+    attention: str = "auto",
     dtype: str | None = None,
 ) -> Net:
     """The encoder of MAE: a ViT that looks only at the patches that are kept.
@@ -122,7 +122,7 @@ def mae_decoder(
     output: str | Sequence[str] = "pixels",
     remat: bool = False,
     scan: bool = False,
-    attention: str | None = None,
+    attention: str = "auto",
     dtype: str | None = None,
 ) -> Net:
     """The decoder of MAE: from latents of the kept patches to pixels of all patches.

@@ -7,6 +7,7 @@ from typing import Any
 
 from sslax.checks import check_choice
 from sslax.core import Net
+from sslax.models._attention import FORMS
 from sslax.models._nets import compute_dtype, from_linen, named
 from sslax.models._swin_transformer import Swin
 
@@ -37,7 +38,7 @@ def swin(
     image_size: int | None = None,
     output: str | Sequence[str] = "pooled",
     remat: bool = False,
-    attention: str | None = None,
+    attention: str = "auto",
     dtype: str | None = None,
 ) -> Net:
     """A Swin transformer: attention in windows that shift, a pyramid of four stages.
@@ -75,8 +76,8 @@ def swin(
         "attention" [b heads h w] (the mean that each place of the last block receives);
         several names give a dict.
       remat: compute blocks again in the backward pass to save memory.
-      attention: implementation for `jax.nn.dot_product_attention`: None, "xla" or
-        "cudnn".
+      attention: as in `vit`; the plain form serves, since relative positions are added
+        to the logits.
       dtype: dtype of computation; None follows inputs and parameters.
 
     Returns:
@@ -107,6 +108,7 @@ def swin(
       that fill them with it are seen by attention, as in the codes that do so.
     """
     check_choice(SIZES, size=size)
+    check_choice(FORMS, attention=attention)
     check_choice((None, "token", "hidden"), masked=masked)
     width, depths, heads = (
         default if given is None else given

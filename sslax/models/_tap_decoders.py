@@ -33,7 +33,7 @@ def local_mim_decoder(
     grid: Sequence[int] | None = None,
     output: str | Sequence[str] = "maps",
     remat: bool = False,
-    attention: str | None = None,
+    attention: str = "auto",
     dtype: str | None = None,
 ) -> Net:
     """LocalMIM's decoders: a small one for each tap, predicting at the tap's scale.
@@ -127,7 +127,7 @@ def deep_mim_decoder(
     output: str = "pixels",
     remat: bool = False,
     scan: bool = False,
-    attention: str | None = None,
+    attention: str = "auto",
     dtype: str | None = None,
 ) -> Net:
     """DeepMIM's decoders: an independent decoder of MAE's kind for each tap.

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from sslax import platforms
-from sslax.arrays import at_least_float32
+from sslax.models._attention import attend, attention_map
 from sslax.models._layers import Dense, DropPath, LayerNorm, dense_init
 from sslax.models._parameter import parameter
 
@@ -22,7 +22,6 @@ __all__ = [
     "Block",
     "Inits",
     "RelativePositions",
-    "attend",
     "gelu",
     "run_blocks",
 ]
@@ -65,21 +64,6 @@ INITS = {
 def gelu(x):
     """The exact GELU."""
     return jax.nn.gelu(x, approximate=False)
-
-
-@partial(jax.jit, static_argnames="implementation", inline=True)
-def attend(q, k, v, bias=None, *, implementation=None):
-    """Attention of `[b n h d]`; the softmax is in float32 at least."""
-    if q.dtype == jnp.float64:  # the fused form takes its softmax in float32
-        return jnp.einsum("bhqk,bkhd->bqhd", attention_map(q, k, bias), v)
-    return jax.nn.dot_product_attention(q, k, v, bias, implementation=implementation)
-
-
-def attention_map(q, k, bias=None):
-    """Softmax weights `[b h q k]` of queries and keys `[b n h d]`."""
-    logits = jnp.einsum("bqhd,bkhd->bhqk", q, k) / float(np.sqrt(q.shape[-1]))
-    logits = logits if bias is None else logits + bias
-    return jax.nn.softmax(at_least_float32(logits), axis=-1).astype(q.dtype)
 
 
 class RelativePositions(nn.Module):
@@ -169,7 +153,7 @@ class Attention(nn.Module):
         bias = None if bias is None else bias.astype(x.dtype)
         qkv = qkv.reshape(b, n, 3, self.heads, width // self.heads)
         q, k, v = qkv[:, :, 0], qkv[:, :, 1], qkv[:, :, 2]
-        out = attend(q, k, v, bias, implementation=self.implementation)
+        out = attend(q, k, v, bias, form=self.implementation)
         end = self.inits.end_of(number)
         out = Dense(width, kernel_init=end, dtype=self.dtype, name="proj")(
             out.reshape(b, n, width)

@@ -71,7 +71,7 @@ class ViT(nn.Module):
     output: Any = "pooled"
     remat: bool = False
     scan: bool = False
-    attention: Any = None
+    attention: str = "auto"
     dtype: Any = None
 
     @nn.compact

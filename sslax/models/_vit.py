@@ -7,6 +7,7 @@ from typing import Any
 
 from sslax.checks import check_choice
 from sslax.core import Net
+from sslax.models._attention import FORMS
 from sslax.models._nets import compute_dtype, from_linen, named
 from sslax.models._transformer import INITS
 from sslax.models._vision_transformer import POSITIONS, ViT
@@ -76,7 +77,7 @@ def vit(
     output: str | Sequence[str] = "pooled",
     remat: bool = False,
     scan: bool = False,
-    attention: str | None = None,
+    attention: str = "auto",
     dtype: str | None = None,
 ) -> Net:
     """A vision transformer for images `[b h w c]` of any size that patches divide.
@@ -121,8 +122,9 @@ def vit(
       remat: compute blocks again in the backward pass to save memory.
       scan: trace one block and stack the parameters; compiles faster, needs more
         memory unless with `remat`; optimizers that look at layers see one.
-      attention: implementation for `jax.nn.dot_product_attention`: None, "xla" or
-        "cudnn".
+      attention: "auto" takes the fastest form for the platform: cuDNN's kernel in 16
+        bits on GPUs, a flash kernel for long sequences on TPUs, else the plain one;
+        "xla" (plain), "cudnn" or "flash" force a form.
       dtype: dtype of computation; None follows inputs and parameters.
 
     Returns:
@@ -156,6 +158,7 @@ def vit(
     check_choice((True, False, "qv"), qkv_bias=qkv_bias)
     check_choice(("size", "factor"), resize=resize)
     check_choice(INITS, init=init)
+    check_choice(FORMS, attention=attention)
     if pool == "cls" and not class_token:
         raise ValueError("pool is 'cls' without a class token; use pool='mean'")
     module = ViT(

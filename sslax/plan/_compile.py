@@ -14,6 +14,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from sslax import sharding
 from sslax.plan._flops import Flops, count_flops
 from sslax.plan._hlo import read_hlo
+from sslax.plan._kernels import calls_kernels
 from sslax.plan._movers import Mover, movers
 from sslax.plan._options import batch_shapes, has_option, with_option
 from sslax.plan._topologies import Topology, devices_of
@@ -124,10 +125,12 @@ def _program(config: Mapping[str, Any], devices: Any) -> tuple[Program, tuple]:
 
 
 def _model_flops(config: Mapping[str, Any], jaxpr: Any, devices: Any) -> Flops:
-    """Operations without what remat and micro-batches compute a second time."""
+    """Operations without what remat, micro-batches and kernels compute twice."""
     once = {**config, "accumulate": 1}
     if has_option(config, "remat"):
         once = with_option(once, "remat", False)
+    if calls_kernels(jaxpr) and has_option(config, "attention"):
+        once = with_option(once, "attention", "xla")
     if once == config:
         return count_flops(jaxpr)
     once["mesh"] = {"data": 1, "fsdp": 1}

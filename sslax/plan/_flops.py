@@ -6,14 +6,14 @@ XLA counts the body of a loop once; here a scan counts as often as it runs.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jax.extend import core as jex_core
 
-__all__ = ["Flops", "count_flops"]
+__all__ = ["Flops", "count_flops", "jaxprs_in"]
 
 
 class Flops(NamedTuple):
@@ -75,7 +75,7 @@ def _equation(equation: Any, tile: int) -> Flops:
     name = equation.primitive.name
     if name in _SPECIAL:
         return _SPECIAL[name](equation, tile)
-    inner = list(_jaxprs(equation.params.values()))
+    inner = list(jaxprs_in(equation.params.values()))
     if inner:
         total = Flops()
         for jaxpr in inner:
@@ -84,12 +84,13 @@ def _equation(equation: Any, tile: int) -> Flops:
     return Flops(other=_elementwise(name, equation))
 
 
-def _jaxprs(values: Iterable[Any]):
+def jaxprs_in(values: Iterable[Any]) -> Iterator[Any]:
+    """The jaxprs among the parameters of an equation."""
     for value in values:
         if isinstance(value, (jex_core.Jaxpr, jex_core.ClosedJaxpr)):
             yield value
         elif isinstance(value, (tuple, list)):
-            yield from _jaxprs(value)
+            yield from jaxprs_in(value)
 
 
 _COUNTED = frozenset(
@@ -259,6 +260,18 @@ def _shard_map(equation: Any, tile: int) -> Flops:
     return Flops().plus(one, times=equation.params["mesh"].size)
 
 
+def _pallas(equation: Any, tile: int) -> Flops:
+    one = count_flops(equation.params["jaxpr"], tile=tile)
+    return Flops().plus(one, times=math.prod(equation.params["grid_mapping"].grid))
+
+
+def _cudnn(equation: Any, tile: int) -> Flops:
+    """Two products forwards; backwards the first again, and two for each of them."""
+    b, n, heads, d = equation.invars[0].aval.shape
+    products = 2 if "fwd" in equation.primitive.name else 5
+    return Flops(half=products * 2.0 * b * heads * n * _up(n, tile) * _up(d, tile))
+
+
 def _custom(equation: Any, tile: int) -> Flops:
     name = "call_jaxpr" if "call_jaxpr" in equation.params else "fun_jaxpr"
     return count_flops(equation.params[name], tile=tile)
@@ -271,6 +284,9 @@ _SPECIAL: dict[str, Callable[[Any, int], Flops]] = {
     "while": _while,
     "cond": _cond,
     "shard_map": _shard_map,
+    "pallas_call": _pallas,
+    "dot_product_attention_fwd_wrapper": _cudnn,
+    "dot_product_attention_bwd_wrapper": _cudnn,
     "custom_jvp_call": _custom,
     "custom_vjp_call": _custom,
     "custom_vjp_call_jaxpr": _custom,

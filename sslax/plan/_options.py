@@ -75,7 +75,7 @@ def has_option(config: Mapping[str, Any], option: str) -> bool:
     return any(takes(spec, option) for spec in _nets(config["method"]))
 
 
-def with_option(config: Mapping[str, Any], option: str, value: bool) -> dict[str, Any]:
+def with_option(config: Mapping[str, Any], option: str, value: Any) -> dict[str, Any]:
     """A copy of a config in which every network that takes a flag has this value."""
     config = copy.deepcopy(dict(config))
     for spec in _nets(config["method"]):

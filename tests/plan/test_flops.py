@@ -5,11 +5,15 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from jax._src.cudnn import fused_attention_stablehlo as cudnn
 
 from sslax import calls, step
 from sslax.core import Method
 from sslax.kinds import Builder
+from sslax.models._attention import attend
+from sslax.models._flash import flash
 from sslax.plan import Flops, count_flops
+from sslax.plan._kernels import calls_kernels
 from tests.test_configs import load
 
 
@@ -102,6 +106,24 @@ def test_a_shard_map_counts_for_every_device():
     x = jnp.ones((16, 4, 4))
     split = jax.shard_map(lambda x: x @ x, mesh=mesh, in_specs=spec, out_specs=spec)
     assert counted(split, x) == counted(lambda x: x @ x, x)
+
+
+def test_kernels_of_attention_count_what_they_compute(monkeypatch):
+    b, n, h, d = 2, 256, 3, 128
+    q = jnp.zeros((b, n, h, d), jnp.bfloat16)
+    product = 2.0 * b * h * n * n * d
+    monkeypatch.setattr(cudnn, "check_cudnn_version", lambda: 91000)
+
+    def fused(q):
+        return jax.nn.dot_product_attention(q, q, q, implementation="cudnn")
+
+    for form in (fused, lambda q: flash(q, q, q)):
+        assert counted(form, q).products == 2 * product
+        gradient = jax.grad(lambda q, form=form: form(q).astype(jnp.float32).sum())
+        found = counted(gradient, q).products
+        assert found == pytest.approx(7 * product, rel=0.01)
+        assert calls_kernels(jax.make_jaxpr(gradient)(q))
+    assert not calls_kernels(jax.make_jaxpr(lambda q: attend(q, q, q))(q))
 
 
 # The five methods with their configs' own networks, at a size where products rule.
