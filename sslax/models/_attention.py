@@ -22,8 +22,8 @@ __all__ = ["FORMS", "LONG", "attend", "attention_map", "form_of"]
 FORMS = ("auto", "xla", "cudnn", "flash")
 
 # Tokens from which the kernel for TPU is taken. Compiled for v5e, a layer with its
-# gradient then moves a third less, and less the longer; at 197 tokens a seventh, which
-# the kernel's steps, too short there, may cost again (docs/pods.md).
+# gradient then moves a quarter to a third less, and less the longer; at 197 tokens an
+# eighth, which the kernel's steps, short there, may cost again (docs/pods.md).
 LONG = 256
 
 
