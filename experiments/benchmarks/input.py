@@ -170,8 +170,11 @@ def whole(folder: str, workers: int, count: int) -> dict[str, float]:
     return rates
 
 
-def written(files: list[bytes], folder: str, copies: int = 32) -> None:
-    """The files under other names, a class for each photo."""
+def written(files: list[bytes], folder: str, copies: int = 256) -> None:
+    """The files under other names, a class for each photo.
+
+    So many are more than the loader would decode once and keep.
+    """
     for number, file in enumerate(files):
         (path := Path(folder) / str(number)).mkdir()
         for copy in range(copies):
