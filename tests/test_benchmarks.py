@@ -123,9 +123,6 @@ def test_all_networks_of_a_config_take_a_dtype():
     assert config["batch_size"] == 4
     assert config["method"]["encoder"]["dtype"] == "bfloat16"
     assert config["method"]["decoder"]["dtype"] == "bfloat16"
-    nested = {"encoders": [{"dtype": "float32"}], "dim": 8}
-    made = accelerator.with_dtype(nested, "bfloat16")
-    assert made == {"encoders": [{"dtype": "bfloat16"}], "dim": 8}
 
 
 def test_a_row_of_an_accelerator_tells_ours_and_the_peers():

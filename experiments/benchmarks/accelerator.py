@@ -5,8 +5,8 @@
         [--peer PYTHON [--peer_compile]] [--out FILE]
 
 The step is the one that training runs, on images of noise that lie on the device
-already: 375 x 500 pixels, on the config's canvas. With a dtype, it takes the place of
-that of every network of the config. A time is of a call among several that are waited
+already: 375 x 500 pixels, on the config's canvas. A dtype is that of the config's field
+(`--config.dtype`). A time is of a call among several that are waited
 for together, as training has them: the median of so many turns. `predicted` is what
 `sslax plan` says of the program as it was compiled here, where the chip is one that it
 knows: the best that the program could reach. `other` is the share of a step that is not
@@ -71,21 +71,10 @@ class Case(NamedTuple):
 
 
 def config_of(name: str, *, batch: int, dtype: str) -> dict[str, Any]:
-    """`NAME:VARIANT` of configs/, at a batch, with all networks in a dtype."""
+    """`NAME:VARIANT` of configs/, at a batch, with all that learns in a dtype."""
     file, _, variant = name.partition(":")
     recipe = f"configs/{file}.py:{variant}" if variant else f"configs/{file}.py"
-    config = load_config(recipe, [("batch_size", str(batch))])
-    return {**config, "method": with_dtype(config["method"], dtype)}
-
-
-def with_dtype(spec: Any, dtype: str) -> Any:
-    """A method's call with one dtype wherever one is named."""
-    if isinstance(spec, (list, tuple)):
-        return [with_dtype(one, dtype) for one in spec]
-    if not isinstance(spec, Mapping):
-        return spec
-    made = {k: with_dtype(v, dtype) for k, v in spec.items()}
-    return {**made, "dtype": dtype} if "dtype" in made else made
+    return load_config(recipe, [("batch_size", str(batch)), ("dtype", dtype)])
 
 
 def built(config: Mapping[str, Any]) -> Case:

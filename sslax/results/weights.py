@@ -150,7 +150,6 @@ def _config(
             "train": train,
             "test": test,
             "on_error": "stop",
-            "resize": "pillow",
             "canvas": max(CANVAS, side) if differ else None,
             "workers": 0,
         },

@@ -75,10 +75,15 @@ def open_source(
             else "there are no data: give --config.data.train=, as folder:/path"
         )
     source = calls.build(spec, data.Source)
-    source = dataclasses.replace(source, on_error=d["on_error"], resize=d["resize"])
+    source = dataclasses.replace(source, **_handled(d))
     if tokenizer is None or source.captions is None:
         return source
     return data.tokenized(of=source, tokenizer=tokenizer)
+
+
+def _handled(d: Mapping[str, Any]) -> dict[str, str]:
+    """How sources handle images; runs of before there was a choice have Pillow."""
+    return {"on_error": d["on_error"], "resize": d.get("resize", "pillow")}
 
 
 def _brief(spec: Any) -> str:
@@ -181,8 +186,7 @@ def open_other(run: Run, name: str) -> tuple[Run, data.Source]:
     """
     own = run.loader.source.fields.get("image")
     source = data.source(name, like=own)
-    kept = {k: run.config["data"][k] for k in ("on_error", "resize")}
-    source = dataclasses.replace(source, **kept)
+    source = dataclasses.replace(source, **_handled(run.config["data"]))
     return _seeing(run, source), source
 
 

@@ -89,3 +89,9 @@ def test_a_run_shrinks_as_its_config_says():
     config = load_config("configs/simclr.py:sample", fields)
     for split in ("train", "test"):
         assert open_source(config, split).resize == "opencv"
+
+
+def test_a_run_from_before_there_was_a_choice_has_pillow():
+    config = load_config("configs/simclr.py:sample")
+    del config["data"]["resize"]
+    assert open_source(config, "train").resize == "pillow"
