@@ -4,12 +4,14 @@ import json
 import sys
 from pathlib import Path
 
+import jax
 import pytest
 
 from experiments.benchmarks import (
     accelerator,
     accelerator_rival,
     accelerator_rows,
+    attention,
     methods,
     step,
 )
@@ -211,3 +213,17 @@ def test_each_decoder_has_rows_with_and_without_opencv():
     rows = dict(inputs.decoders(files))
     assert {"pillow, canvas 384", "pillow and opencv, canvas 384"} <= set(rows)
     assert all(work() == 1 for work in rows.values())
+
+
+@pytest.mark.parametrize("tokens", [4, 5])
+def test_a_layer_of_attention_mixes_the_tokens_of_each_image_alone(tokens):
+    keys = jax.random.split(jax.random.key(0), 3)
+    shapes = ((2, tokens, 16), (16, 48), (16, 16))
+    x, into, out = (jax.random.normal(k, s) for k, s in zip(keys, shapes, strict=True))
+
+    def first(x):
+        return attention.layer(x, into, out, heads=2, form="xla")[0, 0].sum()
+
+    seen = abs(jax.grad(first)(x)).sum(axis=-1)
+    assert (seen[0] > 0).all()
+    assert not seen[1].any()

@@ -21,7 +21,7 @@ from sslax.plan._topologies import Topology, devices_of
 from sslax.plan._traffic import Collective, collectives, memory_traffic
 from sslax.program import Program, build_program
 
-__all__ = ["Step", "chip_bytes", "compile_for"]
+__all__ = ["Step", "chip_bytes", "compile_for", "compile_traced"]
 
 
 class Step(NamedTuple):
@@ -81,11 +81,8 @@ def compile_for(config: Mapping[str, Any], target: Topology, *, effort: str) -> 
         "model": _model_flops(config, traced.jaxpr, devices[:1]),
         "done": count_flops(traced.jaxpr, tile=target.chip.tile),
     }
-    platform = "cuda" if target.chip.kind == "gpu" else target.chip.kind
     try:
-        compiled = _compiled(
-            traced.lower(lowering_platforms=(platform,)), target, effort
-        )
+        compiled = compile_traced(traced, target, effort=effort)
     except jax.errors.JaxRuntimeError as error:
         needed, cause = _cause(str(error))
         size = chip_bytes(program.shapes)
@@ -139,8 +136,10 @@ def _model_flops(config: Mapping[str, Any], jaxpr: Any, devices: Any) -> Flops:
     return count_flops(program.train_step.trace(*arguments).jaxpr)
 
 
-def _compiled(lowered: Any, target: Topology, effort: str) -> Any:
-    options = {}
+def compile_traced(traced: Any, target: Topology, *, effort: str) -> Any:
+    """The compiled program, as `sslax plan` has it of a training step."""
+    platform = "cuda" if target.chip.kind == "gpu" else target.chip.kind
+    lowered, options = traced.lower(lowering_platforms=(platform,)), {}
     if target.chip.kind == "gpu":  # its tiles are chosen by running them
         options["xla_gpu_enable_triton_gemm"] = False
     level = jax.config.jax_optimization_level
