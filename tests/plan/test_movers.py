@@ -184,6 +184,10 @@ def test_a_screen_and_a_file_have_as_many_as_are_asked_for(program):
     assert len(values["memory"]) == 2
     assert values["links"][0]["opcode"] == "all-reduce over 8"
     assert values["links"][0]["seconds"] > 0
+    gathered = one.step.sent[0]._replace(kind="all-gather")
+    both = one._replace(step=one.step._replace(sent=(*one.step.sent, gathered)))
+    for count in (1, 2):
+        assert len(plan.plan_values(both, movers=count)["movers"]["links"]) == count
 
 
 def test_movers_are_of_one_step():
