@@ -13,26 +13,35 @@ os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {QUICK}".strip()
 # What tests prepare stays inside the project.
 FOLDER = Path(__file__).parent.parent / ".cache"
 os.environ["SSLAX_DATA_DIR"] = str(FOLDER / "data")
+# In the environment, so that it is the same in the processes that tests start.
+os.environ |= {
+    # Optimised code is not the point of most tests; the reference losses in float32 are
+    # computed with it, as users compile (goldens/check.py).
+    "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
+    "JAX_COMPILATION_CACHE_DIR": str(FOLDER / "jax"),
+    # A twentieth of what is compiled takes longer.
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+}
 
 import jax  # noqa: E402 - after the choice of platform
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
-from tests import typed  # noqa: E402
+from tests import lowered, typed  # noqa: E402
 
-CACHE = FOLDER / "jax"
 CROWDED, MAPPINGS = 4 * 2**30, 20_000
 
 typed.check_cheaply()
+lowered.share_context()
 jax.config.update("jax_num_cpu_devices", 8)
+# The threads that 8 devices share: if each has one, collectives that do not depend on
+# each other wait in all of them for others that have none left. Processes that tests
+# start have as many as there are cores.
+with pytest.MonkeyPatch.context() as patch:
+    patch.setenv("PJRT_NPROC", "32")
+    jax.devices()
 jax.config.update("jax_numpy_rank_promotion", "raise")
-# Optimised code is not the point of most tests; the reference losses in float32 are
-# computed with it, as users compile (goldens/check.py).
-jax.config.update("jax_disable_most_optimizations", True)
-jax.config.update("jax_compilation_cache_dir", str(CACHE))
-# A twentieth of what is compiled takes longer; between modules nothing else is kept.
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
-jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 # Tracing makes many small objects that live: looking through all of them again and
 # again for cycles would be a sixth of its time.
 gc.set_threshold(100_000, 50, 100)

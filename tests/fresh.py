@@ -6,10 +6,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-__all__ = ["ROOT", "UV", "Place", "build", "done"]
+__all__ = ["ROOT", "UV", "Place", "as_users", "build", "done"]
 
 ROOT = Path(__file__).parent.parent
 UV = [sys.executable, "-m", "uv"]
+
+
+def as_users():
+    """The environment without what the settings of tests add to it."""
+    ours = ("XLA_", "JAX_", "SSLAX_")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
+    return {**kept, "JAX_PLATFORMS": "cpu"}
 
 
 def done(command, **options):

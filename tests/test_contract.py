@@ -182,32 +182,44 @@ def seen(name):
     return jax.jit(toys.TOYS[name]().views)(KEY, toys.batch())
 
 
+@functools.cache
+def reading(name):
+    """All outputs of a method in one program: they share most of what is compiled."""
+    outputs = compiled(name, 1)[0].outputs
+
+    def read(params, extra, batch):
+        return {
+            kind: output(params, extra, batch, key=KEY)
+            for kind, output in outputs.items()
+        }
+
+    return jax.jit(read)
+
+
+def read(name, batch):
+    state, _, _ = reference(name)
+    return reading(name)(state.params, state.extra, batch)
+
+
 @pytest.mark.parametrize("name", toys.TOYS)
 def test_features_see_each_image_alone(name):
-    method, *_ = compiled(name, 1)
-    state, _, _ = reference(name)
     batch = seen(name)
     turned = jax.tree.map(lambda x: x[::-1], batch)
-    read = jax.jit(functools.partial(method.outputs["features"], key=KEY))
-    features = read(state.params, state.extra, batch)
+    features = read(name, batch)["features"]
     assert features.shape[0] == toys.BATCH
     assert features.ndim == 2
     assert features.std(axis=0).max() > 0
-    equal(features, read(state.params, state.extra, batch))
-    back = read(state.params, state.extra, turned)[::-1]
+    back = read(name, turned)["features"][::-1]
     close(features, back, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", toys.TOYS)
-def test_other_outputs_are_arrays_of_their_kind(name):
+def test_outputs_are_arrays_of_their_kind(name):
     """Deterministic given the key; pictures are titled images, a map has two axes."""
-    method, *_ = compiled(name, 1)
-    state, _, _ = reference(name)
-    batch, ranks = seen(name), {"logits": 2, "image": 2, "text": 2, "action": 2}
-    for kind in sorted(set(method.outputs) - {"features"}):
-        read = jax.jit(functools.partial(method.outputs[kind], key=KEY))
-        output = read(state.params, state.extra, batch)
-        equal(output, read(state.params, state.extra, batch))
+    ranks = {"features": 2, "logits": 2, "image": 2, "text": 2, "action": 2}
+    outputs = read(name, seen(name))
+    equal(outputs, read(name, seen(name)))
+    for kind, output in outputs.items():
         for leaf in jax.tree.leaves(output):
             assert leaf.shape[0] == toys.BATCH
             assert np.isfinite(leaf).all()

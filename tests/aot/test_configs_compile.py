@@ -5,15 +5,15 @@ is gathered and its gradients scattered, and neither the batch nor a folded view
 """
 
 import importlib.util
+import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from tests.fresh import ROOT, as_users
 from tests.test_configs import CASES
 
-ROOT = Path(__file__).parent.parent.parent
 GIB = 2**30
 
 pytestmark = pytest.mark.slow
@@ -59,15 +59,12 @@ print("RESULT" + json.dumps(one))
 
 def compiled(name, variant, topology, layout=None, **fields):
     """A plan from a process of its own: compilers keep what they took."""
-    import json
-    import os
-
     argument = json.dumps([name, variant, topology, layout, fields])
     program = PROGRAM.replace("{per_chip}", str(PER_CHIP))
     done = subprocess.run(
         [sys.executable, "-c", program, argument],
         cwd=ROOT,
-        env={**os.environ, "JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "2"},
+        env={**as_users(), "TF_CPP_MIN_LOG_LEVEL": "2"},
         capture_output=True,
         text=True,
         check=False,

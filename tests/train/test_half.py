@@ -1,16 +1,14 @@
 """Networks that compute in bfloat16 learn what those in float32 learn."""
 
 import json
-import os
 import sys
 
 import numpy as np
 import pytest
 
-from tests.fresh import ROOT, done
+from tests.fresh import ROOT, as_users, done
 
 SEEDS, STEPS = 3, 234
-TESTS = ("XLA_FLAGS", "JAX_NUM_CPU_DEVICES")  # what the settings of tests set
 
 
 def readings(name, dtype, folder):
@@ -18,9 +16,8 @@ def readings(name, dtype, folder):
     file = folder / f"{name}_{dtype}.json"
     words = ["--methods", name, "--steps", STEPS, "--seeds", SEEDS]
     words += ["--set", f"dtype={dtype}", "--results", file, "--shared"]
-    environment = {k: v for k, v in os.environ.items() if k not in TESTS}
     command = [sys.executable, "-m", "experiments.learning", *words]
-    done(command, cwd=ROOT, env=environment)
+    done(command, cwd=ROOT, env=as_users())
     rows = [row for run in json.loads(file.read_text()) for row in run["rows"]]
     ours = [row for row in rows if row["row"] == "sslax"]
     return np.array([(row["knn"], row["linear"]) for row in ours])

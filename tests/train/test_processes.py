@@ -17,7 +17,6 @@ import pytest
 from sslax.train import checkpoints
 from sslax.train.run import build_run
 from sslax.train.workdir import read_config
-from tests.conftest import CACHE
 
 # What is run once for all tests here would else be run once a worker.
 pytestmark = pytest.mark.xdist_group("processes")
@@ -40,7 +39,6 @@ def start(folder, *flags, steps=STEPS):
     env = {
         **os.environ,
         "JAX_PLATFORMS": "cpu",
-        "JAX_COMPILATION_CACHE_DIR": str(CACHE),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }
     return subprocess.Popen(
