@@ -88,6 +88,12 @@ def equal(a, b):
     jax.tree.map(np.testing.assert_array_equal, a, b)
 
 
+def test_all_tests_here_go_to_one_worker(request):
+    """Else each would compile it all; pytest-xdist does not fit every pytest."""
+    if getattr(request.config.option, "loadgroup", False):
+        assert request.node.nodeid.endswith("@contract")
+
+
 def test_every_method_has_a_toy():
     assert sorted(toys.TOYS) == methods.__all__
 
