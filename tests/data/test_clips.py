@@ -6,7 +6,6 @@ from fractions import Fraction
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -103,7 +102,7 @@ def test_windows_have_the_fields_of_drawn_clips(films):
         k: (v.shape, v.dtype) for k, v in shapes.items()
     }
     assert dict(source.fields) | {"shape": drawn.fields["shape"]} == drawn.fields
-    batch = jax.tree.map(jnp.asarray, batch)
+    batch = jax.device_put(batch)
     made = views.clips(size=12, frames=4, ahead=2)(jax.random.key(0), batch)
     assert made["views"][3].shape == (8, 16, 16, 1)
     assert np.isfinite(made["views"][3]).all()

@@ -14,11 +14,11 @@ CONTRASTIVE: dict = {}
 
 def _last(x):
     """Stored `[b c h w]` as `[b h w c]`."""
-    return jnp.asarray(x).transpose(0, 2, 3, 1)
+    return jax.device_put(x.transpose(0, 2, 3, 1))
 
 
 def _first(x):
-    return jnp.asarray(x).transpose(0, 3, 1, 2)
+    return jax.device_put(x.transpose(0, 3, 1, 2))
 
 
 def torchvision_colours(arrays, parameters):
@@ -43,7 +43,7 @@ def torchvision_colours(arrays, parameters):
 
 
 def _tensorflow_colours(arrays, parameters, colour):
-    x = jnp.asarray(arrays["in/x"])[None]
+    x = jax.device_put(arrays["in/x"])[None]
     out = {}
     for name in ("contrast", "saturation"):
         for amount in parameters[name]:
@@ -63,7 +63,7 @@ def _tensorflow_colours(arrays, parameters, colour):
 def simclr_colours(arrays, parameters):
     out = _tensorflow_colours(arrays, parameters, "simclr")
     out["out/grayscale"] = out["out/grayscale"][..., :1]
-    x = jnp.asarray(arrays["in/x"])[None]
+    x = jax.device_put(arrays["in/x"])[None]
     methods = {
         "bicubic": "bicubic",
         "bilinear": "bilinear",
@@ -100,7 +100,7 @@ def _centre_box(size, aspect, share):
 
 def byol_colours(arrays, parameters):
     out = _tensorflow_colours(arrays, parameters, "byol")
-    x = jnp.asarray(arrays["in/x"])[None]
+    x = jax.device_put(arrays["in/x"])[None]
     for delta in parameters["brightness_delta"]:
         out[f"out/brightness_{delta}"] = augment.brightness(x, delta, colour="byol")[0]
     return out
@@ -124,7 +124,7 @@ def gaussian_blur(arrays, parameters):
 
 def resized_crop(arrays, parameters):
     x = _last(arrays["in/x"])
-    bytes_ = augment.to_float(jnp.asarray(arrays["in/x_uint8_hwc"]))[None]
+    bytes_ = augment.to_float(jax.device_put(arrays["in/x_uint8_hwc"]))[None]
     out = {}
     for i, box in enumerate(parameters["boxes_top_left_height_width"]):
         box = jnp.array([box], x.dtype)
@@ -205,7 +205,7 @@ def box_statistics(arrays, parameters):
 
 def solarize_flip(arrays, parameters):
     x = _last(arrays["in/x"])
-    bytes_ = augment.to_float(jnp.asarray(arrays["in/x_uint8_hwc"]))[None]
+    bytes_ = augment.to_float(jax.device_put(arrays["in/x_uint8_hwc"]))[None]
     out = {
         f"out/solarize_{t}": _first(augment.solarize(x, threshold=t))
         for t in parameters["thresholds"]

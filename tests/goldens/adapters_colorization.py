@@ -30,7 +30,7 @@ def soft_encode(arrays, parameters):
 
 
 def class_weights(arrays, parameters):
-    prior, alpha = jnp.asarray(arrays["in/prior"]), parameters["alpha"]
+    prior, alpha = jax.device_put(arrays["in/prior"]), parameters["alpha"]
 
     def weights(uniform):
         return losses.rebalancing_weights(prior, uniform=float(uniform), alpha=alpha)

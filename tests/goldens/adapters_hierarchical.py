@@ -15,7 +15,7 @@ CONTRASTIVE: dict = {}
 
 
 def _images(array):
-    return jnp.asarray(array).transpose(0, 2, 3, 1)
+    return jax.device_put(array.transpose(0, 2, 3, 1))
 
 
 def _maps(array):
@@ -39,7 +39,7 @@ def simmim_swin(arrays, parameters):
         "output": "map",
     }
     decoder = {"name": "simmim_decoder", "patch_size": parameters["encoder_stride"]}
-    x, mask = _images(arrays["in/x"]), jnp.asarray(arrays["in/mask"])
+    x, mask = _images(arrays["in/x"]), jax.device_put(arrays["in/mask"])
 
     def loss(sd):
         inner = torch_names_mim.inner(sd, "encoder")
@@ -98,7 +98,7 @@ def convmae(arrays, parameters):
         "class_token": False,
     }
     masks = augment.mask_from_noise(
-        jnp.asarray(arrays["in/noise"]), ratio=parameters["mask_ratio"]
+        jax.device_put(arrays["in/noise"]), ratio=parameters["mask_ratio"]
     )
     pixels = arrays["in/x"]
     if pixels.dtype == np.uint8:

@@ -29,7 +29,7 @@ def channels_last(array):
 
 
 def alignment_uniformity(arrays, parameters):
-    x, y = jnp.asarray(arrays["in/x"]), jnp.asarray(arrays["in/y"])
+    x, y = jax.device_put(arrays["in/x"]), jax.device_put(arrays["in/y"])
     out = {
         f"out/align_alpha{alpha}": losses.alignment(x, y, alpha=alpha)
         for alpha in parameters["alpha"]
@@ -86,9 +86,9 @@ def ibot_loss(arrays, parameters):
     patch_temperatures = schedule("warmup_teacher_patch_temp", "teacher_patch_temp")
     teacher = by_crop(arrays["in/teacher_cls"])
     teacher_patches = by_crop(arrays["in/teacher_patch"])
-    mask = jnp.asarray(arrays["in/mask"]).reshape((crops, batch, -1))
-    centre = jnp.asarray(arrays["in/center"])[0]
-    patch_centre = jnp.asarray(arrays["in/center_patch"])[0, 0]
+    mask = jax.device_put(arrays["in/mask"]).reshape((crops, batch, -1))
+    centre = jax.device_put(arrays["in/center"])[0]
+    patch_centre = jax.device_put(arrays["in/center_patch"])[0, 0]
 
     def value(students, class_weight, patch_weight):
         tokens = by_crop(students["student_cls"])
@@ -112,7 +112,7 @@ def ibot_loss(arrays, parameters):
 
     weights = parameters["lambda1"], parameters["lambda2"]
     names = ["student_cls", "student_patch", *(["student_local_cls"] if local else [])]
-    students = {name: jnp.asarray(arrays[f"in/{name}"]) for name in names}
+    students = {name: jax.device_put(arrays[f"in/{name}"]) for name in names}
 
     def both(students):
         parts = value(students, weights[0], 0.0), value(students, 0.0, weights[1])
@@ -136,8 +136,13 @@ def ibot_loss(arrays, parameters):
 
 
 def logit_laplace(arrays, parameters):
-    pixels = losses.map_pixels(jnp.asarray(arrays["in/x01"]), epsilon=parameters["eps"])
-    mean, log_scale = jnp.asarray(arrays["in/mu"]), jnp.asarray(arrays["in/log_b"])
+    pixels = losses.map_pixels(
+        jax.device_put(arrays["in/x01"]), epsilon=parameters["eps"]
+    )
+    mean, log_scale = (
+        jax.device_put(arrays["in/mu"]),
+        jax.device_put(arrays["in/log_b"]),
+    )
     value, grads = value_and_grads(
         lambda mu, log_b: jnp.mean(losses.logit_laplace(pixels, mu, log_b)),
         mu=mean,
@@ -151,7 +156,7 @@ def counting(arrays, parameters):
     def value(margin, d_x, d_y, tiles):
         return losses.counting(d_x, d_y, jnp.swapaxes(tiles, 0, 1), margin=margin)
 
-    inputs = [jnp.asarray(arrays[f"in/{name}"]) for name in ("D_x", "D_y", "T_x")]
+    inputs = [jax.device_put(arrays[f"in/{name}"]) for name in ("D_x", "D_y", "T_x")]
     margin = parameters["M"]
     run = jax.value_and_grad(value, argnums=(1, 2, 3))
     loss, (grad_x, grad_y, grad_tiles) = run(margin, *inputs)
@@ -169,7 +174,7 @@ def counting(arrays, parameters):
 def jigsaw_clustering(arrays, parameters):
     temperature = parameters["temperature"]
     if "in/features" in arrays:
-        labels = jnp.asarray(arrays["in/labels"])
+        labels = jax.device_put(arrays["in/labels"])
 
         def clustering(features):
             return losses.supclu(
@@ -183,7 +188,7 @@ def jigsaw_clustering(arrays, parameters):
         return {"out/loss": value, **grads}
     names = sorted(name for name in arrays if name.startswith("in/crops"))
     crops = jnp.concatenate([channels_last(arrays[name]) for name in names])
-    permutation = jnp.asarray(arrays["in/permute"])
+    permutation = jax.device_put(arrays["in/permute"])
     montage = _montage(crops[permutation])
 
     def value(sd, cluster_weight, location_weight):

@@ -35,9 +35,9 @@ def mae_random(arrays, parameters):
         )
         return {"out/keep": keep}
     made = augment.mask_from_noise(
-        jnp.asarray(arrays["in/noise"]), ratio=parameters["mask_ratio"]
+        jax.device_put(arrays["in/noise"]), ratio=parameters["mask_ratio"]
     )
-    x = jnp.asarray(arrays["in/x"])
+    x = jax.device_put(arrays["in/x"])
     kept = jnp.take_along_axis(x, made.keep[..., None], axis=1)
     return {
         "out/x_masked": kept,
@@ -52,7 +52,7 @@ def simmim(arrays, parameters):
     height, width = (side // unit for side in pair(parameters["input_size"]))
     repeat = unit // parameters["model_patch_size"]
     masks = augment.unit_mask_from_order(
-        jnp.asarray(arrays["in/permutations"]),
+        jax.device_put(arrays["in/permutations"]),
         grid=(height, width),
         ratio=parameters["mask_ratio"],
         repeat=repeat,

@@ -50,9 +50,9 @@ def deepmim(arrays, parameters):
     ]
     encoder = _encoder(parameters, taps)
     masks = augment.mask_from_noise(
-        jnp.asarray(arrays["in/noise"]), ratio=parameters["mask_ratio"]
+        jax.device_put(arrays["in/noise"]), ratio=parameters["mask_ratio"]
     )
-    x, teacher = _images(arrays["in/x"]), jnp.asarray(arrays["in/teacher"])[:, 1:]
+    x, teacher = _images(arrays["in/x"]), jax.device_put(arrays["in/teacher"])[:, 1:]
 
     decoder = models.deep_mim_decoder(
         **_decoder_size(parameters),
@@ -101,7 +101,7 @@ def localmim(arrays, parameters):
     scales, bins = parameters["scales"], parameters["hog_nbins"]
     encoder = _encoder(parameters, taps)
     masks = augment.mask_from_noise(
-        jnp.asarray(arrays["in/noise"]), ratio=parameters["mask_ratio"]
+        jax.device_put(arrays["in/noise"]), ratio=parameters["mask_ratio"]
     )
     x = _images(arrays["in/x"])
     patch = parameters["patch_size"]
@@ -162,7 +162,7 @@ def _pixel_targets(arrays, parameters):
     x = _images(arrays["in/x"])
     sizes = parameters["patch_sizes"]
     coarse = x.shape[1] // max(sizes), x.shape[2] // max(sizes)
-    mask = jnp.asarray(arrays["in/mask"]).reshape((-1, *coarse))
+    mask = jax.device_put(arrays["in/mask"]).reshape((-1, *coarse))
     out = {}
     for i, size in enumerate(sizes):
         patches = augment.patchify(x, patch_size=size)

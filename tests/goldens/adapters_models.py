@@ -17,7 +17,7 @@ CONTRASTIVE: dict = {}
 
 def images(array):
     """NCHW as NHWC."""
-    return jnp.asarray(array).transpose(0, 2, 3, 1)
+    return jax.device_put(array.transpose(0, 2, 3, 1))
 
 
 def maps(array):
@@ -58,7 +58,10 @@ def resnet(arrays, parameters):
         width=parameters["base_width"] / 64,
         stem="cifar" if parameters["cifar_stem"] else "imagenet",
     )
-    x, cotangent = jnp.asarray(arrays["in/x"]), jnp.asarray(arrays["in/cotangent"])
+    x, cotangent = (
+        jax.device_put(arrays["in/x"]),
+        jax.device_put(arrays["in/cotangent"]),
+    )
     floats = {k: v for k, v in sd.items() if not k.endswith("num_batches_tracked")}
     out, logits, _ = evaluated(floats, x, False)
     (_, trained), (grads, grad_x) = differentiated(floats, x, cotangent)
@@ -105,7 +108,7 @@ def vit(arrays, parameters):
         return jnp.sum(logits * arrays["in/cotangent"]), (out, logits)
 
     (_, (out, logits)), grad_x = jax.jit(jax.value_and_grad(loss, has_aux=True))(
-        jnp.asarray(arrays["in/x"])
+        jax.device_put(arrays["in/x"])
     )
     return {
         "feat/patch_embed": out["patch_embed"],
@@ -124,7 +127,7 @@ def positions(arrays, parameters):
         "out/mae": models.sincos_positions(**table, first="column"),
         "out/mocov3": models.sincos_positions(**table, first="row"),
         "out/interpolated": models.resize_positions(
-            jnp.asarray(arrays["in/pos_embed"]), height=new_height, width=new_width
+            jax.device_put(arrays["in/pos_embed"]), height=new_height, width=new_width
         ),
     }
 
@@ -153,7 +156,7 @@ def mae(arrays, parameters):
     }
     encode, decode = (calls.build(call, Net).apply for call in (encoder, decoder))
     masks = augment.mask_from_noise(
-        jnp.asarray(arrays["in/noise"]), ratio=parameters["mask_ratio"]
+        jax.device_put(arrays["in/noise"]), ratio=parameters["mask_ratio"]
     )
     x = images(arrays["in/x"])
     patches = augment.patchify(x, patch_size=patch)

@@ -22,8 +22,8 @@ def trajectories(make, schedules, arrays):
     which end the optimizer's name. All are compiled once.
     """
     names = [k.removeprefix("in/param/") for k in arrays if k.startswith("in/param/")]
-    params = {n: jnp.asarray(arrays[f"in/param/{n}"]) for n in names}
-    grads = {n: jnp.asarray(arrays[f"in/grad/{n}"]) for n in names}
+    params = {n: jax.device_put(arrays[f"in/param/{n}"]) for n in names}
+    grads = {n: jax.device_put(arrays[f"in/grad/{n}"]) for n in names}
 
     def step(tx, carry, grad):
         params, state = carry
@@ -184,15 +184,15 @@ def rates(arrays, parameters):
         }
 
     return jax.jit(values)(
-        jnp.asarray(arrays["in/fractional_epochs"]),
+        jax.device_put(arrays["in/fractional_epochs"]),
         jnp.arange(steps),
-        jnp.asarray(arrays["in/barlow_steps"]),
+        jax.device_put(arrays["in/barlow_steps"]),
     )
 
 
 def byol_simclr(arrays, parameters):
     """Schedules of BYOL and SimCLR."""
-    steps = jnp.asarray(arrays["in/steps"])
+    steps = jax.device_put(arrays["in/steps"])
     batch, examples = parameters["batch"], parameters["num_examples"]
     total = examples * parameters["simclr_epochs"] // batch + 1
     warmup = round(parameters["simclr_warmup_epochs"] * examples // batch)

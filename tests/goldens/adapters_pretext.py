@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -15,15 +16,15 @@ CONTRASTIVE: dict = {}
 
 def _last(x):
     """Stored `[b c h w]` as `[b h w c]`."""
-    return jnp.asarray(x).transpose(0, 2, 3, 1)
+    return jax.device_put(x.transpose(0, 2, 3, 1))
 
 
 def _first(x):
-    return jnp.asarray(x).transpose(0, 3, 1, 2)
+    return jax.device_put(x.transpose(0, 3, 1, 2))
 
 
 def rotation(arrays, parameters):
-    images = jnp.asarray(arrays["in/images"])
+    images = jax.device_put(arrays["in/images"])
     turns = [angle // 90 for angle in parameters["angles"]]
     turned = {90 * t: augment.rot90(images, turns=t) for t in turns}
 
@@ -42,8 +43,8 @@ def rotation(arrays, parameters):
 
 def jigsaw(arrays, parameters):
     if "in/permutation" in arrays:
-        stored = jnp.asarray(arrays["in/tiles"]).transpose(0, 2, 3, 1)[None]
-        order = jnp.asarray(arrays["in/permutation"])[None]
+        stored = jax.device_put(arrays["in/tiles"]).transpose(0, 2, 3, 1)[None]
+        order = jax.device_put(arrays["in/permutation"])[None]
         shuffled = augment.shuffle(stored, order)
         normalised = augment.standardize_patches(stored)
         return {
@@ -87,7 +88,7 @@ def _lexicographic(permutations) -> np.ndarray:
 
 
 def context_prediction(arrays, parameters):
-    offset = jnp.asarray(arrays["in/offset_dx_dy"])
+    offset = jax.device_put(arrays["in/offset_dx_dy"])
     return {
         "out/label": augment.neighbour_label(offset),
         "out/opposite_label": augment.neighbour_label(-offset),
@@ -95,7 +96,7 @@ def context_prediction(arrays, parameters):
 
 
 def exemplar(arrays, parameters):
-    image = jnp.asarray(arrays["in/image"])[None]
+    image = jax.device_put(arrays["in/image"])[None]
     out = {}
     for gradient in ("central", "sobel"):
         energy = augment.gradient_energy(image, gradient=gradient)
@@ -111,10 +112,10 @@ def lab(arrays, parameters):
         return _scaled_lab(arrays, parameters)
     choice(parameters, "illuminant", {"D65": "D65"})
     choice(parameters, "observer", {"2": 2, 2: 2})
-    rgb = jnp.asarray(arrays["in/rgb"])[None]
-    bytes_ = jnp.asarray(arrays["in/rgb_uint8"])[None]
+    rgb = jax.device_put(arrays["in/rgb"])[None]
+    bytes_ = jax.device_put(arrays["in/rgb_uint8"])[None]
     bytes_ = bytes_.astype(rgb.dtype) / 255
-    back = augment.lab_to_rgb(jnp.asarray(arrays["in/lab_for_inverse"])[None])
+    back = augment.lab_to_rgb(jax.device_put(arrays["in/lab_for_inverse"])[None])
     return {
         "out/lab": augment.rgb_to_lab(rgb)[0],
         "out/xyz": augment.rgb_to_xyz(rgb)[0],

@@ -12,7 +12,7 @@ from tests.goldens import torch_names
 
 
 def _images(array):
-    return jnp.asarray(array).transpose(0, 2, 3, 1)
+    return jax.device_put(array.transpose(0, 2, 3, 1))
 
 
 def _size(parameters):
@@ -81,7 +81,7 @@ def ibot(arrays, parameters):
         parameters["head"],
         patch_dim=0 if shared else parameters["head"]["patch_out_dim"],
     )
-    x, mask = _images(arrays["in/x"]), jnp.asarray(arrays["in/mask"])
+    x, mask = _images(arrays["in/x"]), jax.device_put(arrays["in/mask"])
     tokens = jax.jit(
         lambda x, mask: torch_names.apply(model, sd, x, rest=(None, mask))
     )(x, mask)
@@ -116,7 +116,7 @@ def beit(arrays, parameters):
     )
     x, mask = _images(arrays["in/x"]), np.asarray(arrays["in/mask"]) > 0
     rows = np.nonzero(mask.reshape(-1))[0]
-    labels = jnp.asarray(arrays["in/labels"])
+    labels = jax.device_put(arrays["in/labels"])
 
     def loss(sd):
         out = torch_names.apply(model, sd, x, rest=(None, jnp.asarray(mask)))
@@ -159,7 +159,7 @@ def simmim(arrays, parameters):
         output="tokens",
     )
     decoder = {"name": "simmim_decoder", "patch_size": parameters["encoder_stride"]}
-    x, mask = _images(arrays["in/x"]), jnp.asarray(arrays["in/mask"])
+    x, mask = _images(arrays["in/x"]), jax.device_put(arrays["in/mask"])
     patch = parameters["patch_size"]
     grid = x.shape[1] // patch, x.shape[2] // patch
 

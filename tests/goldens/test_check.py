@@ -3,6 +3,7 @@
 import functools
 import json
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -48,7 +49,7 @@ def vision(monkeypatch):
     }
 
     def double(arrays, parameters):
-        x = jnp.asarray(arrays["in/x"])
+        x = jax.device_put(arrays["in/x"])
         factor = parameters["factor"]
         out = {"out/double": factor * x, "grad/x": jnp.full_like(x, factor)}
         return {**out, "out/labels": jnp.array([1, 2])}
@@ -224,8 +225,8 @@ def test_tolerances_follow_the_conditioning(tmp_path, capsys, vision, monkeypatc
     big = np.full((2, 3), 2.0**20, np.float32)
 
     def difference(wrong, arrays, parameters):
-        double = parameters["factor"] * jnp.asarray(arrays["in/x"])
-        up, down = (jnp.asarray(arrays[f"in/{name}"]) for name in ("up", "down"))
+        double = parameters["factor"] * jax.device_put(arrays["in/x"])
+        up, down = (jax.device_put(arrays[f"in/{name}"]) for name in ("up", "down"))
         lost = jnp.asarray(wrong if double.dtype == np.float32 else 0, double.dtype)
         parts = {"out/labels": jnp.array([1, 2]), "grad/x": jnp.full_like(double, 2)}
         return {"out/double": (double + up) - down + lost, **parts}

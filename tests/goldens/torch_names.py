@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-import jax.numpy as jnp
+import jax
 
 from sslax import calls, convert
 from sslax.core import Net
@@ -17,7 +17,7 @@ def state_dict(arrays, prefix="sd"):
     """The arrays of one network, under their torch names."""
     start = f"{prefix}/"
     return {
-        name.removeprefix(start): jnp.asarray(arrays[name])
+        name.removeprefix(start): jax.device_put(arrays[name])
         for name in arrays
         if name.startswith(start)
     }

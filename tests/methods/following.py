@@ -112,7 +112,7 @@ def train(method, batches, *, rate=RATE):
         return batch
 
     txs = {name: optax.sgd(rate) for name in method.objectives}
-    batches = jax.tree.map(jnp.asarray, batches)
+    batches = jax.device_put(batches)
     state = init_state(method, txs, as_is, batches[0], jax.random.key(1))
     state = jax.tree.map(_doubled, state)
     step = jax.jit(functools.partial(train_step, method, txs, as_is))

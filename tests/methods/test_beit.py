@@ -119,7 +119,7 @@ def test_three_steps_tell_the_words_of_what_is_hidden(rng):
 
 def test_what_is_hidden_cannot_be_seen_but_is_asked_for(rng):
     """Its pixels do not matter, its word does; a visible word does not."""
-    beit, batch = method(), jax.tree.map(jnp.asarray, batches(rng)[0])
+    beit, batch = method(), jax.device_put(batches(rng)[0])
     params, extra = beit.init(jax.random.key(0), batch)
     params["head"] = jax.tree.map(lambda x: 50 * x, params["head"])
 
@@ -145,7 +145,7 @@ def test_what_is_hidden_cannot_be_seen_but_is_asked_for(rng):
 def test_pictures_show_what_is_seen_and_paint_words_at_the_rest(rng):
     beit, batch = (
         method(statistics=(0.5, 0.25)),
-        jax.tree.map(jnp.asarray, batches(rng)[0]),
+        jax.device_put(batches(rng)[0]),
     )
     params, extra = beit.init(jax.random.key(0), batch)
     shown = beit.outputs["pictures"](params, extra, batch, key=None)

@@ -75,7 +75,7 @@ def test_the_scale_stays_between_1_and_its_largest(scale, kept):
 
 def test_outputs_are_in_one_space_and_their_product_is_a_logit(rng):
     method = methods.clip(linear(5), bag(3), projector=linear(3), temperature=0.2)
-    batch = jax.tree.map(jnp.asarray, batches(rng, 1)[0])
+    batch = jax.device_put(batches(rng, 1)[0])
     params, extra = method.init(jax.random.key(0), batch)
     read = {
         name: np.asarray(output(params, extra, batch, key=None))

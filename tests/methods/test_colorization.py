@@ -140,7 +140,7 @@ def test_what_does_not_fit_is_told_before_the_first_step(rng, tmp_path):
     for name, table in (("centres", CENTRES), ("prior", PRIOR)):
         np.save(tmp_path / f"{name}.npy", table)
     files = {name: str(tmp_path / f"{name}.npy") for name in ("centres", "prior")}
-    _, extra = method(**files).init(jax.random.key(0), jax.tree.map(jnp.asarray, batch))
+    _, extra = method(**files).init(jax.random.key(0), jax.device_put(batch))
     np.testing.assert_allclose(extra["centres"], CENTRES)
 
 

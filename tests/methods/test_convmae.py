@@ -48,7 +48,7 @@ def test_hidden_places_reach_no_scale_and_every_scale_is_painted_from(rng, strid
         patch_size=PATCH,
         normalize_target=False,
     )
-    one = jax.tree.map(jnp.asarray, batch(rng))
+    one = jax.device_put(batch(rng))
     hidden = one["mask"].reshape(3, 2, 2)
     fine = jnp.repeat(jnp.repeat(hidden, PATCH, 1), PATCH, 2)[..., None]
     (image,) = one["views"]
@@ -75,6 +75,6 @@ def test_hidden_places_reach_no_scale_and_every_scale_is_painted_from(rng, strid
 
 def test_a_mask_of_another_grid_is_told_before_the_first_step(rng):
     method = methods.convmae(*nets(), patch_size=2)
-    one = jax.tree.map(jnp.asarray, batch(rng))
+    one = jax.device_put(batch(rng))
     with pytest.raises(ValueError, match="give both the same patch_size"):
         jax.eval_shape(method.init, jax.random.key(0), one)

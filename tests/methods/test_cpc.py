@@ -153,7 +153,7 @@ def test_a_sequence_is_a_grid_of_one_column(rng):
 
 
 def test_features_are_the_mean_code_of_the_grid(rng):
-    method, batch = made(), jax.tree.map(jnp.asarray, drawn(rng, 1, steps=1)[0])
+    method, batch = made(), jax.device_put(drawn(rng, 1, steps=1)[0])
     params, extra = method.init(jax.random.key(0), batch)
     key = jax.random.key(0)
     z = codes_of(jax.device_get(params), batch)

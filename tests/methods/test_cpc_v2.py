@@ -60,7 +60,7 @@ def test_projections_further_down_are_told_from_all_of_the_batch(batches, direct
 
 
 def test_what_is_evaluated_is_the_averaged_encoder(batches):
-    method, batch = made(), jax.tree.map(jnp.asarray, batches[0])
+    method, batch = made(), jax.device_put(batches[0])
     params, extra = method.init(jax.random.key(0), batch)
     average = jax.tree.map(lambda w: w - RATE, extra["teacher"])
     z = codes_of(jax.device_get(average), batches[0])

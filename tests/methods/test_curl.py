@@ -3,7 +3,6 @@
 import dataclasses
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -196,7 +195,7 @@ def test_the_contrast_stands_alone_on_any_images(rng):
 
 def test_what_an_agent_cannot_learn_from_is_told(rng):
     method = methods.curl(mixed(2), **AGENT)
-    [batch] = jax.tree.map(jnp.asarray, batches(rng, 1))
+    [batch] = jax.device_put(batches(rng, 1))
 
     def critic(batch):
         def run(key):

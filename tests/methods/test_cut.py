@@ -134,7 +134,7 @@ def test_cut_and_its_average_follow_the_released_steps(rng):
         wanted = jax.tree.map(lambda t, s: 0.75 * t + 0.25 * s, old, new)
         equal(after.extra["teacher"], wanted)
     method, last = made(momentum=0.75), steps[-1].after
-    batch = jax.tree.map(jnp.asarray, given[0])
+    batch = jax.device_put(given[0])
     read = method.outputs["pictures"](last.params, last.extra, batch, key=None)
     assert list(read) == ["source", "translation", "target", "identity"]
     average = last.extra["teacher"]["generator"]

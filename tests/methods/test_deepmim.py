@@ -135,7 +135,7 @@ def test_every_tap_paints_the_pixels_and_trains_the_layers_below(rng):
     *_, last = follow(method, [batch(rng) for _ in range(3)], loss)
     parts = [last.metrics[f"ssl/{tap}"] for tap in TAPS]
     np.testing.assert_allclose(last.metrics["ssl/loss"], sum(parts), rtol=1e-12)
-    given, key = jax.tree.map(jnp.asarray, last.batch), jax.random.key(0)
+    given, key = jax.device_put(last.batch), jax.random.key(0)
     shown = method.outputs["pictures"](
         last.after.params, last.after.extra, given, key=key
     )
@@ -187,7 +187,7 @@ def test_what_cannot_be_is_told_when_the_method_is_made(options, message):
 )
 def test_what_does_not_fit_is_told_before_the_first_step(rng, method, message):
     with pytest.raises(ValueError, match=message):
-        trace(method(), jax.tree.map(jnp.asarray, batch(rng)))
+        trace(method(), jax.device_put(batch(rng)))
 
 
 def coarse():

@@ -133,7 +133,7 @@ def dropping():
 def test_the_student_alone_drops_paths(rng):
     """Without its images the student is as likely to give any prototype."""
     method, [batch, *_] = made(dropping()), crops(rng)
-    batch = jax.tree.map(jnp.asarray, batch)
+    batch = jax.device_put(batch)
     params, extra = method.init(jax.random.key(0), batch)
     step = jax.jit(method.objectives["ssl"].loss)
     value, aux = step(params, extra, batch, key=jax.random.key(1), step=0)

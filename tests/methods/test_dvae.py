@@ -132,7 +132,7 @@ def test_three_steps_follow_the_bound(rng, channels):
 def test_as_it_cools_a_draw_becomes_a_word_and_words_are_what_is_evaluated(rng):
     """Pictures are painted from one word a cell, and features count them softly."""
     dvae = method(2, temperature=1e-3)
-    batch = jax.tree.map(jnp.asarray, batches(rng)[0])
+    batch = jax.device_put(batches(rng)[0])
     params, extra = dvae.init(jax.random.key(0), batch)
     read = {
         kind: output(params, extra, batch, key=None)

@@ -161,7 +161,7 @@ def slopes():
     """Values, metrics and gradients of any weights and batch, by one compilation."""
     method, traces = made(), []
     (batch,) = batches(np.random.default_rng(0), [(1, 1, 1)])
-    batch = jax.tree.map(jnp.asarray, batch)
+    batch = jax.device_put(batch)
     params, extra = method.init(jax.random.key(0), batch)
 
     @jax.jit
@@ -175,7 +175,7 @@ def slopes():
 
         return jax.value_and_grad(value, has_aux=True)(params)
 
-    yield lambda weights, batch: both(weights, jax.tree.map(jnp.asarray, batch))
+    yield lambda weights, batch: both(weights, jax.device_put(batch))
     assert len(traces) == 1
 
 

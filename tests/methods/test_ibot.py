@@ -165,7 +165,7 @@ def test_the_teacher_has_no_masks_and_one_last_layer_and_follows_its_schedule():
 
 
 def test_with_nothing_hidden_it_is_dino():
-    batch = jax.tree.map(jnp.asarray, batches()[1])
+    batch = jax.device_put(batches()[1])
     batch |= {"mask": tuple(0 * mask for mask in batch["mask"])}
     ibot, sizes = made(class_weight=1.0), {"dim": K, "hidden": 7, "bottleneck": 3}
     dino = methods.dino(

@@ -53,7 +53,7 @@ def test_the_state_has_the_permutations_of_its_head(rng):
     method = methods.jigsaw(
         linear(5), models.linear(dim=8), tiles=4, permutations=len(TABLE)
     )
-    batch = jax.tree.map(jnp.asarray, next(puzzles(rng)))
+    batch = jax.device_put(next(puzzles(rng)))
     params, extra = method.init(jax.random.key(0), batch)
     run = method.objectives["ssl"].loss
     options = {"key": jax.random.key(0), "step": 0}
@@ -67,7 +67,7 @@ def test_features_are_of_tiles_in_their_places(rng):
     method = methods.jigsaw(
         cells(3), models.linear(dim=8), tiles=4, permutations=8, features="map"
     )
-    batch = jax.tree.map(jnp.asarray, next(puzzles(rng)))
+    batch = jax.device_put(next(puzzles(rng)))
     params, extra = method.init(jax.random.key(0), batch)
     read = {
         name: output(params, extra, batch, key=None)

@@ -184,7 +184,7 @@ def test_three_steps_predict_fine_parts_below_and_coarse_ones_above(rng, target,
 
 
 def test_pictures_are_painted_unseen_where_pixels_are_predicted(rng):
-    made, batch = method("pixels"), jax.tree.map(jnp.asarray, batches(rng, True)[0])
+    made, batch = method("pixels"), jax.device_put(batches(rng, True)[0])
     assert "pictures" not in method("hog").outputs
     hidden = batch["mask"].reshape(3, ROWS, ROWS).repeat(PATCH, 1).repeat(PATCH, 2)
 

@@ -33,7 +33,7 @@ def test_three_steps_paint_what_the_mask_hides(rng, normalize):
 
 def test_pictures_show_what_is_kept_and_paint_the_rest(rng):
     mae = method(False)
-    batch = jax.tree.map(jnp.asarray, batches(rng)[0])
+    batch = jax.device_put(batches(rng)[0])
     params, extra = mae.init(jax.random.key(0), batch)
     shown = mae.outputs["pictures"](params, extra, batch, key=jax.random.key(0))
     kept = np.asarray(batch["mask"]) == 0

@@ -103,7 +103,7 @@ def test_cells_find_their_place_in_the_other_view(rng, log_over, term, weight, b
 def test_pairs_that_a_batch_brings_are_taken_as_they_are(rng):
     """Those of the coordinates give what the coordinates give."""
     method = methods.pixcontrast(cells(5), hidden=5, dim=3, ratio=RATIO)
-    batch = jax.tree.map(jnp.asarray, batches_of(rng, 1)[0])
+    batch = jax.device_put(batches_of(rng, 1)[0])
     boxes = batch["coordinates"]
     own = [pairs(*image, size=SIZE) for image in np.asarray(boxes)]
     state = method.init(jax.random.key(0), batch)

@@ -119,7 +119,7 @@ def test_three_steps_paint_what_units_hide(rng, window):
 
 @pytest.mark.parametrize("window", [None, 5])
 def test_pictures_keep_what_is_seen_and_are_in_the_unit_of_the_view(rng, window):
-    made, batch = method(window), jax.tree.map(jnp.asarray, batches(rng)[0])
+    made, batch = method(window), jax.device_put(batches(rng)[0])
     key = jax.random.key(0)
     params, extra = jax.jit(made.init)(key, batch)
     shown = jax.jit(made.outputs["pictures"])(params, extra, batch, key=key)
@@ -139,7 +139,7 @@ def test_pictures_keep_what_is_seen_and_are_in_the_unit_of_the_view(rng, window)
 
 
 def test_what_is_hidden_is_painted_unseen_and_features_are_of_all(rng):
-    made, batch = method(), jax.tree.map(jnp.asarray, batches(rng)[0])
+    made, batch = method(), jax.device_put(batches(rng)[0])
     hidden = batch["mask"].reshape(3, ROWS, ROWS).repeat(PATCH, 1).repeat(PATCH, 2)
     other = {**batch, "views": (batch["views"][0] + 3 * hidden[..., None],)}
 

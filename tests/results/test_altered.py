@@ -1,7 +1,6 @@
 """Tasks that have images altered before they are seen."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from sslax import data
@@ -31,7 +30,7 @@ def test_tasks_read_features_of_what_they_alter(tmp_path):
     names = ("features", "pixels", "mixed_rand/features", "mixed_rand/pixels")
     read = outputs_of(made, names, alters=altering)
     seen = read(first_state(made), source, rows=rows).outputs
-    batch = jax.tree.map(jnp.asarray, next(iter(data.batches(source, 6))))
+    batch = jax.device_put(next(iter(data.batches(source, 6))))
     behind = altering["mixed_rand"](jax.random.key(0), batch)["image"]
     plain = made.program.plain_evaluation(jax.random.key(0), {"image": behind})
     # Of eight classes in a row the next image is of another; the last has its next

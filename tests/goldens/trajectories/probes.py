@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 import jax
-import jax.numpy as jnp
 
 from sslax import convert, methods, models, optim, schedules
 from tests.goldens.reading import choice
@@ -130,7 +129,7 @@ def _mae(case):
     encoder, _, _ = convert.from_torch(body, prefix="", **options)
     only = [{"classifier": tree["classifier"]} for tree in (params, extra["stats"])]
     probe, stats = PROBE.read(head, *only)
-    params = jax.tree.map(jnp.asarray, {"encoder": encoder, **probe})
+    params = jax.device_put({"encoder": encoder, **probe})
     extra = {"stats": {"encoder": {}, **stats}}
     metrics, state = steps.run(
         method, {"supervised": _mae_lars(case)}, batches, params, extra
