@@ -13,7 +13,7 @@ UV = [sys.executable, "-m", "uv"]
 
 
 def as_users():
-    """The environment without what the settings of tests add to it."""
+    """The environment without variables of XLA, JAX and sslax, which tests have set."""
     ours = ("XLA_", "JAX_", "SSLAX_")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
     return {**kept, "JAX_PLATFORMS": "cpu"}

@@ -146,8 +146,8 @@ def _become(work: Callable[[], int], log: Path, devices: int, limits) -> NoRetur
             os.dup2(target, number)
         sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
         jax.config.update("jax_num_cpu_devices", devices)
-        # Threads of a pool that all devices share, in which collectives wait.
-        os.environ["PJRT_NPROC"] = str(max(4 * devices, os.cpu_count() or 1))
+        if devices > 1:  # they share a pool of threads, in which collectives wait
+            os.environ["PJRT_NPROC"] = str(4 * devices)
         jax.config.update("jax_compilation_cache_dir", str(_CACHE))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
