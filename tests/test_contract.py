@@ -193,13 +193,10 @@ def reading(name):
     """All outputs of a method in one program: they share most of what is compiled."""
     outputs = compiled(name, 1)[0].outputs
 
-    def read(params, extra, batch):
-        return {
-            kind: output(params, extra, batch, key=KEY)
-            for kind, output in outputs.items()
-        }
+    def all_of(*given):
+        return {kind: output(*given, key=KEY) for kind, output in outputs.items()}
 
-    return jax.jit(read)
+    return jax.jit(all_of)
 
 
 def read(name, batch):
