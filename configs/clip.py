@@ -2,7 +2,8 @@
 
 Variants: `base32` (ViT-B/32, batch 32768, 32 epochs of 400 million pairs; published
 zero-shot accuracy on ImageNet 63.3 %), `base16` (68.3 %), `large14` (75.5 %),
-`sample` (drawn objects of 64 pixels and their captions, for a laptop).
+`resnet50` (59.8 %), `resnet101` (62.3 %), `resnet50x4` (wider and deeper, images of 288
+pixels; 66.3 %), `sample` (drawn objects of 64 pixels and their captions, for a laptop).
 
 The pairs were never published: drawn objects stand for them, to plan with. Your own are
 --config.data.train=captioned:/path --config.data.canvas=256 --config.examples=N. Their
@@ -16,50 +17,67 @@ recipes are the same: of Conceptual Captions (3 million) batch 1024, rate 1e-3, 
 
 from configs import common
 
+TALL = dict(width=768, depth=12, heads=12)
+LARGE = dict(width=1024, depth=24, heads=16)
+DEEP, WIDE = (3, 4, 23, 3), (4, 6, 10, 6)
+
 
 def get_config(variant: str = "base32"):
     """The recipe of the paper, by size."""
     choices = {
-        "base32": lambda: _released(32, width=768, depth=12, heads=12),
-        "base16": lambda: _released(16, width=768, depth=12, heads=12),
-        "large14": lambda: _released(
-            14, width=1024, depth=24, heads=16, dim=768, text=768, rate=4e-4
+        "base32": lambda: _vit(32, dim=512, text=512, **TALL),
+        "base16": lambda: _vit(16, dim=512, text=512, **TALL),
+        "large14": lambda: _vit(14, dim=768, text=768, rate=4e-4, **LARGE),
+        "resnet50": lambda: _resnet(dim=1024, text=512),
+        "resnet101": lambda: _resnet(dim=512, text=512, stages=DEEP),
+        "resnet50x4": lambda: _resnet(
+            dim=640, text=640, side=288, stages=WIDE, width=80
         ),
         "sample": _sample,
     }
     return common.pick(variant, choices)()
 
 
-def _released(patch_size: int, *, dim=512, text=512, rate=5e-4, **size):
+def _vit(patch_size: int, *, dim: int, text: int, rate=5e-4, **size):
     config = common.pairs(examples=400_000_000, epochs=32, batch_size=32_768)
-    towers = dict(dim=dim, remat=True, scan=True)
-    config.method = dict(
+    encoder = dict(name="clip_vit", patch_size=patch_size, **size)
+    encoder |= dict(remat=True, scan=True)
+    config.method = _method(config, encoder, dim=dim, text=text)
+    config.optimizer = _adamw(config, rate, b2=0.98, eps=1e-6)
+    return config
+
+
+def _resnet(*, dim: int, text: int, side: int = 224, **size):
+    pairs = dict(examples=400_000_000, epochs=32, batch_size=32_768)
+    config = common.pairs(**pairs, side=side)
+    encoder = dict(name="clip_resnet", **size)
+    config.method = _method(config, encoder, dim=dim, text=text)
+    config.optimizer = _adamw(config, 5e-4)
+    return config
+
+
+def _method(config, encoder: dict, *, dim: int, text: int) -> dict:
+    own = dict(output=("pooled", "unprojected"), dtype=common.dtype(config))
+    words = dict(width=text, depth=12, heads=text // 64, remat=True, scan=True)
+    return dict(
         name="clip",
-        encoder=dict(
-            name="clip_vit",
-            patch_size=patch_size,
-            output=("pooled", "unprojected"),
-            **size,
-            dtype=common.dtype(config),
-            **towers,
-        ),
-        text=common.text_tower(
-            config, width=text, depth=12, heads=text // 64, **towers
-        ),
+        encoder=dict(**encoder, dim=dim, **own),
+        text=common.text_tower(config, dim=dim, **words),
         features="unprojected",
     )
-    config.optimizer = dict(
+
+
+def _adamw(config, rate: float, **moments) -> dict:
+    return dict(
         name="adamw",
         learning_rate=rate,
-        b2=0.98,
-        eps=1e-6,
+        **moments,
         weight_decay=0.2,
         exclude=("rank_one", "cls_token"),
         schedule=dict(
             name="warmup_cosine", steps=config.get_oneway_ref("steps"), warmup=2000
         ),
     )
-    return config
 
 
 def _sample():

@@ -191,16 +191,18 @@ def drawn(*, epochs: int, batch_size: int = 64) -> ml_collections.ConfigDict:
     return config
 
 
-def pairs(*, examples: int, epochs: int, batch_size: int) -> ml_collections.ConfigDict:
-    """Images of 224 pixels and their captions; drawn ones stand for them, to plan."""
+def pairs(
+    *, examples: int, epochs: int, batch_size: int, side: int = 224
+) -> ml_collections.ConfigDict:
+    """Images and their captions; drawn ones stand for them, to plan."""
     config = base(examples=examples, epochs=epochs, batch_size=batch_size)
     config.dtype = "bfloat16"
-    config.data.train = dict(name="objects", size=256, length=65_536)
+    config.data.train = dict(name="objects", size=side + 32, length=65_536)
     config.data.tokenizer = dict(name="byte_pairs", words=49_408, context=77, cut=True)
     config.data.workers = 16
     config.normalize = "clip"
-    config.views = recipes.upright(224)
-    config.evaluate.views = recipes.center(224, resize_to=224)
+    config.views = recipes.upright(side)
+    config.evaluate.views = recipes.center(side, resize_to=side)
     config.evaluate.tasks = READ_PAIRS
     return config
 

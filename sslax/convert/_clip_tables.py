@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sslax.convert._names import BUFFERS, MATRIX, ROW, SAME, VECTOR, Table
 
-__all__ = ["clip_text", "clip_vit"]
+__all__ = ["clip_resnet", "clip_text", "clip_vit"]
 
 _SIZES = ("input_resolution", "context_length", "vocab_size")
 _BLOCKS = tuple(
@@ -26,6 +26,26 @@ _ARRAYS = (
     ),
     ("pos_embed", "positional_embedding", ROW),
 )
+
+
+def clip_resnet(options, source, sizes, arrays):
+    """OpenAI's names of an image tower of convolutions, below "visual." too."""
+    del options, source, sizes, arrays
+    ours, theirs = "layer{i}_{j}", "layer{i}.{j}"
+    return Table(
+        layers=(
+            ("conv{i}", "conv{i}"),
+            ("bn{i}", "bn{i}"),
+            (f"{ours}/conv{{k}}", f"{theirs}.conv{{k}}"),
+            (f"{ours}/bn{{k}}", f"{theirs}.bn{{k}}"),
+            (f"{ours}/shortcut_conv", f"{theirs}.downsample.0"),
+            (f"{ours}/shortcut_bn", f"{theirs}.downsample.1"),
+            *((f"attention/{x}", f"attnpool.{x}_proj") for x in ("q", "k", "v")),
+            ("attention/proj", "attnpool.c_proj"),
+        ),
+        arrays=(("attention/pos_embed", "attnpool.positional_embedding", ROW),),
+        left_out=BUFFERS,
+    )
 
 
 def clip_vit(options, source, sizes, arrays):

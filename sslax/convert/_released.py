@@ -102,6 +102,17 @@ RELEASED: tuple[tuple[str, dict[str, Any], str], ...] = (
         {"name": "clip_vit", "dim": 768, "width": 1024, "depth": 24, "heads": 16},
         "clip_vit_large_patch14",
     ),
+    (r"clip_resnet(?P<size>50)", {"name": "clip_resnet"}, "clip_resnet50"),
+    (
+        r"clip_resnet(?P<size>101)",
+        {"name": "clip_resnet", "dim": 512, "stages": (3, 4, 23, 3)},
+        "clip_resnet101",
+    ),
+    (
+        r"clip_resnet(?P<size>50)x4_(?P<image>288)",
+        {"name": "clip_resnet", "dim": 640, "stages": (4, 6, 10, 6), "width": 80},
+        "clip_resnet50x4_288",
+    ),
     (r"clip_text_(?P<size>base)", {"name": "clip_text"}, "clip_text_base"),
     (
         r"clip_text_(?P<size>large)",

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from sslax.calls import nearest
-from sslax.convert._clip_tables import clip_text, clip_vit
+from sslax.convert._clip_tables import clip_resnet, clip_text, clip_vit
 from sslax.convert._head_tables import dino_head, mlp
 from sslax.convert._names import (
     BUFFERS,
@@ -226,6 +226,7 @@ def _alexnet(options, source, sizes, arrays):
 
 _FAMILIES = {
     "alexnet": _alexnet,
+    "clip_resnet": clip_resnet,
     "clip_text": clip_text,
     "clip_vit": clip_vit,
     "convmae_encoder": _convmae,

@@ -32,8 +32,8 @@ def clip(
     released training leaves out.
 
     Args:
-      encoder: images to features [b e]: `models.clip_vit`, which ends in the shared
-        space, or any other with a projector, such as `models.resnet50`.
+      encoder: images to features [b e]: `models.clip_vit` or `models.clip_resnet`,
+        which end in the shared space, or another with a projector, as `models.vit`.
       text: texts, int32 [b n], to the shared space [b d]: `models.clip_text`.
       projector: features to the shared space: `models.linear(dim=512, bias=False)`.
       temperature: the inverse of the scale at the start.

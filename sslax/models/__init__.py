@@ -12,6 +12,7 @@ from sslax.models._alexnet import alexnet, local_response_norm
 from sslax.models._caffenet import caffenet, caffenet_head
 from sslax.models._clip import clip_text, clip_vit
 from sslax.models._clip_decoder import clip_decoder
+from sslax.models._clip_resnet import clip_resnet
 from sslax.models._colorizer import colorizer
 from sslax.models._convmae import convmae_encoder
 from sslax.models._convnet import convnet, nin
@@ -67,6 +68,7 @@ __all__ = [  # noqa: RUF022 - in plain string order
     "caffenet",
     "caffenet_head",
     "clip_decoder",
+    "clip_resnet",
     "clip_text",
     "clip_vit",
     "colorizer",

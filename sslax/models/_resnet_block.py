@@ -77,15 +77,16 @@ class Block(nn.Module):
             y = self.conv(width, size, stride, name=f"conv{i}")(y)
             y = self.norm(scale_init=scale, name=f"bn{i}")(y, train=train, order=order)
             y = nn.relu(y) if i < len(shapes) else y
+            if size == 3 and self.stride_on == "pool" and self.stride > 1:
+                y = _average(y, self.stride)
         return nn.relu(self._shortcut(x, y.shape[-1], train, order) + y)
 
     def _shapes(self):
         """Width, size and stride of each convolution."""
         if not self.bottleneck:
             return [(self.width, 3, self.stride), (self.width, 3, 1)]
-        first, second = (
-            (self.stride, 1) if self.stride_on == "1x1" else (1, self.stride)
-        )
+        first = self.stride if self.stride_on == "1x1" else 1
+        second = self.stride if self.stride_on == "3x3" else 1
         last = self.width * self.expansion
         return [(self.width, 1, first), (self.width, 3, second), (last, 1, 1)]
 
@@ -94,8 +95,11 @@ class Block(nn.Module):
             return x
         stride = self.stride
         if self.shortcut == "pool_always" or (self.shortcut == "pool" and stride > 1):
-            window, strides = (2, 2), (stride, stride)
-            x = nn.avg_pool(x, window, strides, "SAME", count_include_pad=False)
-            stride = 1
+            x, stride = _average(x, stride), 1
         x = self.conv(width, 1, stride, name="shortcut_conv")(x)
         return self.norm(name="shortcut_bn")(x, train=train, order=order)
+
+
+def _average(x, stride):
+    """Means of 2x2 places; at an odd border of those that are there."""
+    return nn.avg_pool(x, (2, 2), (stride,) * 2, "SAME", count_include_pad=False)

@@ -126,6 +126,18 @@ NETWORKS = {
             "proj": (16, 6),
         },
     ),
+    "clip_resnet": (
+        {"name": "clip_resnet", "dim": 6, "width": 4, "stages": (1, 1, 2, 1)},
+        (struct(1, 64, 64, 3),),
+        {
+            "conv3.weight": (4, 2, 3, 3),
+            "layer1.0.downsample.1.running_var": (16,),
+            "layer3.1.conv2.weight": (16, 16, 3, 3),
+            "attnpool.positional_embedding": (5, 128),
+            "attnpool.k_proj.weight": (128, 128),
+            "attnpool.c_proj.bias": (6,),
+        },
+    ),
     "clip_text": (
         {"name": "clip_text", "dim": 6, "words": 20, "context": 7, "width": 16}
         | {"depth": 2, "heads": 2},

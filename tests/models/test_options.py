@@ -39,6 +39,11 @@ NETS = {
         {**SMALL, **BLOCKS, "taps": 2},
         (TAPS, RESTORE),
     ),
+    "clip_resnet": (
+        models.clip_resnet,
+        {"dim": 4, "stages": (1, 1, 1, 1), "width": 4},
+        (jnp.zeros((2, 64, 64, 3)),),
+    ),
     "clip_text": (models.clip_text, {**SMALL, **BLOCKS}, (RESTORE,)),
     "clip_vit": (models.clip_vit, {**SMALL, **BLOCKS, "patch_size": 8}, (IMAGE,)),
     "dalle_encoder": (

@@ -67,6 +67,29 @@ def test_clip_text_completes_the_published_count():
 
 
 @pytest.mark.parametrize(
+    ("options", "side", "width", "published"),
+    [
+        ({}, 224, 512, 102_007_137),  # RN50
+        ({"stages": (3, 4, 23, 3), "dim": 512}, 224, 512, 119_688_033),  # RN101
+        (
+            {"stages": (4, 6, 10, 6), "dim": 640, "width": 80},
+            288,
+            640,
+            178_300_601,  # RN50x4
+        ),
+    ],
+)
+def test_clips_residual_networks_complete_the_published_count(
+    options, side, width, published
+):
+    image = count(models.clip_resnet(**options), jnp.zeros((1, side, side, 3)))
+    tower = models.clip_text(
+        dim=options.get("dim", 1024), width=width, heads=width // 64, scan=True
+    )
+    assert count(tower, jnp.zeros((1, 77), jnp.int32)) + image + 1 == published
+
+
+@pytest.mark.parametrize(
     ("make", "classes", "published"),
     [
         # torchvision's metadata of weights: billions of multiply-adds at 224 pixels.
