@@ -21,6 +21,7 @@ from sslax.data._moving import moving_shapes
 from sslax.data._open import described, parse, prepare, source, test_of
 from sslax.data._pairs import unpaired
 from sslax.data._shapes import check_classes, check_examples, shapes
+from sslax.data._shards import shards
 from sslax.data._sources import BadExample, Source, read_labels, require_labels
 from sslax.data._splits import write_splits
 from sslax.data._subsets import part, places_of, subset
@@ -65,6 +66,7 @@ __all__ = [
     "read_labels",
     "require_labels",
     "shapes",
+    "shards",
     "source",
     "subset",
     "synthetic",

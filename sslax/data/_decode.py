@@ -6,6 +6,7 @@ import io
 import struct
 import zlib
 from functools import cache
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -119,13 +120,14 @@ def decode(
     return resize(image, fitted(*image.shape[:2], canvas), by=by)
 
 
-def size_of(file: str, *, upright: bool = False) -> tuple[int, int]:
+def size_of(file: Path | io.BytesIO, *, upright: bool = False) -> tuple[int, int]:
     """Height and width of an image file, from its first bytes.
 
     Raises:
       One of `BAD_IMAGE`: if it is none.
     """
-    if file.endswith(".npy"):
+    suffix = file.suffix.lower() if isinstance(file, Path) else ""
+    if suffix == ".npy":
         height, width = np.load(file, mmap_mode="r", allow_pickle=False).shape[:2]
         return height, width
     try:
@@ -133,9 +135,9 @@ def size_of(file: str, *, upright: bool = False) -> tuple[int, int]:
             width, height = image.size
             exif = image.getexif() if upright else {}
     except UnidentifiedImageError:
-        if not file.lower().endswith((".tif", ".tiff")):
+        if suffix not in (".tif", ".tiff"):
             raise
-        return tiff_size(file)
+        return tiff_size(str(file))
     turned = exif.get(_ORIENTATION, 1) >= 5  # by a quarter
     return (width, height) if turned else (height, width)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -167,13 +167,28 @@ def _locate(root: Path, files: Sequence[str], index: int) -> str:
     return str(root / files[index])
 
 
-def measured(files: Sequence[Path], channels: int, bits: int, upright: bool) -> Field:
-    """The field of pictures in files: of one size, if the first and some others are."""
+def measured(
+    files: Sequence[Any],
+    channels: int,
+    bits: int,
+    upright: bool,
+    *,
+    size: Callable[..., tuple[int, int]] = size_of,
+) -> Field:
+    """The field of pictures in files: of one size, if the first and some others are.
+
+    Args:
+      files: paths, or whatever `size` takes.
+      channels: see `folder`.
+      bits: see `folder`.
+      upright: see `folder`.
+      size: `(file, upright=) -> (height, width)`.
+    """
     step = -(-len(files) // _MEASURED)
     sizes = set()
     for file in files[::step]:
         try:
-            sizes.add(size_of(str(file), upright=upright))
+            sizes.add(size(file, upright=upright))
         except BAD_IMAGE as error:  # said again, or skipped, when it is its turn
             logging.info("%s could not be measured: %s", file, error)
         if len(sizes) > 1:

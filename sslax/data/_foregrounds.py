@@ -111,7 +111,7 @@ def _mask(file: str, image: str, field: Field) -> np.ndarray:
     except BAD_IMAGE as error:
         raise ValueError(f"the mask {file!r} cannot be decoded: {error}") from error
     try:
-        shape = size_of(image, upright=field.upright)
+        shape = size_of(Path(image), upright=field.upright)
     except BAD_IMAGE:  # said again, or skipped, where images are decoded
         shape = mask.shape
     if mask.shape != shape:

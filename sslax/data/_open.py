@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sslax.data import _fashion_mnist, _folder, _tfds
+from sslax.data import _fashion_mnist, _folder, _shard_files, _tfds
 from sslax.data._arrays import arrays
 from sslax.data._clips import clips
 from sslax.data._fashion_mnist import fashion_mnist, fashion_mnist_sample
@@ -20,6 +20,7 @@ from sslax.data._habitats import habitats
 from sslax.data._lit_shapes import lit_shapes
 from sslax.data._moving import moving_shapes
 from sslax.data._pairs import unpaired
+from sslax.data._shards import shards
 from sslax.data._sources import Source
 from sslax.data._subsets import part
 from sslax.data._synthetic import objects, synthetic
@@ -28,8 +29,9 @@ from sslax.data._video_store import prepare_clips
 
 _FORM = re.compile(r"(.+?)(?:\[(-?\d+%?)?:(-?\d+%?)?\])?")
 _FOLDERS = ("folder", "clips")
-_PATHS = (*_FOLDERS, "listed", "captioned")
-_IMAGE_FILES = ("captioned", "folder", "listed")
+_BY_NAME = (*_FOLDERS, "shards")
+_PATHS = (*_BY_NAME, "listed", "captioned")
+_IMAGE_FILES = ("captioned", "folder", "listed", "shards")
 _DRAWN = ("habitats", "lit_shapes", "moving_shapes", "objects", "synthetic")
 _SETS = ("fashion_mnist", "fashion_mnist_sample", *_DRAWN)
 _CALLS: Mapping[str, Callable[..., Source]] = {
@@ -43,6 +45,7 @@ _CALLS: Mapping[str, Callable[..., Source]] = {
     "lit_shapes": lit_shapes,
     "moving_shapes": moving_shapes,
     "objects": objects,
+    "shards": shards,
     "synthetic": synthetic,
     "tfds": _tfds.tfds,
 }
@@ -53,9 +56,9 @@ def parse(form: str) -> dict[str, Any]:
 
     Args:
       form: `SET/SPLIT` of a set of ours or of TFDS, `folder:PATH`, `clips:PATH`,
-        `listed:TABLE` or `captioned:PATH`, the last four with `/SPLIT` where wanted
-        (for folders one of train, test, val and the like); then for a part of it
-        `[:90%]`, `[10%:20%]` or `[:1000]`.
+        `shards:PATH`, `listed:TABLE` or `captioned:PATH`, the last five with `/SPLIT`
+        where wanted (for folders one of train, test, val and the like); then for a part
+        of it `[:90%]`, `[10%:20%]` or `[:1000]`.
 
     Returns:
       The call, as a config may write it.
@@ -89,7 +92,7 @@ def _border(text: str) -> int | str:
 def _call(form: str) -> dict[str, Any]:
     kind, colon, path = form.partition(":")
     if colon and kind in _PATHS:
-        return {"name": kind, **_path(path, by_name=kind in _FOLDERS)}
+        return {"name": kind, **_path(path, by_name=kind in _BY_NAME)}
     if form.startswith(("/", "./", "../", "~")):
         raise ValueError(f"the data {form!r} are a path; write 'folder:{form}'")
     name, slash, split = form.rpartition("/")
@@ -219,6 +222,8 @@ def test_of(train: str | Mapping[str, Any]) -> dict[str, Any] | None:
     if name in _FOLDERS and call.get("split") != "all":
         kind = "video" if name == "clips" else "image"
         split = _folder.other_split(call["path"], kind)
+    elif name == "shards" and call.get("split") != "all":
+        split = _shard_files.other_split(call["path"])
     elif name == "tfds":
         folder = _tfds.folder_of(call.get("data_dir"))
         split = _tfds.other_split(call["set"], folder)

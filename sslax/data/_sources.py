@@ -37,6 +37,8 @@ class Source:
       class_names: the names of the classes, or None where examples have no label.
       labels: int32 [n], where they are known without reading the examples.
       files: the files of the examples, where each is one.
+      marks: what tells the files from others where many examples share one, by name;
+        see `fingerprint`.
       locate: `index -> str`, for messages.
       arrays: all examples in one array a field, where they are in memory.
       bad: positions in memory whose example is a copy, as it could not be decoded.
@@ -58,6 +60,7 @@ class Source:
     class_names: tuple[str, ...] | None = None
     labels: np.ndarray | None = None
     files: Sequence[str] | None = None
+    marks: Callable[[], Mapping[str, str]] | None = None
     locate: Callable[[int], str] | None = None
     arrays: Mapping[str, np.ndarray] | None = None
     bad: tuple[int, ...] = ()
