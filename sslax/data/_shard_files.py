@@ -57,7 +57,7 @@ def _of_split(top: Path, split: str | None) -> list[Path]:
     name = split
     if split is None:
         name = next((name for name in TRAINING if name in there), "")
-    elif split == "train" and "train" not in there and "" in there:
+    elif split == "train" and "train" not in there:
         name = ""
     if name not in there:
         known = ", ".join(sorted(key or "train" for key in there))

@@ -58,14 +58,20 @@ def pairs(tmp_path, picture):
     return tmp_path
 
 
-def test_images_are_those_of_the_folder_in_its_order(tmp_path, folder, images):
+def test_images_are_those_of_the_folder_in_its_order(
+    tmp_path, folder, images, monkeypatch
+):
+    def backwards(path):
+        return iter([path / name for name in sorted(os.listdir(path))[::-1]])
+
     named = sorted(images)
     folder({f"files/{name}": images[name] for name in named})
     write(tmp_path / "tars" / "b.tar", {name: images[name] for name in named[5:]})
     write(tmp_path / "tars" / "a.tar", {name: images[name] for name in named[:5]})
     write(tmp_path / "tars" / "c.tar", {})
-    source = data.source(f"shards:{tmp_path}/tars")
     wanted = data.folder(path=tmp_path / "files")
+    monkeypatch.setattr("pathlib.Path.iterdir", backwards)
+    source = data.source(f"shards:{tmp_path}/tars")
     assert (len(source), source.fields) == (len(wanted), wanted.fields)
     assert source.captions is source.labels is source.class_names is source.files
     for i in (*range(len(wanted)), 3):
@@ -204,8 +210,12 @@ def test_other_tars_are_noticed(pairs, picture):
     renamed = told()
     assert renamed["names"] != before["names"]
     assert renamed["sizes"] == before["sizes"]
-    write(pairs / "0002.tar", {"0.jpg": picture(12, 3000), "0.txt": "one"})
-    assert told()["sizes"] != renamed["sizes"]
+    padded, seen = (pairs / "0002.tar").stat().st_size, {renamed["sizes"]}
+    for width, text in ((30, "one"), (90, "one"), (90, "three")):
+        write(pairs / "0002.tar", {"0.jpg": picture(12, width), "0.txt": text})
+        seen.add(told()["sizes"])
+    assert len(seen) == 4
+    assert (pairs / "0002.tar").stat().st_size == padded, "tars are padded"
 
 
 def test_splits_are_folders_or_words_of_names(tmp_path, picture):
