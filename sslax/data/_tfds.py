@@ -4,44 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import importlib
 import importlib.util
 import os
 import shutil
 import tempfile
 import threading
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import numpy as np
 from absl import logging
 
-from sslax.data._fields import LABEL, Example, Field, picture
+from sslax.data._fields import Example
 from sslax.data._sources import Source
+from sslax.data._tfds_records import fields_of, library, source_of
 
 SAMPLE = "fashion_mnist_sample"
 OWN = (SAMPLE, "fashion_mnist", "synthetic", "folder:/path")
 _PREPARING = threading.Lock()
-
-
-def library() -> ModuleType:
-    """The package tensorflow-datasets.
-
-    Raises:
-      ImportError: if it is not installed; the message says how to get it.
-    """
-    try:
-        import tensorflow_datasets
-    except ImportError as error:
-        raise ImportError(
-            "sets of tensorflow-datasets, such as cifar10, need it: pip install"
-            " 'sslax[tfds]'. Folders (folder:/path), tables, arrays, drawn sets and the"
-            " bundled sample do not"
-        ) from error
-    return tensorflow_datasets
 
 
 def folder_of(data_dir: str | os.PathLike | None) -> Path | None:
@@ -58,22 +38,28 @@ def default_data_dir() -> Path:
 
 
 def tfds(
-    *, set: str, split: str = "train", data_dir: str | os.PathLike | None = None
+    *,
+    set: str,
+    split: str = "train",
+    captions: str | None = None,
+    data_dir: str | os.PathLike | None = None,
 ) -> Source:
     """Opens a prepared set of tensorflow-datasets; TensorFlow is not needed.
 
     Args:
       set: its name, as "cifar10" or "imagenet2012_subset/1pct".
       split: one of its splits.
+      captions: the feature with the texts of an image, one or several; None for
+        `caption`, `captions` or `text`, where the set has it.
       data_dir: the folder of prepared sets; by default $SSLAX_DATA_DIR, or sslax in the
         user's cache folder, or the default folder of TFDS.
 
     Returns:
-      The source, in the stored order.
+      The source, in the stored order, with `captions` where there are some.
 
     Raises:
-      ValueError: if there is no such set or split, or it is not prepared; the message
-        says how to prepare it.
+      ValueError: if there is no such set, split or text, or it is not prepared; the
+        message says how to prepare it.
 
     Example:
       >>> from sslax import data
@@ -87,7 +73,7 @@ def tfds(
     if split not in splits:
         raise ValueError(f"{set!r} has no split {split!r}; it has {', '.join(splits)}")
     try:
-        return _source(builder, split, f"{set}/{split}")
+        return source_of(builder, split, f"{set}/{split}", captions)
     except NotImplementedError as error:
         raise ValueError(
             f"{set!r} in {builder.data_dir} is stored as {builder.info.file_format},"
@@ -119,7 +105,7 @@ def described(name: str) -> Source | None:
         builder = find_prepared(name, None) or tfds.builder(name)
     except tfds.core.DatasetNotFoundError:
         return None
-    fields, names = _described(builder.info)
+    fields, names = fields_of(builder.info)
     return Source(
         name=name, length=0, read=no_examples, fields=fields, class_names=names
     )
@@ -128,14 +114,6 @@ def described(name: str) -> Source | None:
 def no_examples(indices: Sequence[int], draws: Sequence[int]) -> list[Example]:
     del draws
     raise IndexError(f"only the description of the set is known, not {indices}")
-
-
-def _described(info: Any) -> tuple[dict[str, Field], tuple[str, ...] | None]:
-    image_key, label_key = _keys(info)
-    fields = {"image": _field(info.features[image_key])}
-    if label_key is None:
-        return fields, None
-    return {**fields, "label": LABEL}, tuple(info.features[label_key].names)
 
 
 def _prepared(name: str, folder: Path | None) -> Any:
@@ -152,57 +130,6 @@ def _prepared(name: str, folder: Path | None) -> Any:
             f" 'sslax[tf]', then sslax prepare {name}. Reading it needs no TensorFlow"
         )
     return builder
-
-
-def _source(builder: Any, split: str, name: str) -> Source:
-    tfds = library()
-    image_key, label_key = _keys(builder.info)
-    fields, names = _described(builder.info)
-    records = builder.as_data_source(
-        split, decoders={image_key: tfds.decode.SkipDecoding()}
-    )
-    return Source(
-        name=name,
-        length=len(records),
-        read=partial(_read, records, image_key, label_key),
-        fields=fields,
-        class_names=names,
-    )
-
-
-def _field(feature: Any) -> Field:
-    height, width, channels = feature.shape
-    dtype = "uint16" if feature.np_dtype == np.uint16 else "uint8"
-    return picture(height, width, channels or 3, dtype)
-
-
-def _read(
-    records: Any, image_key: str, label_key: str | None, indices: Sequence[int], draws
-) -> list[Example]:
-    del draws
-    read = records.__getitems__([int(i) for i in indices])
-    if label_key is None:
-        return [{"image": record[image_key]} for record in read]
-    return [
-        {"image": record[image_key], "label": int(record[label_key])} for record in read
-    ]
-
-
-def _keys(info: Any) -> tuple[str, str | None]:
-    """The names of the image and of the class label among the features of a set."""
-    tfds = library()
-    kinds = {key: type(feature) for key, feature in info.features.items()}
-    images = [key for key, kind in kinds.items() if kind is tfds.features.Image]
-    labels = [key for key, kind in kinds.items() if kind is tfds.features.ClassLabel]
-    supervised = info.supervised_keys or ()
-    if not images:
-        raise ValueError(f"{info.name} has no image among its features: {list(kinds)}")
-
-    def choose(keys: list[str], usual: str) -> str | None:
-        named = [key for key in keys if key in supervised or key == usual]
-        return (named or keys or [None])[0]
-
-    return choose(images, "image"), choose(labels, "label")
 
 
 def find_prepared(name: str, data_dir: Path | None) -> Any | None:
