@@ -97,23 +97,27 @@ def _keep(file: Path, index: np.ndarray) -> None:
 
 def _indexed(path: Path) -> np.ndarray:
     check_plain(path)
-    entries, keys = [], set()
     try:
         with tarfile.open(path, "r:") as tar:
-            for key, group in itertools.groupby(_members(tar), lambda m: m.key):
-                if key in keys:
-                    raise ValueError(
-                        f"{str(path)!r} has the key {key!r} twice; the members of an"
-                        " example follow each other"
-                    )
-                keys.add(key)
-                entries.append(_entry(tar, f"{key!r} in {str(path)!r}", [*group]))
+            index = np.fromiter(_entries(tar, path), ENTRY)
             _check_end(path, tar.offset)
     except tarfile.TarError as error:
         raise ValueError(
             f"{str(path)!r} is no whole tar file: {error}. Write or copy it again"
         ) from error
-    return np.array(entries, ENTRY)
+    return index
+
+
+def _entries(tar: tarfile.TarFile, path: Path) -> Iterator[tuple]:
+    keys = set()
+    for key, group in itertools.groupby(_members(tar), lambda member: member.key):
+        if key in keys:
+            raise ValueError(
+                f"{str(path)!r} has the key {key!r} twice; the members of an example"
+                " follow each other"
+            )
+        keys.add(key)
+        yield _entry(tar, f"{key!r} in {str(path)!r}", [*group])
 
 
 def _members(tar: tarfile.TarFile) -> Iterator[_Member]:
