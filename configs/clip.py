@@ -6,7 +6,8 @@ zero-shot accuracy on ImageNet 63.3 %), `base16` (68.3 %), `large14` (75.5 %),
 pixels; 66.3 %), `sample` (drawn objects of 64 pixels and their captions, for a laptop).
 
 The pairs were never published: drawn objects stand for them, to plan with. Your own are
---config.data.train=captioned:/path --config.data.canvas=256 --config.examples=N. Their
+--config.data.train=captioned:/path --config.data.canvas=256 --config.examples=N, or
+shards:/path, tar files as WebDataset writes them, or coco_captions/train of TFDS. Their
 captions train a vocabulary of their own, kept beside the run; the released one is
 --config.data.tokenizer="{'name': 'clip_byte_pairs', 'cut': True}". The small published
 recipes are the same: of Conceptual Captions (3 million) batch 1024, rate 1e-3, decay

@@ -19,7 +19,7 @@ def tokenized(*, of: Source, tokenizer: Tokenizer) -> Source:
     Of several captions one is drawn afresh each time, by the seed and the step.
 
     Args:
-      of: a source with `captions`, as `captioned` or `objects` give it.
+      of: a source with `captions`, as `captioned`, `shards` or `objects` give it.
       tokenizer: makes numbers of a text, as `byte_pairs` gives it; one that is to be
         trained is trained on these captions.
 
@@ -73,8 +73,8 @@ def captions_of(source: Source) -> Iterator[str]:
 
 def _no_captions(source: Source) -> ValueError:
     return ValueError(
-        f"{source.name} has no captions: give captioned:/path, or another source with"
-        " texts"
+        f"{source.name} has no captions: give captioned:/path, shards:/path, or another"
+        " source with texts"
     )
 
 

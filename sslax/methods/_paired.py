@@ -90,9 +90,9 @@ def texts_of(batch: Batch) -> Int[Array, "b n"]:
     """The texts of a batch, checked as a loss is traced: before the first step."""
     if "text" not in batch:
         raise ValueError(
-            "the batch has no texts: give data with captions, as captioned:/path, and "
-            "what makes numbers of them, --config.data.tokenizer.name=byte_pairs; the "
-            f"batch has {sorted(batch)}"
+            "the batch has no texts: give data with captions, as captioned:/path or "
+            "shards:/path, and what makes numbers of them, "
+            f"--config.data.tokenizer.name=byte_pairs; the batch has {sorted(batch)}"
         )
     check_rank(2, text=batch["text"])
     return batch["text"]

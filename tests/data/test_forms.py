@@ -36,6 +36,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "data.md"
             {"name": "listed", "path": "/a/b.csv", "split": "fold 1"},
         ),
         ("captioned:a/b", {"name": "captioned", "path": "a/b"}),
+        ("shards:/a/b", {"name": "shards", "path": "/a/b"}),
+        ("shards:/a/val", {"name": "shards", "path": "/a", "split": "val"}),
+        ("shards:a/train-*.tar", {"name": "shards", "path": "a/train-*.tar"}),
     ],
 )
 def test_forms_are_calls(form, call):
