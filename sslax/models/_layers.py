@@ -165,6 +165,17 @@ def _patches(x, shape, stride, padding):
     return shifted[0] if len(shifted) == 1 else jnp.concatenate(shifted, axis=-1)
 
 
+def _is_small(x, size, stride, padding):
+    """Whether a map, before or after, is smaller than the kernel.
+
+    XLA has plain loops for a convolution or its gradient on CPU then: 3x3 on 2x2 maps
+    of 512 channels takes a hundred times as long as the product of patches.
+    """
+    sides = x.shape[1:3]
+    after = [(side + 2 * padding - size) // stride + 1 for side in sides]
+    return min(*sides, *after) < size
+
+
 # XLA's convolution on CPU is fast but for the gradient of the kernel, which takes as
 # long as all the rest as one product of patches, and longer as a convolution.
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
@@ -217,7 +228,8 @@ class Conv(nn.Module):
     """A square convolution with torch's explicit padding.
 
     `impl` is "lax", "matmul" (shifted slices and one product) or "auto" (on CPU "lax"
-    with a kernel's gradient as "matmul" has it); the parameters are the same.
+    with a kernel's gradient as "matmul" has it, and "matmul" where maps are smaller
+    than the kernel); the parameters are the same.
     """
 
     features: int
@@ -250,7 +262,9 @@ class Conv(nn.Module):
             return _patch_conv(x, kernel)
         on_cpu = platforms.target() == "cpu"
         if self.impl == "auto" and on_cpu and self.size > 1:
-            return _cpu_conv(x, kernel, self.stride, padding)
+            small = _is_small(x, self.size, self.stride, padding)
+            conv = _matmul_conv if small else _cpu_conv
+            return conv(x, kernel, self.stride, padding)
         if self.impl == "lax" or (self.impl == "auto" and not on_cpu):
             return _lax_conv(x, kernel, self.stride, padding)
         return _matmul_conv(x, kernel, self.stride, padding)

@@ -21,7 +21,10 @@ KEY = jax.random.key(0)
 
 @pytest.mark.parametrize(
     ("size", "stride", "padding", "side"),
-    [(3, 1, None, 8), (3, 2, None, 9), (1, 2, None, 7), (7, 2, None, 8), (4, 4, 0, 9)],
+    [
+        *[(3, 1, None, 8), (3, 2, None, 9), (1, 2, None, 7), (7, 2, None, 8)],
+        *[(4, 4, 0, 9), (3, 1, None, 2), (3, 2, None, 4)],
+    ],
 )
 @pytest.mark.parametrize("impl", ["matmul", "auto"])
 def test_convolutions_for_the_cpu_equal_lax(size, stride, padding, side, impl):
@@ -53,6 +56,22 @@ def test_convolutions_for_the_cpu_equal_lax(size, stride, padding, side, impl):
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )
     np.testing.assert_allclose(own[0], plain, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("size", "stride", "side", "small"),
+    [
+        *[(3, 1, 2, True), (3, 2, 4, True), (3, 2, 5, False), (5, 1, 4, True)],
+        *[(7, 2, 12, True), (7, 2, 14, False), (1, 1, 1, False)],
+    ],
+)
+def test_maps_smaller_than_the_kernel_are_products(size, stride, side, small):
+    """XLA's convolutions of them, or their gradients, are plain loops on a CPU."""
+    conv, x = Conv(5, size, stride), jnp.zeros((2, side, side + 9, 3))
+    params = jax.eval_shape(conv.init, KEY, x)
+    for images in (x, x.swapaxes(1, 2)):
+        program = jax.make_jaxpr(conv.apply)(params, images)
+        assert ("conv_general_dilated" not in str(program)) == (small or size == 1)
 
 
 def test_max_pool_ignores_its_padding():
@@ -110,6 +129,11 @@ def test_nets_pass_on_which_variance_runs(make, shape):
 
 
 ORDERED = {
+    "clip_resnet": (
+        models.clip_resnet,
+        {"dim": 4, "stages": (1, 1, 1, 1), "width": 4},
+        (12, 32, 32, 3),
+    ),
     "convnet": (models.convnet, {"widths": (4, 8)}, (12, 8, 8, 3)),
     "resnet": (models.resnet, {"shortcut": "pool"}, (12, 32, 32, 3)),
     "selective": (models.resnet, {"selective": 0.0625}, (12, 32, 32, 3)),
