@@ -280,9 +280,10 @@ COMMANDS = {
         "sslax configs\n  sslax configs simclr:cifar10\n  sslax configs --copy=configs",
     ),
     "prepare": Command(
-        "download a TFDS set, read videos once, draw a test split, or write masks",
+        "download a TFDS set, read videos or emoji, draw a test split, write masks",
         _prepare,
         "sslax prepare cifar10\n  sslax prepare clips:/videos --size=128 --rate=10"
+        "\n  sslax prepare emoji:/path/emoji-datasource-google"
         "\n  sslax prepare folder:/pets --table=/pets/split.csv --test=20%"
         "\n  sslax prepare folder:/pets --foreground=/pets_masks",
     ),

@@ -9,7 +9,7 @@ __all__ = ["run"]
 
 
 def run(options: Any) -> None:
-    """Downloads a TFDS set, reads videos, draws a test split, or writes masks.
+    """Downloads a TFDS set, reads videos or emoji, draws a test split, writes masks.
 
     Args:
       options: of the command line.
@@ -39,7 +39,9 @@ def run(options: Any) -> None:
         print(f"{count} masks of what stands out (spectral residual)")
         return
     options.say("the set may be incomplete; the same command begins again")
-    data.prepare(options.set, data_dir=options.data_dir, **given)
+    folder = data.prepare(options.set, data_dir=options.data_dir, **given)
+    if options.set.startswith("emoji:"):
+        print(f"--config.data.train=captioned:{folder}")
 
 
 def _splits(options: Any, given: Mapping[str, int]) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from sslax.data import _fashion_mnist, _folder, _shard_files, _tfds
 from sslax.data._arrays import arrays
 from sslax.data._clips import clips
+from sslax.data._emoji import prepare_emoji
 from sslax.data._fashion_mnist import fashion_mnist, fashion_mnist_sample
 from sslax.data._fields import Field
 from sslax.data._habitats import habitats
@@ -242,8 +243,9 @@ def prepare(
 
     Args:
       name: the bundled sample; a set of tensorflow-datasets, as "cifar10", which needs
-        TensorFlow (`pip install 'sslax[tf]'`); or a folder of videos, "clips:/path",
-        which needs PyAV and more (`pip install 'sslax[video]'`).
+        TensorFlow (`pip install 'sslax[tf]'`); a folder of videos, "clips:/path", which
+        needs PyAV and more (`pip install 'sslax[video]'`); or the emoji of an npm
+        package, "emoji:/path/emoji-datasource-google", to be read by `captioned`.
       data_dir: the folder of prepared sets; the default is that of `tfds`.
       **options: of videos: `size`, `rate` and `mels`, see `clips`.
 
@@ -262,6 +264,8 @@ def prepare(
     folder = _tfds.folder_of(data_dir)
     if name.startswith("clips:"):
         return prepare_clips(parse(name)["path"], folder, **options)
+    if name.startswith("emoji:") and not options:
+        return prepare_emoji(name.removeprefix("emoji:"), folder)
     if options:
         raise ValueError(f"{name!r} takes no {', '.join(options)}: only videos do")
     if name in ("folder", *_DRAWN) or name.startswith("folder:"):
