@@ -31,6 +31,7 @@ ROWS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("BEiT, B", "beit:base/beit", ()),
     ("BEiT, L", "beit:large/beit", ()),
     ("BYOL, ResNet-50", "byol:imagenet", ()),
+    ("CLIP, ResNet-50", "clip:resnet50", ()),
     ("CLIP, ViT-B/32", "clip:base32", ()),
     ("CMC, two ResNet-50 of half width", "cmc:imagenet", LARGE),
     ("Colorization", "colorization:imagenet", LARGE),
