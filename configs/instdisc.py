@@ -76,10 +76,6 @@ def _sample():
     config = common.sample()
     config.views = dict(name="one_view", view=recipes.sample())
     config.method = _method(config, common.small_net(config), temperature=0.1)
-    config.optimizer = dict(
-        name="adamw",
-        learning_rate=2e-3,
-        weight_decay=1e-4,
-        schedule=common.warmup_cosine(config, warmup_epochs=1),
-    )
+    # Of 5e-4, 1e-3 and 2e-3 this rate read best on held-out training images.
+    config.optimizer = common.sample_optimizer(config, learning_rate=1e-3)
     return config
