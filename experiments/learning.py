@@ -13,6 +13,9 @@ budget (`configs/finetune.py:sample` from random weights). With --peer, an inter
 that has lightly and timm, lightly's implementation of the same method runs with the
 same encoder, batch, steps and optimizer.
 
+With --layers=layer1,layer2 inner layers of the encoder are read too, whole: the papers
+of pretext tasks probe every layer.
+
 Recipes are chosen with --held_out, which reads a tenth of the training images in place
 of the test images, and --set, which changes a field. Other rows are added to
 experiments/results/learning.json, or to --results, as they come.
@@ -136,10 +139,29 @@ def train(run: Run) -> tuple[Any, float]:
     return state, time.monotonic() - began
 
 
-def reader(run: Run, sources: list[data.Source]) -> Callable[[Any], list[np.ndarray]]:
-    """`state -> features` of the training and the test images, in their order."""
+def reader(run: Run) -> Callable[[Any, list[data.Source]], list[np.ndarray]]:
+    """`(state, sources) -> features` of the images of each, in their order."""
     read = outputs_of(run, ("features",))
-    return lambda state: [read(state, s).outputs["features"] for s in sources]
+    return lambda state, sources: [read(state, s).outputs["features"] for s in sources]
+
+
+def readers(
+    run: Run, made: Callable[..., dict], changes: Sequence, layers: str
+) -> dict[str, Callable[[Any, list[data.Source]], list[np.ndarray]]]:
+    """Readers of the features and of inner layers, by what they add to a row's name.
+
+    Parameters of an encoder do not depend on what it gives, so that a run that gives
+    one more layer reads any state of this one; the method has to take `features`.
+    """
+    read = {"": reader(run)}
+    for layer in layers.split(",") if layers else ():
+        config = made(changes=changes)
+        given = config["method"]["encoder"]["output"]
+        given = (given,) if isinstance(given, str) else given
+        config["method"]["encoder"]["output"] = (*given, layer)
+        config["method"]["features"] = layer
+        read[f", {layer}"] = reader(build_run(config))
+    return read
 
 
 def random_numbers(x: list[np.ndarray], labels: list[np.ndarray], seed: int) -> dict:
@@ -190,14 +212,17 @@ def race(name: str, args: argparse.Namespace, seed: int) -> Iterator[dict[str, A
     labels = [data.read_labels(source) for source in sources]
     common = {"method": name, "data": called(config["data"]["train"]), "seed": seed}
     common["steps"] = config["steps"]
-    features = reader(run, sources)
-    before = features(first_state(run))
-    yield {**common, "row": "random network", **random_numbers(before, labels, seed)}
+    read = readers(run, made, [*args.changes, epochs_of(config, count)], args.layers)
+    first = first_state(run)
+    for layer, features in read.items():
+        before = random_numbers(features(first, sources), labels, seed)
+        yield {**common, "row": f"random network{layer}", **before}
     state, seconds = train(run)
     images = config["steps"] * config["batch_size"]
     speed = {"images_per_second": images / seconds, "seconds": seconds}
-    after = features(state)
-    yield {**common, "row": "sslax", **speed, **numbers(after, labels, seed)}
+    for layer, features in read.items():
+        after = numbers(features(state, sources), labels, seed)
+        yield {**common, "row": f"sslax{layer}", **speed, **after}
     if args.peer and name in PEERS:
         theirs, answer = peer_features(args.peer, config, sources, workers=args.workers)
         speed = {"images_per_second": images / answer["seconds"]}
@@ -335,6 +360,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--peer", help="a Python with lightly and timm")
     parser.add_argument("--workers", type=int, default=2, help="of lightly's loader")
     parser.add_argument("--held_out", action="store_true", help="to choose recipes")
+    parser.add_argument("--layers", default="", help="of the encoder, read as well")
     parser.add_argument("--results", default=str(RESULTS), help="where rows go")
     parser.add_argument(
         "--shared", action="store_true", help="no speed: others ran too"

@@ -65,11 +65,12 @@ def _finished(newest: Mapping[tuple[str, str], list]) -> dict[tuple[str, str], l
     sides: dict[str, set[str]] = {}
     for method, side in newest:
         sides.setdefault(method, set()).add(side)
-    return {
-        (method, side): rows
-        for (method, side), rows in newest.items()
-        if sides[method] != {"random network"}
+    started = {
+        method
+        for method, all_sides in sides.items()
+        if all(side.startswith("random network") for side in all_sides)
     }
+    return {key: rows for key, rows in newest.items() if key[0] not in started}
 
 
 def _table(source: str, newest: Mapping[tuple[str, str], list]) -> str:

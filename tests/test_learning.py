@@ -3,16 +3,22 @@
 import functools
 import json
 
+import jax
+import numpy as np
+
 from experiments.learning import (
     config_of,
     epochs_of,
     merge,
     pixels_of,
+    readers,
     sources_of,
     write,
 )
 from experiments.learning_table import draw
-from sslax import data
+from sslax import augment, data, models
+from sslax.train.loop import first_state
+from sslax.train.run import build_run
 
 
 def test_schedules_follow_the_steps_of_the_budget():
@@ -32,6 +38,27 @@ def test_schedules_follow_the_steps_of_the_budget():
     assert longer["data"] == config["data"]
     painting = config_of("mae", source, held_out=False, seed=0)
     assert epochs_of(painting, 1) == ("epochs", "3")  # two of them are its warm-up
+
+
+def test_inner_layers_are_those_of_the_encoder():
+    source = "fashion_mnist_sample/train"
+    made = functools.partial(config_of, "rotation", source, held_out=False, seed=0)
+    run = build_run(made(changes=()))
+    read = readers(run, made, (), "layer1")
+    assert list(read) == ["", ", layer1"]
+    few = data.part(of=data.source(source), stop=2)
+    state = first_state(run)
+    found = {name: own(state, [few])[0] for name, own in read.items()}
+    images = np.stack([few[i]["image"] for i in range(2)]) / np.float32(255)
+    statistics = run.config["normalize"]
+    images = augment.normalize(jax.device_put(images), statistics=statistics)
+    call = {**run.config["method"]["encoder"], "output": ("flat", "layer1")}
+    net = models.convnet(**{k: v for k, v in call.items() if k != "name"})
+    encoder = state.params["encoder"], state.extra["stats"]["encoder"]
+    want, _ = jax.jit(net.apply)(*encoder, images)
+    for name, own in zip(("flat", "layer1"), found.values(), strict=True):
+        wanted = want[name].reshape(2, -1)
+        np.testing.assert_allclose(own, wanted, rtol=1e-5, atol=1e-5)
 
 
 def test_data_may_be_a_call():
