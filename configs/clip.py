@@ -18,58 +18,51 @@ recipes are the same: of Conceptual Captions (3 million) batch 1024, rate 1e-3, 
 
 from configs import common
 
-TALL = dict(width=768, depth=12, heads=12)
 LARGE = dict(width=1024, depth=24, heads=16)
 DEEP, WIDE = (3, 4, 23, 3), (4, 6, 10, 6)
+# Of Adam, where the image tower is a transformer.
+MOMENTS = dict(b2=0.98, eps=1e-6)
 
 
 def get_config(variant: str = "base32"):
     """The recipe of the paper, by size."""
     choices = {
-        "base32": lambda: _vit(32, dim=512, text=512, **TALL),
-        "base16": lambda: _vit(16, dim=512, text=512, **TALL),
-        "large14": lambda: _vit(14, dim=768, text=768, rate=4e-4, **LARGE),
-        "resnet50": lambda: _resnet(dim=1024, text=512),
-        "resnet101": lambda: _resnet(dim=512, text=512, stages=DEEP),
-        "resnet50x4": lambda: _resnet(
-            dim=640, text=640, side=288, stages=WIDE, width=80
+        "base32": lambda: _released(_vit(32), dim=512, **MOMENTS),
+        "base16": lambda: _released(_vit(16), dim=512, **MOMENTS),
+        "large14": lambda: _released(
+            _vit(14, **LARGE), dim=768, text=768, rate=4e-4, **MOMENTS
+        ),
+        "resnet50": lambda: _released(_resnet(), dim=1024),
+        "resnet101": lambda: _released(_resnet(stages=DEEP), dim=512),
+        "resnet50x4": lambda: _released(
+            _resnet(stages=WIDE, width=80), dim=640, text=640, side=288
         ),
         "sample": _sample,
     }
     return common.pick(variant, choices)()
 
 
-def _vit(patch_size: int, *, dim: int, text: int, rate=5e-4, **size):
-    config = common.pairs(examples=400_000_000, epochs=32, batch_size=32_768)
-    encoder = dict(name="clip_vit", patch_size=patch_size, **size)
-    encoder |= dict(remat=True, scan=True)
-    config.method = _method(config, encoder, dim=dim, text=text)
-    config.optimizer = _adamw(config, rate, b2=0.98, eps=1e-6)
-    return config
+def _vit(patch_size: int, *, width=768, depth=12, heads=12) -> dict:
+    size = dict(width=width, depth=depth, heads=heads, patch_size=patch_size)
+    return dict(name="clip_vit", **size, remat=True, scan=True)
 
 
-def _resnet(*, dim: int, text: int, side: int = 224, **size):
+def _resnet(**size) -> dict:
+    return dict(name="clip_resnet", **size)
+
+
+def _released(encoder: dict, *, dim: int, text=512, side=224, rate=5e-4, **moments):
     pairs = dict(examples=400_000_000, epochs=32, batch_size=32_768)
     config = common.pairs(**pairs, side=side)
-    encoder = dict(name="clip_resnet", **size)
-    config.method = _method(config, encoder, dim=dim, text=text)
-    config.optimizer = _adamw(config, 5e-4)
-    return config
-
-
-def _method(config, encoder: dict, *, dim: int, text: int) -> dict:
     own = dict(output=("pooled", "unprojected"), dtype=common.dtype(config))
     words = dict(width=text, depth=12, heads=text // 64, remat=True, scan=True)
-    return dict(
+    config.method = dict(
         name="clip",
         encoder=dict(**encoder, dim=dim, **own),
         text=common.text_tower(config, dim=dim, **words),
         features="unprojected",
     )
-
-
-def _adamw(config, rate: float, **moments) -> dict:
-    return dict(
+    config.optimizer = dict(
         name="adamw",
         learning_rate=rate,
         **moments,
@@ -79,6 +72,7 @@ def _adamw(config, rate: float, **moments) -> dict:
             name="warmup_cosine", steps=config.get_oneway_ref("steps"), warmup=2000
         ),
     )
+    return config
 
 
 def _sample():

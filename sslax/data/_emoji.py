@@ -70,7 +70,7 @@ def prepare_emoji(path: str | os.PathLike, data_dir: Path | None) -> Path:
     own = Path(tempfile.mkdtemp(prefix="incomplete.", dir=target.parent))
     try:
         _write(own, pictures, emoji)
-        own.chmod(0o755)
+        own.chmod(0o755)  # a temporary folder is for its owner alone
         own.rename(target)
     finally:
         shutil.rmtree(own, ignore_errors=True)

@@ -42,6 +42,7 @@ _POOLS = {
     "imagenet": _MAX,
     "cifar": lambda x: x,
     "deep": _MAX,
+    # Of `clip_resnet` alone, as strides by "pool": a basic block has no place for them.
     "deep_mean": partial(nn.avg_pool, window_shape=(2, 2), strides=(2, 2)),
 }
 
@@ -131,18 +132,15 @@ def resnet(
     - torchvision, most methods: the defaults (stride on the 3x3, "version 1.5").
     - He et al.: `stride_on="1x1"`.
     - ResNet-D: `stem="deep", shortcut="pool"`.
-    - The trunk of `clip_resnet`: `stem="deep_mean", stride_on="pool", shortcut="pool"`.
     - SimCLR v2 with selective kernels: `stem="deep", shortcut="pool_always",
       selective=0.0625`, width 1 to 3.
 
     Args:
       depth: 18, 34 (basic blocks), 50, 101, 152 or 200 (bottlenecks).
       stem: "imagenet" (7x7 stride 2, max pool 3x3 stride 2), "deep" (three 3x3 in place
-        of the 7x7), "deep_mean" (the same and a mean of 2x2 in place of the max pool)
-        or "cifar" (3x3 stride 1, no pool; for images of 28 to 64 pixels).
+        of the 7x7) or "cifar" (3x3 stride 1, no pool; for images of 28 to 64 pixels).
       width: multiplies all channels; may be a fraction (0.25 for a demo).
-      stride_on: the convolution of a bottleneck that has the stride, "3x3" or "1x1", or
-        "pool": none of them, a mean of 2x2 stands behind the 3x3.
+      stride_on: the convolution of a bottleneck that has the stride, "3x3" or "1x1".
       shortcut: a strided 1x1 convolution, "conv"; an average of 2x2 and a 1x1
         convolution where the stride is 2, "pool"; or the same in the first block of
         every stage, "pool_always".
@@ -193,8 +191,8 @@ def resnet(
       SimCLR's TensorFlow code pads its max pool at one side only; here it is symmetric.
     """
     check_choice(_STAGES, depth=depth)
-    check_choice(_POOLS, stem=stem)
-    check_choice(("3x3", "1x1", "pool"), stride_on=stride_on)
+    check_choice(("imagenet", "deep", "cifar"), stem=stem)
+    check_choice(("3x3", "1x1"), stride_on=stride_on)
     check_choice(("conv", "pool", "pool_always"), shortcut=shortcut)
     if selective is not None and depth < 50:
         raise ValueError(

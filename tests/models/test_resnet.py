@@ -175,7 +175,7 @@ def test_selective_kernels_follow_simclr_v2(rng):
     [
         (
             {"depth": 50, "stem": "wide"},
-            "stem must be one of 'imagenet', 'cifar', 'deep', 'deep_mean'; got",
+            "stem must be one of 'imagenet', 'deep', 'cifar'; got 'wide'",
         ),
         ({"depth": 50, "stride_on": "7x7"}, "stride_on must be one of .*; got '7x7'"),
         ({"depth": 50, "shortcut": "none"}, "shortcut must be one of .*; got 'none'"),
