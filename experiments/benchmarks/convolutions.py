@@ -1,6 +1,6 @@
-"""ResNet-18 at 32 px with its convolutions in each way that a CPU can do them.
+"""ResNet-18 on small images with its convolutions in each way that a CPU can do them.
 
-python -m experiments.benchmarks.convolutions [--batch 64] [--repeats 5]
+python -m experiments.benchmarks.convolutions [--batch 64] [--side 32] [--repeats 5]
 
 Forward alone, and forward with the gradient of all parameters, in training mode and
 float32. The ways are timed by turns; a number is the median.
@@ -18,10 +18,10 @@ from sslax import models, platforms
 WAYS = ("matmul", "lax", "auto")
 
 
-def functions_of(way: str, batch: int) -> dict:
+def functions_of(way: str, batch: int, side: int) -> dict:
     """Forward and gradient, compiled, as functions without arguments."""
     net = models.resnet18(stem="cifar", conv_impl=way)
-    x = jax.random.normal(jax.random.key(0), (batch, 32, 32, 3))
+    x = jax.random.normal(jax.random.key(0), (batch, side, side, 3))
     params, stats = net.init(jax.random.key(1), x)
 
     def loss(params):
@@ -37,12 +37,13 @@ def functions_of(way: str, batch: int) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--side", type=int, default=32)
     parser.add_argument("--repeats", type=int, default=5)
     args = parser.parse_args()
     platforms.keep_memory()
     functions = {}
     for way in WAYS:
-        functions |= functions_of(way, args.batch)
+        functions |= functions_of(way, args.batch, args.side)
     times = measure(functions, args.repeats)
     print("| convolutions | forward s | gradient s |")
     print("|---|---|---|")
