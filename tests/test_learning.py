@@ -11,10 +11,10 @@ from experiments.learning import (
     epochs_of,
     merge,
     pixels_of,
-    readers,
     sources_of,
     write,
 )
+from experiments.learning_readings import readers
 from experiments.learning_table import draw
 from sslax import augment, data, models
 from sslax.train.loop import first_state
