@@ -193,6 +193,7 @@ def compile_step(
         donate_argnums=0,
         in_shardings=(state_layout, batch, whole),
         out_shardings=(state_layout, whole),
+        compiler_options=platforms.compiler_options(_platform(mesh), shapes.params),
     )
 
 
@@ -215,7 +216,11 @@ def _for_mesh(mesh: Mesh, function: Callable[..., Any]) -> Callable[..., Any]:
         with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
             return function(*args)
 
-    return platforms.traced_for(mesh.devices.flat[0].platform, placed)
+    return platforms.traced_for(_platform(mesh), placed)
+
+
+def _platform(mesh: Mesh) -> str:
+    return mesh.devices.flat[0].platform
 
 
 def _group(params, wrt):

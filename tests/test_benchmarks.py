@@ -1,6 +1,7 @@
 """The benchmarks' talk with a process that has other packages."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from experiments.benchmarks import (
     accelerator_rival,
     accelerator_rows,
     attention,
+    cpu_levers,
     methods,
     step,
 )
@@ -227,3 +229,44 @@ def test_a_layer_of_attention_mixes_the_tokens_of_each_image_alone(tokens):
     seen = abs(jax.grad(first)(x)).sum(axis=-1)
     assert (seen[0] > 0).all()
     assert not seen[1].any()
+
+
+class Held:
+    """A process of a lever whose runs take given seconds."""
+
+    def __init__(self, seconds):
+        self.seconds = iter(seconds)
+
+    def ask(self, *, case, run):
+        return next(self.seconds)
+
+    def close(self):
+        assert not [*self.seconds]
+
+
+def test_a_lever_is_the_median_ratio_of_a_turn(monkeypatch):
+    """The machine slows down by half in the second turn; a lever that fails is said."""
+    seconds = {"": (2.0, 4.0, 2.2), "--quick": (1.0, 2.0, 2.2), "--unknown": None}
+
+    def compiled(flags, key):
+        assert key == "vit_ti"
+        return (Held(seconds[flags]), 7.0) if seconds[flags] else None
+
+    monkeypatch.setattr(cpu_levers, "compiled", compiled)
+    levers = {"quick": "--quick", "unknown": "--unknown"}
+    assert cpu_levers.measured("vit_ti", levers, 3) == {
+        "default": "2.200 s (7.0)",
+        "quick": "0.50 (7.0)",
+        "unknown": "not here",
+    }
+
+
+def test_a_lever_is_a_flag_of_its_process_alone(monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", "--mine")
+    seen = {}
+    monkeypatch.setattr(
+        cpu_levers, "Peers", lambda *_: seen.update(flags=os.environ["XLA_FLAGS"])
+    )
+    cpu_levers.started("--lever")
+    assert seen == {"flags": "--mine --lever"}
+    assert os.environ["XLA_FLAGS"] == "--mine"

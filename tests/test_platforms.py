@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sslax import models, platforms
+from sslax import methods, models, optim, platforms, sharding, step
 
 PROGRAM = """
 import ctypes
@@ -75,3 +75,49 @@ def test_what_is_computed_once_is_the_same_in_value_and_gradient():
     np.testing.assert_array_equal(second(jnp.array([1.0, -2.0])), [6.0, -12.0])
     text = jax.jit(platforms.traced_for("tpu", platforms.computed_once)).lower(x)
     assert "call" not in text.as_text()
+
+
+def options_of(net, shape):
+    params, _ = jax.eval_shape(net.init, jax.random.key(0), np.zeros(shape, np.float32))
+    return platforms.compiler_options("cpu", params)
+
+
+def test_convolutional_networks_do_without_a_library_on_cpu(monkeypatch):
+    """Twice the time for a small one; transformers are the faster for it."""
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    off = {"xla_cpu_experimental_ynn_fusion_type": ""}
+    images = (2, 32, 32, 3)
+    assert options_of(models.convnet(widths=(4, 8)), images) == off
+    assert options_of(models.resnet18(stem="cifar", width=4), images) == off
+    assert options_of(models.vit_tiny(patch_size=8), images) == {}
+    assert options_of(models.mlp(hidden=4, dim=2), (2, 8)) == {}
+    params = models.convnet(widths=(4, 8)).init(jax.random.key(0), np.zeros(images))[0]
+    assert platforms.compiler_options("tpu", params) == {}
+    assert platforms.compiler_options("cpu", params) == off
+    monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_experimental_ynn_fusion_type=")
+    assert platforms.compiler_options("cpu", params) == {}
+
+
+def test_an_option_that_xla_does_not_have_is_left_out():
+    assert platforms._takes("xla_cpu_enable_fast_min_max", False)
+    assert not platforms._takes("xla_cpu_no_such_option", "")
+
+
+def test_a_step_has_the_options_of_its_networks(monkeypatch):
+    asked = []
+
+    def options(platform, params):
+        asked.append((platform, jax.tree.map(lambda p: p.shape, params)))
+        return {"xla_cpu_no_such_option": True}
+
+    monkeypatch.setattr(platforms, "compiler_options", options)
+    method = methods.simsiam(models.mlp(hidden=4, dim=4), hidden=4, dim=4, bottleneck=2)
+    txs = {name: optim.sgd(learning_rate=0.1) for name in method.objectives}
+    mesh = sharding.make_mesh(devices=jax.devices()[:1])
+    batch = {"views": np.ones((2, 2, 3), np.float32)}
+    parts = method, txs, lambda key, batch: batch, mesh
+    init, shapes = step.compile_init(*parts, sharding.replicated(), batch)
+    train, key = step.compile_step(*parts, shapes), jax.random.key(0)
+    with pytest.raises(jax.errors.JaxRuntimeError, match="xla_cpu_no_such_option"):
+        train(init(batch, key), batch, key)
+    assert asked == [("cpu", jax.tree.map(lambda p: p.shape, shapes.params))]

@@ -79,7 +79,8 @@ def compiled_parts(case: Case):
     )
     state = init(batch, key)
     parts = parts_of(method, tx, views, state, batch, key, loss=case.loss)
-    functions, flops = compiled_alone(parts)
+    suited = platforms.compiler_options(jax.default_backend(), state.params)
+    functions, flops = compiled_alone(parts, suited)
     began = time.perf_counter()
     train = step.compile_step(method, txs, views, mesh, shapes)
     built = train.lower(state, batch, key).compile()
@@ -116,11 +117,14 @@ def parts_of(method: Method, tx, views, state, batch, key, *, loss=None):
     }
 
 
-def compiled_alone(parts):
-    """The parts as functions without arguments, and the FLOPs of the objective."""
+def compiled_alone(parts, options=None):
+    """The parts as functions without arguments, and the FLOPs of the objective.
+
+    Compiled with these options, so that they are those of the step.
+    """
     functions, flops = {}, 0.0
     for part, (function, arguments) in parts.items():
-        built = jax.jit(function).lower(*arguments).compile()
+        built = jax.jit(function).lower(*arguments).compile(compiler_options=options)
         functions[part] = lambda b=built, a=arguments: b(*a)
         if part == "objective":
             flops = built.cost_analysis()["flops"]

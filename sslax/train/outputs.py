@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
-from sslax import data, scratch
+from sslax import data, platforms, scratch
 from sslax.core import State
 from sslax.evaluate.tasks import Split
 from sslax.kinds import Builder
@@ -163,6 +163,7 @@ def examples(run: Run, source: data.Source, index: np.ndarray) -> dict[str, Any]
 def _compile(run: Run, function: Callable) -> Callable:
     """A function of (params, extra, step, batch, key), its result on all processes."""
     shapes, mesh = run.program.shapes, run.program.mesh
+    platform = mesh.devices.flat[0].platform
     params, extra = (
         jax.tree.map(lambda leaf: leaf.sharding, tree)
         for tree in (shapes.params, shapes.extra)
@@ -171,6 +172,7 @@ def _compile(run: Run, function: Callable) -> Callable:
         function,
         in_shardings=(params, extra, None, batch_sharding(mesh), None),
         out_shardings=NamedSharding(mesh, PartitionSpec()),
+        compiler_options=platforms.compiler_options(platform, shapes.params),
     )
 
 

@@ -55,7 +55,12 @@ def origins(function: Callable[..., Any], *given: Any) -> dict[str, Origin]:
       >>> origin.kind, origin.by, origin.place
       ('nan', 'log', 'layer')
     """
-    closed, shapes = jax.make_jaxpr(function, return_shape=True)(*given)
+    # A compiled step has options, with which no other program may call it.
+    compiled = (
+        function if isinstance(function, jax.stages.Wrapped) else jax.jit(function)
+    )
+    traced = compiled.trace(*given)
+    closed, shapes = traced.jaxpr, traced.out_info
     walk = _Walk((), itertools.count())
     leaves = jax.tree_util.tree_leaves_with_path(given)
     arguments = [_given(x, _path(path[1:]), walk) for path, x in leaves]
