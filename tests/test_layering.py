@@ -35,7 +35,7 @@ LAYERS = {
     "schedules": (BOTTOM, set()),
     "optim": (BOTTOM, {"optim", "schedules"}),
     "models": (BOTTOM | {"flax"}, {"models", "core", "platforms"}),
-    "views": (BOTTOM, {"augment", "core", "kinds", "views"}),
+    "views": (BOTTOM, {"augment", "core", "kinds", "platforms", "views"}),
     "sharding": (BOTTOM, {"core"}),
     "micro_batches": (BOTTOM, {"core"}),
     "step": (BOTTOM, {"core", "micro_batches", "platforms", "sharding"}),

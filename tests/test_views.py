@@ -387,3 +387,15 @@ def test_any_builder_is_an_evaluation_over_the_centre(name):
     make = calls.build(spec, Builder)
     made = jax.eval_shape(make, jax.random.key(0), BATCH)
     assert all(len(view) == 8 for view in made["views"])
+
+
+def test_grey_reads_a_jitter_that_is_made_once():
+    """A loop of both would change the colours anew for each sum that is grey."""
+    make = views.view(size=8, jitter=(0.0, 0.0, 0.0, 0.2), grayscale=0.5)
+    image = jax.ShapeDtypeStruct((2, 8, 8, 3), jnp.float32)
+    program = jax.jit(make).lower(jax.random.key(0), image).compile()
+    loops = program.as_text().split("\n\n")
+    grey = [loop for loop in loops if "0.587" in loop]
+    assert grey
+    assert not [loop for loop in grey if "floor(" in loop]
+    assert [loop for loop in loops if "floor(" in loop]

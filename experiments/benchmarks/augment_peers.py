@@ -62,20 +62,26 @@ def kornia(task: str):
 
 
 @functools.cache
-def declare_operators():
-    """Lets torchvision be imported where its compiled operators are missing."""
+def import_torchvision():
+    """torchvision, also where its compiled operators are missing; kept for its sake."""
     import torch
 
-    library = torch.library.Library("torchvision", "DEF")
-    for name in ("nms", "qnms"):
-        library.define(f"{name}(Tensor dets, Tensor scores, float t) -> Tensor")
-    return library  # it must live as long as the definitions
+    try:
+        import torchvision
+    except RuntimeError:
+        library = torch.library.Library("torchvision", "DEF")
+        for name in ("nms", "qnms"):
+            library.define(f"{name}(Tensor dets, Tensor scores, float t) -> Tensor")
+        import torchvision
+
+        return torchvision, library
+    return torchvision, None
 
 
 def torchvision(task: str):
     import torch
 
-    declare_operators()
+    import_torchvision()
     from torchvision.transforms import v2
 
     batch = torch.from_numpy(images(task)).permute(0, 3, 1, 2).contiguous()

@@ -11,7 +11,7 @@ import functools
 import sys
 import time
 
-from experiments.benchmarks.augment_peers import declare_operators
+from experiments.benchmarks.augment_peers import import_torchvision
 from experiments.benchmarks.models import CASES, pixels, timed
 from experiments.benchmarks.peers import serve
 
@@ -47,10 +47,7 @@ def network(case: str):
 @functools.cache
 def prepared(case: str):
     """Functions by form, and the seconds of their first run."""
-    try:
-        import torchvision  # noqa: F401
-    except RuntimeError:
-        declare_operators()
+    import_torchvision()
     import torch
 
     images = torch.from_numpy(pixels(CASES[case])).permute(0, 3, 1, 2)

@@ -31,6 +31,7 @@ from sslax.augment.parts import (
 from sslax.checks import check_choice, check_probability
 from sslax.core import Drawn
 from sslax.kinds import View
+from sslax.platforms import computed_once
 
 
 def view(
@@ -193,6 +194,7 @@ def _develop(
 def _greyed(x: Array, drawn: dict[str, Array]) -> Array:
     if "grey" not in drawn:
         return x
+    x = computed_once(x)  # else with its jitter in each of the sums that are grey
     return jnp.where(per_image(drawn["grey"], x), grey_rows(x), x)
 
 
