@@ -1,31 +1,55 @@
 """The table of predictions: its recipes are there, and it shows what was stored."""
 
-from experiments import pods
+import pytest
+
+from experiments import pods, pods_rows
 from sslax.commands.options import parse
 from sslax.commands.overrides import load_config
 from sslax.commands.staged import stage_of
 
 
-def test_every_row_is_a_recipe_whose_batch_its_chips_divide():
-    for title, recipe, changes in pods.ROWS:
-        name, *words = pods.command(recipe, "v5e:16x16", changes)
-        options = parse(name, words)
-        config = load_config(options.config, options.overrides)
-        config = stage_of(config, options.stage)
+def configured(words):
+    options = parse(words[0], words[1:])
+    config = load_config(options.config, options.overrides)
+    return stage_of(config, options.stage)
+
+
+@pytest.mark.parametrize("rows", [pods_rows.RECIPES, pods_rows.ATTENTION])
+def test_every_row_is_a_recipe_whose_batch_its_chips_divide(rows):
+    for title, recipe, changes in rows:
+        config = configured(pods.command(recipe, "v5e:16x16", changes))
         assert config["batch_size"] % 256 == 0, title
-    assert len({title for title, _, _ in pods.ROWS}) == len(pods.ROWS)
+    assert len({title for title, _, _ in rows}) == len(rows)
+
+
+@pytest.mark.parametrize("recipe", ["simclr:imagenet", "beit:base/beit"])
+def test_a_row_is_planned_in_either_dtype_by_its_stage(recipe):
+    own = pods.own_dtype(pods.command(recipe, "v5e:16x16", ()))
+    other = {"float32": "bfloat16", "bfloat16": "float32"}[own]
+    words = pods.command(recipe, "v5e:16x16", (f"dtype={other}",))
+    assert configured(words)["dtype"] == pods.own_dtype(words) == other
+
+
+def test_forms_of_attention_are_those_of_their_titles():
+    for title, recipe, changes in pods_rows.ATTENTION:
+        config = configured(pods.command(recipe, "v5e:16x16", changes))
+        form = config["method"]["encoder"].get("attention", "auto")
+        assert form == ("auto" if title.endswith("auto") else "xla")
+        assert (config["dtype"] == "float32") == title.endswith("before")
+        view = config["views"].get("view") or config["views"]["first"]
+        assert f"{view['size']} px" in title
 
 
 NO_PRODUCTS = {"highest": 0.0, "other": 4096e10}
 
 
-def stored(title, topology, *, fits=True, prediction=True):
+def stored(title, topology, *, fits=True, prediction=True, dtype="bfloat16"):
     speed = {"compute": 0.0051, "memory": 0.0302, "exposed": 0.004, "seconds": 0.0342}
     speed |= {"images": 119_765.0, "mfu": 0.137}
     plan = {
         "topology": topology,
         "batch_size": 4096,
-        "dtype": "bfloat16",
+        "dtype": dtype,
         "fits": fits,
         "memory": {"needed": 3 * 2**30, "usable": 16 * 2**30},
         "flops": {"model": {"half": 4096 * 57.6e9, "single": 4096e9} | NO_PRODUCTS},
@@ -38,12 +62,15 @@ def test_the_table_is_in_the_order_of_the_recipes_and_chips():
     rows = [
         stored("MAE, ViT-L", "v5e:16x16", prediction=False, fits=False),
         stored("MAE, ViT-B", "h100:4x8", fits=False),
+        stored("MAE, ViT-B", "v5e:16x16", dtype="float32"),
         stored("MAE, ViT-B", "v5e:16x16"),
         stored("no longer there", "v5e:16x16"),
     ]
     _, _, *lines = pods.draw(rows).splitlines()
     assert lines == [
         "| MAE, ViT-B | v5e:16x16 | 4,096 | bfloat16 | 3.0 of 16.0 | 59 "
+        "| 5.1 | 30.2 | 4.0 | 34.2 | 120,000 | 14% |",
+        "| MAE, ViT-B | v5e:16x16 | 4,096 | float32 | 3.0 of 16.0 | 59 "
         "| 5.1 | 30.2 | 4.0 | 34.2 | 120,000 | 14% |",
         "| MAE, ViT-B | h100:4x8 | 4,096 | bfloat16 | 3.0 of 16.0, does not fit | 59 "
         "| 5.1 | 30.2 | 4.0 | 34.2 | 120,000 | 14% |",
