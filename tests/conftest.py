@@ -28,12 +28,13 @@ import jax  # noqa: E402 - after the choice of platform
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
-from tests import lowered, typed  # noqa: E402
+from tests import compiled, lowered, typed  # noqa: E402
 
 CROWDED, MAPPINGS = 4 * 2**30, 20_000
 
 typed.check_cheaply()
 lowered.share_context()
+compiled.listen()
 jax.config.update("jax_num_cpu_devices", 8)
 # The threads that 8 devices share: if each has one, collectives that do not depend on
 # each other wait in all of them for others that have none left. Processes that tests
@@ -68,6 +69,22 @@ def _crowded() -> bool:
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     mappings = Path("/proc/self/maps").read_bytes().count(b"\n")
     return pages * os.sysconf("SC_PAGE_SIZE") > CROWDED or mappings > MAPPINGS
+
+
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["compiled"] = compiled.here()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    output = getattr(node, "workeroutput", {})  # a worker that died has none
+    if "compiled" in output:
+        compiled.add(output["compiled"])
+
+
+def pytest_terminal_summary(terminalreporter):
+    terminalreporter.write_line(compiled.line())
 
 
 @pytest.fixture
