@@ -18,7 +18,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,11 @@ from sslax.commands.overrides import load_config
 from sslax.commands.staged import stage_of
 
 RESULTS = Path(__file__).parent / "results"
+OWN = "own"  # the dtype that a recipe says
 # Rows, the file of what was planned of them, the dtypes in which they are planned.
 TABLES = {
     "recipes": (RECIPES, RESULTS / "pods.json", ("bfloat16", "float32")),
-    "attention": (ATTENTION, RESULTS / "pods_attention.json", ("",)),
+    "attention": (ATTENTION, RESULTS / "pods_attention.json", (OWN,)),
 }
 TOPOLOGIES = ("v5e:16x16", "h100:4x8")
 HEAD = ("recipe", "on", "batch", "dtype", "GiB a chip", "GFLOPs an image")
@@ -75,6 +76,19 @@ def own_dtype(words: Sequence[str]) -> str:
     options = parse(words[0], words[1:])
     config = load_config(options.config, options.overrides)
     return str(stage_of(config, options.stage)["dtype"])
+
+
+def commands(
+    table: Sequence[Row], topologies: Sequence[str], dtypes: Sequence[str]
+) -> Iterator[tuple[tuple[str, str, str], list[str]]]:
+    """By what each row will be known, and the words of its plan."""
+    for topology in topologies:
+        for title, recipe, changes in table:
+            own = own_dtype(command(recipe, topology, changes))
+            for dtype in [own if one == OWN else one for one in dtypes]:
+                other = () if dtype == own else (f"dtype={dtype}",)
+                words = command(recipe, topology, (*changes, *other))
+                yield (title, topology, dtype), words
 
 
 def draw(rows: Iterable[Mapping[str, Any]], table: Sequence[Row] = RECIPES) -> str:
@@ -122,33 +136,31 @@ def main() -> None:
     parser.add_argument("--rows", choices=TABLES, default="recipes")
     parser.add_argument("--only", default="", help="recipes, by name")
     parser.add_argument("--topologies", default=",".join(TOPOLOGIES))
-    parser.add_argument("--dtypes", default="", help="of recipes; both unless given")
     parser.add_argument("--anew", action="store_true", help="also what is stored")
     parser.add_argument("--table", action="store_true", help="draw the stored rows")
     args = parser.parse_args()
     table, file, dtypes = TABLES[args.rows]
     stored = json.loads(file.read_text()) if file.exists() else []
     rows = {key(row["title"], row["plan"]): row for row in stored}
-    names = args.only.split(",") if args.only else None
-    for topology in () if args.table else args.topologies.split(","):
-        for title, recipe, changes in table:
-            if names and recipe.partition(":")[0] not in names:
-                continue
-            for dtype in args.dtypes.split(",") if args.dtypes else dtypes:
-                own = own_dtype(command(recipe, topology, changes))
-                if (title, topology, dtype or own) in rows and not args.anew:
-                    continue
-                other = (f"dtype={dtype}",) if dtype not in ("", own) else ()
-                words = command(recipe, topology, (*changes, *other))
-                print("sslax", *words, flush=True)
-                try:
-                    plan = planned(words)
-                except RuntimeError as error:  # the others are planned all the same
-                    print(error, file=sys.stderr)
-                    continue
-                made = {"title": title, "command": " ".join(["sslax", *words])}
-                rows[key(title, plan)] = {**made, "plan": plan}
-                file.write_text(json.dumps([*rows.values()], indent=1) + "\n")
+    names = (
+        args.only.split(",")
+        if args.only
+        else [r.partition(":")[0] for _, r, _ in table]
+    )
+    asked = [row for row in table if row[1].partition(":")[0] in names]
+    topologies = [] if args.table else args.topologies.split(",")
+    for known, words in commands(asked, topologies, dtypes):
+        if known in rows and not args.anew:
+            continue
+        print("sslax", *words, flush=True)
+        try:
+            plan = planned(words)
+        except RuntimeError as error:  # the others are planned all the same
+            print(error, file=sys.stderr)
+            continue
+        made = {"title": known[0], "command": " ".join(["sslax", *words])}
+        rows[known] = {**made, "plan": plan}
+        file.write_text(json.dumps([*rows.values()], indent=1) + "\n")
     print(draw(rows.values(), table))
 
 

@@ -171,7 +171,8 @@ def compile_step(
       accumulate: micro-batches in which a batch passes the nets, see `train_step`.
 
     Returns:
-      `(state, batch, key) -> (state, metrics)`.
+      `(state, batch, key) -> (state, metrics)`. It may have options of the compiler,
+      with which no other `jit` can call it; `train_step` is for that.
 
     Raises:
       ValueError: if a gradient is to be accumulated for a loss in one piece that is not

@@ -1,7 +1,6 @@
 """The benchmarks' talk with a process that has other packages."""
 
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from experiments.benchmarks import (
     attention,
     cpu_levers,
     methods,
+    models,
     step,
 )
 from experiments.benchmarks import input as inputs
@@ -231,42 +231,24 @@ def test_a_layer_of_attention_mixes_the_tokens_of_each_image_alone(tokens):
     assert not seen[1].any()
 
 
-class Held:
-    """A process of a lever whose runs take given seconds."""
-
-    def __init__(self, seconds):
-        self.seconds = iter(seconds)
-
-    def ask(self, *, case, run):
-        return next(self.seconds)
-
-    def close(self):
-        assert not [*self.seconds]
-
-
 def test_a_lever_is_the_median_ratio_of_a_turn(monkeypatch):
-    """The machine slows down by half in the second turn; a lever that fails is said."""
-    seconds = {"": (2.0, 4.0, 2.2), "--quick": (1.0, 2.0, 2.2), "--unknown": None}
+    """The machine slows down in the second turn; what does not compile says so."""
+    case = models.Case("mlp", {"hidden": 4, "dim": 2}, 2, 3)
+    seconds = iter((2.0, 1.0, 4.0, 2.0, 2.2, 2.2))
 
-    def compiled(flags, key):
-        assert key == "vit_ti"
-        return (Held(seconds[flags]), 7.0) if seconds[flags] else None
+    def timed(run):
+        run()
+        return next(seconds)
 
-    monkeypatch.setattr(cpu_levers, "compiled", compiled)
-    levers = {"quick": "--quick", "unknown": "--unknown"}
-    assert cpu_levers.measured("vit_ti", levers, 3) == {
-        "default": "2.200 s (7.0)",
-        "quick": "0.50 (7.0)",
-        "unknown": "not here",
-    }
+    monkeypatch.setattr(cpu_levers, "timed", timed)
+    levers = {"quick": {"xla_cpu_enable_fast_min_max": True}, "no": {"no_such": 1}}
+    default, quick, unknown = cpu_levers.measured(case, levers, 3)
+    assert default.startswith("2.200 s (")
+    assert quick.startswith("0.50 (")
+    assert unknown == "not here"
 
 
-def test_a_lever_is_a_flag_of_its_process_alone(monkeypatch):
-    monkeypatch.setenv("XLA_FLAGS", "--mine")
-    seen = {}
-    monkeypatch.setattr(
-        cpu_levers, "Peers", lambda *_: seen.update(flags=os.environ["XLA_FLAGS"])
-    )
-    cpu_levers.started("--lever")
-    assert seen == {"flags": "--mine --lever"}
-    assert os.environ["XLA_FLAGS"] == "--mine"
+def test_every_lever_is_one_of_xla():
+    program = jax.jit(lambda: 0).lower()
+    for options in cpu_levers.LEVERS.values():
+        program.compile(compiler_options=options)

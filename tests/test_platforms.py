@@ -5,6 +5,7 @@ import platform
 import re
 import subprocess
 import sys
+import types
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from sslax import methods, models, optim, platforms, sharding, step
+from sslax.train import outputs
 
 PROGRAM = """
 import ctypes
@@ -103,7 +105,7 @@ def test_an_option_that_xla_does_not_have_is_left_out():
     assert not platforms._takes("xla_cpu_no_such_option", "")
 
 
-def test_a_step_has_the_options_of_its_networks(monkeypatch):
+def test_steps_and_outputs_have_the_options_of_their_networks(monkeypatch):
     asked = []
 
     def options(platform, params):
@@ -121,3 +123,8 @@ def test_a_step_has_the_options_of_its_networks(monkeypatch):
     with pytest.raises(jax.errors.JaxRuntimeError, match="xla_cpu_no_such_option"):
         train(init(batch, key), batch, key)
     assert asked == [("cpu", jax.tree.map(lambda p: p.shape, shapes.params))]
+    program = types.SimpleNamespace(shapes=shapes, mesh=mesh)
+    read = outputs._compile(types.SimpleNamespace(program=program), lambda *_: 0.0)
+    assert asked[1:] == asked[:1]
+    with pytest.raises(jax.errors.JaxRuntimeError, match="xla_cpu_no_such_option"):
+        read(shapes.params, shapes.extra, 0, batch, key)

@@ -22,12 +22,20 @@ def test_every_row_is_a_recipe_whose_batch_its_chips_divide(rows):
     assert len({title for title, _, _ in rows}) == len(rows)
 
 
-@pytest.mark.parametrize("recipe", ["simclr:imagenet", "beit:base/beit"])
-def test_a_row_is_planned_in_either_dtype_by_its_stage(recipe):
-    own = pods.own_dtype(pods.command(recipe, "v5e:16x16", ()))
-    other = {"float32": "bfloat16", "bfloat16": "float32"}[own]
-    words = pods.command(recipe, "v5e:16x16", (f"dtype={other}",))
-    assert configured(words)["dtype"] == pods.own_dtype(words) == other
+@pytest.mark.parametrize(
+    ("recipe", "own", "other"),
+    [
+        ("simclr:imagenet", "float32", "bfloat16"),
+        ("beit:base/beit", "bfloat16", "float32"),
+    ],
+)
+def test_a_row_is_planned_in_either_dtype_by_its_stage(recipe, own, other):
+    asked = dict(pods.commands([("a", recipe, ())], ["v5e:16x16"], (own, other)))
+    assert [*asked] == [("a", "v5e:16x16", own), ("a", "v5e:16x16", other)]
+    assert [configured(words)["dtype"] for words in asked.values()] == [own, other]
+    assert "dtype" not in " ".join(asked["a", "v5e:16x16", own])
+    alone = pods.commands([("a", recipe, ())], ["h100:4x8"], (pods.OWN,))
+    assert [known for known, _ in alone] == [("a", "h100:4x8", own)]
 
 
 def test_forms_of_attention_are_those_of_their_titles():

@@ -63,7 +63,7 @@ def kornia(task: str):
 
 @functools.cache
 def import_torchvision():
-    """torchvision, also where its compiled operators are missing; kept for its sake."""
+    """torchvision; where its operators are missing, with what stands for them."""
     import torch
 
     try:

@@ -45,15 +45,12 @@ def pixels(case: Case) -> np.ndarray:
     return np.random.default_rng(0).normal(size=shape).astype(np.float32)
 
 
-def ours(case: Case, *, suited: bool = True):
-    """The compiled function without arguments; compile seconds, MB and GFLOPs.
-
-    With the options that programs have on this platform, if `suited`.
-    """
+def lowered(case: Case):
+    """The gradient of all parameters, to be compiled, and the parameters."""
     import jax
     import jax.numpy as jnp
 
-    from sslax import models, platforms
+    from sslax import models
 
     net = getattr(models, case.name)(**case.options)
     images = jnp.asarray(pixels(case))
@@ -65,12 +62,19 @@ def ours(case: Case, *, suited: bool = True):
         )
         return jnp.mean(jnp.square(features)), new
 
-    lowered = jax.jit(jax.value_and_grad(loss, has_aux=True)).lower(params)
-    options = (
-        platforms.compiler_options(jax.default_backend(), params) if suited else {}
-    )
+    return jax.jit(jax.value_and_grad(loss, has_aux=True)).lower(params), params
+
+
+def ours(case: Case):
+    """The compiled function without arguments; compile seconds, MB and GFLOPs."""
+    import jax
+
+    from sslax.platforms import compiler_options
+
+    gradient, params = lowered(case)
+    options = compiler_options(jax.default_backend(), params)
     start = time.perf_counter()
-    program = lowered.compile(compiler_options=options)
+    program = gradient.compile(compiler_options=options)
     seconds = time.perf_counter() - start
     memory = program.memory_analysis().temp_size_in_bytes / 1e6
     flops = program.cost_analysis()["flops"] / 1e9

@@ -33,6 +33,13 @@ def test_what_is_finite_has_no_origin_and_a_where_is_not_blamed():
     assert origins(hidden, X) == {}
 
 
+def test_a_compiled_function_with_options_of_its_own_is_taken():
+    """No other program may call one, and a step may be one."""
+    options = {"xla_cpu_enable_fast_min_max": False}
+    compiled = jax.jit(lambda x: {"loss": jnp.log(x)}, compiler_options=options)
+    assert origins(compiled, X)["loss"].by == "log"
+
+
 def test_the_first_of_a_chain_is_named_with_its_layer_line_and_range():
     def loss(x):
         y = scoped("encoder", scoped("log", jnp.log))(jnp.abs(x) - 0.5)
