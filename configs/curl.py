@@ -5,7 +5,8 @@ without the contrast), `swing_up` (the released recipe on the drawn cartpole: 10
 pixels, 100,000 steps of the task; published of ten seeds on DeepMind's own cartpole
 swingup: 582 after 100,000 steps, 841 after 500,000).
 
-Atari's agent, a Rainbow, is left out.
+`released` is that recipe for another environment, see docs/agents.md. Atari's agent, a
+Rainbow, is left out.
 
     sslax pretrain --config=configs/curl.py:sample --workdir=/tmp/curl
 """
@@ -48,13 +49,30 @@ def _optimizer(rate: float) -> dict:
     )
 
 
-def _swing_up():
-    environment = dict(name="swing_up", size=100, frames=3, repeat=8)
-    config = _on(environment, steps=11_250, batch_size=128, crop=84, evaluate=1_250)
+def released(environment: dict, *, actions: int, steps: int):
+    """The released recipe.
+
+    Args:
+      environment: a call with its `size`, such as `dict(name="dm_control",
+        domain="walker", task="walk", size=100, repeat=2)`.
+      actions: of the environment.
+      steps: of training, one for each of the agent's; nine evaluations.
+
+    Returns:
+      The config.
+    """
+    config = _on(
+        environment, steps=steps, batch_size=128, crop=84, evaluate=max(1, steps // 9)
+    )
     encoder = dict(name="curl_encoder", dim=None, dtype=common.dtype(config))
-    config.method = dict(name="curl", encoder=encoder, actions=1)
+    config.method = dict(name="curl", encoder=encoder, actions=actions)
     config.optimizer = _optimizer(1e-3)
     return config
+
+
+def _swing_up():
+    environment = dict(name="swing_up", size=100, frames=3, repeat=8)
+    return released(environment, actions=1, steps=11_250)
 
 
 def _sample():

@@ -45,7 +45,10 @@ LAYERS = {
         | {"nets"},
     ),
     "data": (BOTTOM | HOST | {"absl", "cv2", "simplejpeg", "tensorflow"}, {"data"}),
-    "environments": (BOTTOM, {"environments", "data"}),
+    "environments": (
+        BOTTOM | {"PIL", "dm_control", "gymnasium"},
+        {"environments", "data"},
+    ),
     "evaluate": (
         BOTTOM | {"scipy", "sklearn", "threadpoolctl"},
         {"evaluate", "environments", "kinds", "losses", "optim", "schedules", "scratch"}

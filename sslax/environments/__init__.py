@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sslax.environments._dm_control import dm_control
 from sslax.environments._environment import (
     Environment,
     Play,
@@ -10,6 +11,7 @@ from sslax.environments._environment import (
     renew,
 )
 from sslax.environments._episodes import Episodes, play_episodes, random_steps
+from sslax.environments._gymnasium import gymnasium
 from sslax.environments._swing_up import swing_up
 from sslax.environments._transitions import transitions
 
@@ -19,6 +21,8 @@ __all__ = [
     "Play",
     "advance",
     "begin",
+    "dm_control",
+    "gymnasium",
     "play_episodes",
     "random_steps",
     "renew",

@@ -132,6 +132,24 @@ def test_a_run_that_was_cut_off_goes_on_bit_for_bit(whole, tmp_path):
     assert ours == theirs
 
 
+def test_an_agent_of_the_host_begins_an_episode_where_it_goes_on(tmp_path, caplog):
+    pendulum = {"name": "gymnasium", "task": "Pendulum-v1", "size": 16, "frames": 2}
+    pendulum |= {"repeat": 20}
+    task = {"name": "episodes", "environment": pendulum, "count": 1}
+    changes = {"data.train.environment": pendulum, "feed.environment": pendulum}
+    changes |= {"evaluate.tasks": [task], "evaluate.online": [task]}
+    run = build_run(acting(changes))
+    opened = workdir.open_workdir(str(tmp_path), run.config)
+    train(anew(run, fails_after=3), opened)
+    with caplog.at_level("WARNING"):
+        state = train(anew(run), opened)
+    assert int(state.step) == 8
+    assert "Pendulum-v1 goes on with a new episode" in caplog.text
+    table = rows(tmp_path)
+    assert [row["step"] for row in table if "return" in row] == [4, 8]
+    assert all(row["return"] < 0 for row in table if "return" in row)
+
+
 def test_the_report_has_returns_and_a_film(whole, capsys):
     folder, run, state = whole
     results = evaluate_run(run, state, str(folder))
