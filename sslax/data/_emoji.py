@@ -51,7 +51,8 @@ def prepare_emoji(path: str | os.PathLike, data_dir: Path | None) -> Path:
       The folder, emoji/VENDOR; one that is there already is left as it is.
 
     Raises:
-      ValueError: if it is no such package, or pictures that it lists are not there.
+      ValueError: if it is no such package, its table has another form, or pictures
+        that it lists are not there.
     """
     package = Path(path).expanduser()
     vendor, pictures = _pictures(package)
@@ -91,13 +92,29 @@ def _pictures(package: Path) -> tuple[str, Path]:
 
 def _listed(table: Path, vendor: str) -> Iterator[Emoji]:
     """The emoji that a vendor has, in the order of the table, tones behind each."""
-    for entry in json.loads(table.read_text(encoding="utf-8")):
-        names = _names(entry)
-        for tones, own in [("", entry), *entry.get("skin_variations", {}).items()]:
-            if own.get(f"has_img_{vendor}"):
-                said = " and ".join(_TONES[tone] for tone in tones.split("-") if tone)
-                captions = tuple(f"{name}, {said}" if said else name for name in names)
-                yield Emoji(own["image"], captions, entry["image"])
+    try:
+        entries = list(json.loads(table.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{str(table)!r} is no list in JSON: {error}") from error
+    for number, entry in enumerate(entries):
+        try:
+            found = list(_with_tones(entry, vendor))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"entry {number} of {str(table)!r} is not of the form of "
+                f"emoji-datasource 16 ({type(error).__name__}: {error}); it has "
+                f"{sorted(entry) if isinstance(entry, dict) else repr(entry)}"
+            ) from error
+        yield from found
+
+
+def _with_tones(entry: dict[str, Any], vendor: str) -> Iterator[Emoji]:
+    names = _names(entry)
+    for tones, own in [("", entry), *entry.get("skin_variations", {}).items()]:
+        if own.get(f"has_img_{vendor}"):
+            said = " and ".join(_TONES[tone] for tone in tones.split("-") if tone)
+            captions = tuple(f"{name}, {said}" if said else name for name in names)
+            yield Emoji(own["image"], captions, entry["image"])
 
 
 def _names(entry: dict[str, Any]) -> list[str]:

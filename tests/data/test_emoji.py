@@ -95,3 +95,18 @@ def test_no_package_and_lost_pictures_are_named(package, tmp_path):
     assert not (tmp_path / "sets").exists()
     with pytest.raises(ValueError, match="takes no size: only videos do"):
         data.prepare(f"emoji:{package}", tmp_path / "sets", size=32)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "is no list in JSON"),
+        ("3", "is no list in JSON"),
+        ('["a"]', r"(?s)entry 0 of .* is not of the form of .*; it has 'a'"),
+        ('[{"name": "a", "image": "a.png"}]', r"KeyError: 'short_names'.*'image'"),
+    ],
+)
+def test_a_table_of_another_form_is_refused(package, tmp_path, text, message):
+    (package / "emoji.json").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        data.prepare(f"emoji:{package}", tmp_path / "sets")
