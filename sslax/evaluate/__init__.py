@@ -15,6 +15,7 @@ from sslax.evaluate._attention import (
     patch_distances,
 )
 from sslax.evaluate._cka import linear_cka, rbf_cka
+from sslax.evaluate._distances import frechet_distance, kernel_distance
 from sslax.evaluate._duplicates import (
     Duplicates,
     near_duplicates,
@@ -44,9 +45,11 @@ __all__ = [
     "evaluate_features",
     "few_label_probe",
     "format_results",
+    "frechet_distance",
     "head_divergence",
     "health",
     "iou",
+    "kernel_distance",
     "knn",
     "labelled_rows",
     "lidar",
