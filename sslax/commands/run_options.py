@@ -146,6 +146,11 @@ def translate(parser) -> None:
     option(parser, "data", text, otherwise="the run's own test images")
     text = "the folder to write, a PNG for each image"
     option(parser, "out", text, required=True, metavar="DIR")
+    text = "images of the target domain, to tell how far translations are from them"
+    option(parser, "compare", text, metavar="DATA", otherwise="nothing is compared")
+    text = "whose features compare: the folder of a run, or of sslax convert"
+    option(parser, "encoder", text, metavar="DIR", otherwise="none")
+    _seen(parser)
 
 
 def demo(parser) -> None:

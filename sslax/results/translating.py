@@ -15,6 +15,7 @@ from sslax.results.evaluation import restore_run
 from sslax.train.outputs import outputs_of
 from sslax.train.pictures import as_picture, plain
 from sslax.train.run import open_other, open_source
+from sslax.train.together import gathered
 
 __all__ = ["translate_run"]
 
@@ -24,7 +25,7 @@ _CHUNK = 256
 
 def translate_run(
     workdir: str, out: str, *, step: int | str | None = None, name: str | None = None
-) -> int:
+) -> list[str]:
     """Translates images and writes each as a PNG, by the name of its file.
 
     Images are seen as evaluation sees them: `config.evaluate.views` of the run. Where
@@ -38,7 +39,7 @@ def translate_run(
         run, of its first domain, by default.
 
     Returns:
-      How many there are.
+      The files, in the order of the images.
 
     Raises:
       ValueError: if there is no such run, checkpoint or data set, or the method makes
@@ -55,19 +56,27 @@ def translate_run(
         source = open_source(run.config, "test")
     else:
         run, source = open_other(run, name)
-    translate, folder, taken = outputs_of(run, ("translation",)), epath.Path(out), set()
+    translate, folder = outputs_of(run, ("translation",)), epath.Path(out)
+    files: list[str] = []
+    taken: set[str] = set()
     for start in range(0, len(source), _CHUNK):
         rows = np.arange(start, min(start + _CHUNK, len(source)))
         read = translate(state, source, rows=rows)
         images = plain(read.outputs["translation"], run.config["normalize"])
-        writes = jax.process_index() == 0
-        for index, image in zip(read.index, images, strict=True) if writes else ():
+        for index, image in zip(read.index, images, strict=True):
             path = folder / _name(source, int(index), taken)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("wb") as file:
-                Image.fromarray(as_picture(np.clip(image, 0, 1))).save(file, "png")
-    logging.info("%d translations of %s: %s", len(source), source.name, folder)
-    return len(source)
+            files.append(str(path))
+            if jax.process_index() == 0:
+                _write(path, image)
+    gathered("written")  # before another process reads them
+    logging.info("%d translations of %s: %s", len(files), source.name, folder)
+    return files
+
+
+def _write(path: epath.Path, image: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        Image.fromarray(as_picture(np.clip(image, 0, 1))).save(file, "png")
 
 
 def _name(source: data.Source, index: int, taken: set[str]) -> str:

@@ -20,6 +20,7 @@ __all__ = [
     "build_feed",
     "build_run",
     "key_of",
+    "on_canvas",
     "open_asked",
     "open_files",
     "open_other",
@@ -187,7 +188,7 @@ def open_other(run: Run, name: str) -> tuple[Run, data.Source]:
     own = run.loader.source.fields.get("image")
     source = data.source(name, like=own)
     source = dataclasses.replace(source, **_handled(run.config["data"]))
-    return _seeing(run, source), source
+    return on_canvas(run, source), source
 
 
 def open_asked(
@@ -240,11 +241,22 @@ def open_files(run: Run, paths: Sequence[str]) -> tuple[Run, data.Source]:
     """
     own = run.loader.source.fields["image"]
     source = data.files(paths=paths, **own.reading)
-    return _seeing(run, source), source
+    return on_canvas(run, source), source
 
 
-def _seeing(run: Run, source: data.Source) -> Run:
-    """The run with a canvas, where these images need one."""
+def on_canvas(run: Run, source: data.Source) -> Run:
+    """The run with a canvas, where these images need one.
+
+    Args:
+      run: the run.
+      source: other data than its own.
+
+    Returns:
+      The run.
+
+    Raises:
+      ValueError: if the images have another number of channels than the network takes.
+    """
     for name, own in run.loader.source.fields.items():
         other = source.fields.get(name)
         if own.kind == "picture" and other and other.shape[-1] != own.shape[-1]:

@@ -49,7 +49,12 @@ def test_files_have_the_names_of_their_own(monkeypatch, tmp_path):
         images[name] = np.full((16, 16, 3), 40 * i, np.uint8)
         Image.fromarray(images[name]).save(path)
     form, out = f"folder:{tmp_path / 'in'}", tmp_path / "out"
-    assert translating.translate_run("run", str(out), name=form) == 3
+    files = translating.translate_run("run", str(out), name=form)
+    assert [f.removeprefix(f"{out}/") for f in files] == [
+        "a/1.png",
+        "000001.png",
+        "b/2.png",
+    ]
     found = {str(p.relative_to(out)): p for p in out.rglob("*.png")}
     assert sorted(found) == ["000001.png", "a/1.png", "b/2.png"]
     order = data.folder(path=str(tmp_path / "in")).files
