@@ -107,10 +107,11 @@ def others(workdir: Path) -> dict[str, Job]:
     for seed in range(3):
         run = f"{workdir}/cut/{seed}"
         fields = {"seed": seed, "steps_per_call": 1, "log_every": 256}
-        train = pretrain("configs/cut.py:sample", run, **fields)
-        measure = ["experiments.translation", f"--workdir={run}"]
-        jobs[f"cut/{seed}"] = Job([train, measure])
-    return jobs
+        jobs[f"cut/{seed}"] = Job([pretrain("configs/cut.py:sample", run, **fields)])
+    seeds = [name for name in jobs if name.startswith("cut/")]
+    runs = [f"{workdir}/{name}" for name in seeds]
+    measure = ["experiments.translation", "--workdirs", *runs]
+    return {**jobs, "cut/measure": Job([measure], seeds)}
 
 
 def tuned(workdir: Path) -> dict[str, Job]:
