@@ -160,7 +160,12 @@ def _type(value: Any) -> Any:
 
 
 def _arguments(node: Any, hint: Any) -> Mapping[str, Any]:
-    """The arguments of a call with their types; none of what is no call."""
+    """The arguments of a call with their types; none of what is no call.
+
+    Data may also be given by their short form, as the data of the config.
+    """
+    from sslax import data
+
     if "name" not in node or not node["name"]:
         return {}
     try:
@@ -169,7 +174,8 @@ def _arguments(node: Any, hint: Any) -> Mapping[str, Any]:
         if hint is not None:
             raise
         return {}  # a name that is no call's
-    return {"name": str, **takes}
+    short = {k: data.Source | str for k, h in takes.items() if h is data.Source}
+    return {"name": str, **takes, **short}
 
 
 def field_hint(where: str) -> Any:

@@ -71,6 +71,14 @@ def test_a_call_can_begin_where_there_is_none():
     assert config["views"]["second"] == {"name": "view", "size": 9}
 
 
+def test_data_within_data_may_have_their_short_form():
+    changes = [("data.train.first", "folder:/horses/train")]
+    changes += [("data.train.second", "dict(name='synthetic', size=8)")]
+    pair = load_config("configs/cut.py:cut", changes)["data"]["train"]
+    assert pair["first"] == "folder:/horses/train"
+    assert pair["second"] == {"name": "synthetic", "size": 8}
+
+
 def test_fields_that_follow_from_others_follow():
     config = load_config("configs/simclr.py:cifar10", [("epochs", "2")])
     assert config["steps"] == 2 * config["steps_per_epoch"]
