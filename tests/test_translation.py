@@ -6,6 +6,7 @@ from PIL import Image
 
 from configs import cut
 from experiments import translation
+from sslax import evaluate
 
 
 def flat(images):
@@ -33,6 +34,8 @@ def test_rows_have_the_error_to_partners_and_the_distance_to_others():
     assert rows["partners"]["error"] == 0.0
     expected = np.abs(day.astype(int) - night).mean()
     assert rows["as they are"]["error"] == pytest.approx(expected)
+    far = evaluate.frechet_distance(flat(day), flat(other))
+    assert rows["as they are"]["frechet"] == pytest.approx(far)
     for name in ("frechet", "kid"):
         assert rows["partners"][name] < 0.1 * rows["as they are"][name]
 
