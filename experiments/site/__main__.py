@@ -37,6 +37,8 @@ SIDEBAR = {
         "finetune",
         "convert",
         "export",
+        "captions",
+        "backgrounds",
         "agents",
         "pods",
     ],

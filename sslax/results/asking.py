@@ -129,9 +129,9 @@ def search_images(
         where = [source.where(int(bank.index[i])) for i in places]
         found.append(Found(query, cosine, where))
         images = list(bank.images(places))
-        said = [
-            f"{c:.3f} {PurePath(w).name}" for c, w in zip(cosine, where, strict=True)
-        ]
+        # A file by its name; what is no file by all that is known of it.
+        short = where if source.files is None else [PurePath(w).name for w in where]
+        said = [f"{c:.3f} {name}" for c, name in zip(cosine, short, strict=True)]
         if own is not None:
             images, said = [*own.images(np.zeros(1, int)), *images], ["", *said]
         heading = query if own is None else f"The image {query}"

@@ -155,12 +155,17 @@ def _sampled(
     """Says which rows are of fewer images than the network's, in the table as well."""
     whole, said = made["network"].images, []
     for name, one in made.items():
-        for split, count in one.images.items():
-            if count < whole.get(split, 0):
-                said.append(f"{name}: a sample of {count:,} images of {split}")
+        fewer: dict[str, int] = {}
+        for (task, split), count in one.images.items():
+            if count < whole.get((task, split), 0):
+                fewer[split] = max(count, fewer.get(split, 0))
+        listed = fewer.items()
+        said += [f"{name}: a sample of {n:,} images of {split}" for split, n in listed]
     if said:
         for name, one in made.items():
-            results[name]["images"] = float(one.images.get("train", 0))
+            trained = [n for (_, split), n in one.images.items() if split == "train"]
+            read = trained or list(one.images.values())
+            results[name]["images"] = float(max(read, default=0))
     return said
 
 

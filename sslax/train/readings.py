@@ -59,12 +59,12 @@ class Reading(NamedTuple):
     Attributes:
       found: results by task.
       splits: features by split, for pictures; none of pixels.
-      images: the most images of each split that a task has read.
+      images: how many images each task has read, by task and split.
     """
 
     found: Mapping[str, Results]
     splits: Mapping[str, Split]
-    images: Mapping[str, int]
+    images: Mapping[tuple[str, str], int]
 
 
 def ask(
@@ -142,13 +142,13 @@ def read_network(
     others = {k: t for k, t in asked.tasks.items() if k not in asked.players}
     asked = asked._replace(tasks=others, pairs=asked.pairs and pairs)
     features: dict[str, Split] = {}
-    images: dict[str, int] = {}
+    images: dict[tuple[str, str], int] = {}
     sizes = {k: _size(asked, task) for k, task in asked.tasks.items()}
     for examples in dict.fromkeys(sizes.values()):
         group = {k: t for k, t in asked.tasks.items() if sizes[k] == examples}
         splits = _splits(asked, state, group, examples, name, sample=sample)
-        for split, read in splits.items():
-            images[split] = max(len(read.index), images.get(split, 0))
+        counts = {split: len(read.index) for split, read in splits.items()}
+        images |= {(k, split): n for k in group for split, n in counts.items()}
         there = [k for k, s in splits.items() if "features" in s.outputs]
         if not features and there == list(asked.sources):
             features = splits
@@ -227,7 +227,7 @@ def read_pixels(asked: _Asked, state: State) -> Reading:
       Results; of a split whose pixels take more than 1 GiB those of a sample.
     """
     found: dict[str, Results] = {}
-    images: dict[str, int] = {}
+    images: dict[tuple[str, str], int] = {}
     for task_name, task in asked.tasks.items():
         if not set(task.needs) <= {"features", "map"}:
             continue
@@ -241,7 +241,7 @@ def read_pixels(asked: _Asked, state: State) -> Reading:
                 names = (PIXELS, *(f"{kind}/{PIXELS}" for kind in task.alters))
                 read = asked.outputs(names, task.fields)
                 seen = read(state, source, rows=rows)
-            images[split] = max(len(seen.index), images.get(split, 0))
+            images[task_name, split] = len(seen.index)
             splits[split] = seen._replace(outputs=_as_outputs(seen.outputs))
         found |= _run(asked, {task_name: task}, splits, "raw pixels")
     return Reading(found, {}, images)

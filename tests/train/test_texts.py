@@ -1,5 +1,7 @@
 """A run of images and captions: its tokenizer, its readings, what it is asked."""
 
+import json
+import re
 import shutil
 
 import jax
@@ -10,6 +12,7 @@ from PIL import Image
 from sslax import data
 from sslax.results import evaluation
 from sslax.results.asking import classify_images, search_images
+from sslax.train import readings
 from sslax.train.loop import pretrain
 from sslax.train.online import online_evaluation
 from tests.train.test_loop import tiny
@@ -75,6 +78,23 @@ def test_classes_and_captions_are_read_at_the_end_and_online(run, tmp_path):
     assert found <= set(online_evaluation(made)(state))
 
 
+def test_a_task_of_fewer_images_is_no_sample_of_them(run, tmp_path, monkeypatch):
+    """Pixels are not asked for names, and have as many images of what they are."""
+    _, made, state = run
+    tasks = [dict(name="zero_shot", templates=["a {}"]), dict(name="retrieve")]
+    tasks[1]["examples"] = 32
+    evaluate = {**made.config["evaluate"], "tasks": tasks}
+    made = made._replace(config={**made.config, "evaluate": evaluate})
+    evaluation.evaluate_run(made, state, str(tmp_path))
+    saved = json.loads((tmp_path / "evaluation.json").read_text())
+    assert not [note for note in saved["notes"] if "sample" in note]
+    monkeypatch.setattr(readings, "sampled", lambda *_: 20)
+    results = evaluation.evaluate_run(made, state, str(tmp_path))
+    saved = json.loads((tmp_path / "evaluation.json").read_text())
+    assert "raw pixels: a sample of 20 images of test" in saved["notes"]
+    assert [row["images"] for row in results.values()] == [64, 20, 20]
+
+
 def test_captions_that_are_too_long_are_told_before_the_first_step(tmp_path):
     config = told(steps=4)
     config["data"]["tokenizer"] = dict(name="byte_pairs", words=700, context=9)
@@ -115,6 +135,18 @@ def test_an_image_finds_itself_and_a_text_finds_images(run, pictures):
     assert len(text.places) == len(text.cosines) == 2
     assert page.read_text().count("data:image/png") == 5
     assert "a grey ring" in page.read_text()
+
+
+def test_a_page_calls_files_by_their_names_and_drawn_images_by_their_numbers(
+    run, pictures
+):
+    page = pictures / "page.html"
+    for name, said in (
+        (f"folder:{pictures}", r">-?[01]\.\d{3} [012]\.png<"),
+        ("objects/test", r">-?[01]\.\d{3} example \d+ of objects/test<"),
+    ):
+        (found,) = search_images(str(run[0]), name, ["a ring"], str(page), count=3)
+        assert len(re.findall(said, page.read_text())) == len(found.places) == 3
 
 
 def test_a_method_without_texts_is_asked_by_images_alone(tmp_path, pictures):
