@@ -39,6 +39,7 @@ SIDEBAR = {
         "export",
         "captions",
         "backgrounds",
+        "translation",
         "agents",
         "pods",
     ],
