@@ -1,12 +1,14 @@
-"""What the arrays of CLIP's networks are called in PyTorch."""
+"""What the arrays of CLIP's networks and SigLIP's are called in PyTorch."""
 
 from __future__ import annotations
 
 from sslax.convert._names import BUFFERS, MATRIX, ROW, SAME, VECTOR, Table
 
-__all__ = ["clip_resnet", "clip_text", "clip_vit"]
+__all__ = ["clip_resnet", "clip_text", "clip_vit", "siglip_text"]
 
 _SIZES = ("input_resolution", "context_length", "vocab_size")
+# What stands beside a text transformer in a file.
+_BESIDE = (*BUFFERS, r"visual\..*", r"logit_(scale|bias)", *_SIZES)
 _BLOCKS = tuple(
     (f"blocks_{{i}}/{ours}", f"transformer.resblocks.{{i}}.{theirs}")
     for ours, theirs in (
@@ -26,6 +28,7 @@ _ARRAYS = (
     ),
     ("pos_embed", "positional_embedding", ROW),
 )
+_WORDS = ("token_embed", "token_embedding.weight", SAME)
 
 
 def clip_resnet(options, source, sizes, arrays):
@@ -74,7 +77,21 @@ def clip_text(options, source, sizes, arrays):
         arrays=(
             *_ARRAYS,
             ("projection/kernel", "text_projection", SAME),
-            ("token_embed", "token_embedding.weight", SAME),
+            _WORDS,
         ),
-        left_out=(*BUFFERS, r"visual\..*", r"logit_(scale|bias)", *_SIZES),
+        left_out=_BESIDE,
+    )
+
+
+def siglip_text(options, source, sizes, arrays):
+    """open_clip's names; in its files they stand below "text."."""
+    del options, source, sizes, arrays
+    return Table(
+        layers=(
+            ("norm", "ln_final"),
+            ("projection", "text_projection"),
+            *_BLOCKS,
+        ),
+        arrays=(*_ARRAYS, _WORDS),
+        left_out=_BESIDE,
     )

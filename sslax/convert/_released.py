@@ -21,6 +21,8 @@ _PATCH = r"_patch(?P<patch_size>\d+)"
 _IMAGE = r"(_(?P<image>\d+))?"
 _WINDOW = r"_patch(?P<patch_size>\d+)_window(?P<window_size>\d+)"
 _BEIT = {"positions": "none", "qkv_bias": "qv", "layer_scale": 0.1}
+_SIGLIP = {"class_token": False, "pool": "map"}
+_SIGLIP |= {"activation": "gelu_tanh", "init": "big_vision"}
 _BEIT_PRETRAINING = {**_BEIT, "relative": "shared", "mask_token": True}
 
 # Pattern of the name, the call, an example. Groups of the pattern are arguments, save
@@ -119,6 +121,17 @@ RELEASED: tuple[tuple[str, dict[str, Any], str], ...] = (
         {"name": "clip_text", "dim": 768, "width": 768, "heads": 12},
         "clip_text_large",
     ),
+    (
+        rf"vit_(?P<size>base|large){_PATCH}_siglip{_IMAGE}",
+        {"name": "vit_{size}", **_SIGLIP},
+        "vit_base_patch16_siglip_224",
+    ),
+    (r"siglip_text_(?P<size>base)", {"name": "siglip_text"}, "siglip_text_base"),
+    (
+        r"siglip_text_(?P<size>large)",
+        {"name": "siglip_text", "dim": 1024, "width": 1024, "depth": 24, "heads": 16},
+        "siglip_text_large",
+    ),
     (r"convmae_(?P<size>base)", {"name": "convmae_encoder"}, "convmae_base"),
 )
 
@@ -172,7 +185,7 @@ def input_of(call: Mapping[str, Any], side: int) -> jax.ShapeDtypeStruct:
     """
     if call == {"name": "dalle_decoder"}:
         return jax.ShapeDtypeStruct((1, side // 8, side // 8, 8192), jnp.float32)
-    if call["name"] == "clip_text":
+    if call["name"] in ("clip_text", "siglip_text"):
         return jax.ShapeDtypeStruct((1, family_of(call)[1]["context"]), jnp.int32)
     return jax.ShapeDtypeStruct((1, side, side, 3), jnp.float32)
 

@@ -9,7 +9,12 @@ import jax
 import numpy as np
 
 from sslax.calls import nearest
-from sslax.convert._clip_tables import clip_resnet, clip_text, clip_vit
+from sslax.convert._clip_tables import (
+    clip_resnet,
+    clip_text,
+    clip_vit,
+    siglip_text,
+)
 from sslax.convert._head_tables import dino_head, mlp
 from sslax.convert._names import (
     BUFFERS,
@@ -79,9 +84,12 @@ def _vit(options, source, sizes, arrays):
             ("patch_embed", "patch_embed.proj"),
             ("norm", "norm"),
             ("fc_norm", "fc_norm"),
+            *((f"pool/{x}", f"attn_pool.{x}") for x in ("q", "kv", "proj", "norm")),
+            ("pool/fc{n}", "attn_pool.mlp.fc{n}"),
             *_block(ours, theirs),
         ),
         arrays=(
+            ("pool/probe", "attn_pool.latent", SAME),
             ("cls_token", "cls_token", SAME),
             ("pos_embed", "pos_embed", SAME),
             # timm's networks have no mask token.
@@ -238,6 +246,7 @@ _FAMILIES = {
     "mae_decoder": _mae_decoder,
     "mlp": mlp,
     "resnet": _resnet,
+    "siglip_text": siglip_text,
     "simmim_decoder": _simmim_decoder,
     "swin": _swin,
     "vit": _vit,

@@ -79,19 +79,23 @@ def _vit(call, options, side):
         _check(call, options, class_token=True)
     patch = 14 if options["size"] in ("huge", "giant") else 16
     arguments = _sized(options, side)
+    pool = {"mean": "avg", "map": "map", "cls": "token"}[options["pool"]]
     for name, ours, usual in (
         ("class_token", options["class_token"], True),
         ("qkv_bias", options["qkv_bias"], True),
         ("init_values", options["layer_scale"], None),
         ("pos_embed", "none" if options["positions"] == "none" else "learn", "learn"),
-        ("global_pool", "avg" if options["pool"] == "mean" else "token", "token"),
+        ("act_layer", options["activation"], "gelu"),
+        ("global_pool", pool, "token"),
     ):
         arguments |= {} if ours == usual else {name: ours}
     return f"vit_{options['size']}_patch{patch}_224", arguments
 
 
 def _beit(call, options, side):
-    _check(call, options, class_token=True)
+    _check(call, options, class_token=True, activation="gelu")
+    if options["pool"] == "map":
+        _check(call, options, pool="mean")
     if options["size"] not in ("base", "large") or options["qkv_bias"] is True:
         raise ValueError(
             f"timm has no network that is {dict(call)}: with relative positions it has "

@@ -48,6 +48,7 @@ from sslax.models._resnet import (
     resnet152,
     resnet200,
 )
+from sslax.models._siglip_text import siglip_text
 from sslax.models._small_alexnet import small_alexnet
 from sslax.models._swav_head import swav_head, unit_prototypes
 from sslax.models._swin import swin, swin_base, swin_large, swin_small, swin_tiny
@@ -108,6 +109,7 @@ __all__ = [  # noqa: RUF022 - in plain string order
     "resnet34",
     "resnet50",
     "resnet_generator",
+    "siglip_text",
     "simmim_decoder",
     "sincos_positions",
     "small_alexnet",

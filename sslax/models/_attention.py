@@ -17,7 +17,7 @@ from sslax import platforms
 from sslax.arrays import at_least_float32
 from sslax.checks import check_choice
 
-__all__ = ["FORMS", "LONG", "attend", "attention_map", "form_of"]
+__all__ = ["FORMS", "LONG", "attend", "attention_map", "form_of", "plain_attention"]
 
 FORMS = ("auto", "xla", "cudnn", "flash")
 
@@ -145,7 +145,8 @@ def _placed() -> bool:
 
 
 @partial(jax.jit, inline=True)
-def _plain(q, k, v, bias):
+def plain_attention(q, k, v, bias=None):
+    """The form "xla", which takes any number of queries: q `[b q h d]`."""
     if q.dtype == jnp.float64:  # the fused form takes its softmax in float32
         return jnp.einsum("bhqk,bkhd->bqhd", attention_map(q, k, bias), v)
     return jax.nn.dot_product_attention(q, k, v, bias)
@@ -179,7 +180,7 @@ def _with_flash(q, k, v, bias):
     )(q, k, v)
 
 
-_COMPUTED = {"xla": _plain, "cudnn": _with_cudnn, "flash": _with_flash}
+_COMPUTED = {"xla": plain_attention, "cudnn": _with_cudnn, "flash": _with_flash}
 
 
 def attention_map(q, k, bias=None):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sslax.core import Net
-from sslax.models._clip_towers import ImageTower, TextTower
+from sslax.models._clip_towers import ImageTower, TextTower, clip_manner
 from sslax.models._mask_decoder import check_heads
 from sslax.models._nets import compute_dtype, from_linen
 
@@ -68,6 +68,8 @@ def clip_text(
     """
     check_heads(width, heads)
     module = TextTower(
+        manner=clip_manner(width, depth),
+        causal=True,
         dim=dim,
         words=words,
         context=context,
@@ -139,6 +141,7 @@ def clip_vit(
     """
     check_heads(width, heads)
     module = ImageTower(
+        manner=clip_manner(width, depth),
         dim=dim,
         patch_size=patch_size,
         width=width,

@@ -1,9 +1,8 @@
-"""CLIP's two transformers as modules."""
+"""The transformers of CLIP, and of texts in its relatives, as modules."""
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -17,24 +16,67 @@ from sslax.models._looks import attention_asked, on_grid
 from sslax.models._nets import Selected, select
 from sslax.models._parameter import parameter
 from sslax.models._positions import positions_on
-from sslax.models._transformer import Inits, run_blocks
+from sslax.models._transformer import ACTIVATIONS, INITS, Inits, run_blocks
 from sslax.models._vision_transformer import patch_grid
 
-__all__ = ["ImageTower", "TextTower", "quick_gelu"]
+__all__ = ["ImageTower", "Manner", "TextTower", "clip_manner", "siglip_manner"]
 
-_norm = partial(LayerNorm, epsilon=1e-5)
 # Added to the logits of later words: the softmax gives exactly 0, even in float16.
 _LATER = -1e4
 
 
-def quick_gelu(x):
+def _quick_gelu(x):
     """The GELU that CLIP's weights are trained with."""
     return x * jax.nn.sigmoid(1.702 * x)
+
+
+class Manner(NamedTuple):
+    """What the towers of CLIP and of SigLIP do in ways of their own.
+
+    Attributes:
+      activation: of the MLPs.
+      epsilon: of the norms.
+      blocks: initialisers of the blocks.
+      words: initialiser of the vectors of words.
+      places: initialiser of the positions.
+      projection: initialiser of the last layer.
+      bias: whether the last layer has one.
+    """
+
+    activation: Any
+    epsilon: float
+    blocks: Inits
+    words: Any
+    places: Any
+    projection: Any
+    bias: bool
+
+
+def clip_manner(width: int, depth: int) -> Manner:
+    """As CLIP was released."""
+    normal = nn.initializers.normal
+    blocks = Inits(
+        linear=normal((2 * width) ** -0.5),
+        fused=normal(width**-0.5),
+        patch="uniform",
+        end=normal((2 * depth * width) ** -0.5),
+    )
+    own = {"words": normal(0.02), "places": normal(0.01), "bias": False}
+    own |= {"projection": normal(width**-0.5)}
+    return Manner(_quick_gelu, 1e-5, blocks, **own)
+
+
+def siglip_manner(width: int) -> Manner:
+    """As big_vision trains SigLIP."""
+    normal = nn.initializers.normal(width**-0.5)
+    own = {"words": normal, "places": normal, "projection": "lecun", "bias": True}
+    return Manner(ACTIVATIONS["gelu_tanh"], 1e-6, INITS["big_vision"], **own)
 
 
 class Tower(nn.Module):
     """Fields and blocks that the two transformers share."""
 
+    manner: Manner
     dim: int
     width: int
     depth: int
@@ -47,28 +89,21 @@ class Tower(nn.Module):
 
     def run(self, x, bias, train):
         """({"block0": ..., "attention0": ...}, last block's tokens, attention)."""
-        width, depth = self.width, self.depth
-        normal = nn.initializers.normal
-        inits = Inits(
-            linear=normal((2 * width) ** -0.5),
-            fused=normal(width**-0.5),
-            patch=None,
-            end=normal((2 * depth * width) ** -0.5),
-        )
+        depth = self.depth
 
         def block(kind, **options):
             return kind(
                 heads=self.heads,
-                mlp_width=4 * width,
+                mlp_width=4 * self.width,
                 qkv_bias=True,
                 relative=None,
                 layer_scale=None,
-                inits=inits,
+                inits=self.manner.blocks,
                 implementation=self.attention,
                 dtype=self.dtype,
                 train=train,
-                activation=quick_gelu,
-                epsilon=1e-5,
+                activation=self.manner.activation,
+                epsilon=self.manner.epsilon,
                 **options,
             )
 
@@ -86,12 +121,16 @@ class Tower(nn.Module):
         outputs |= {f"attention{i}": weights for i, weights in maps.items()}
         return outputs, blocks[-1], maps
 
+    def norm(self, x, name):
+        """One of the norms beside the blocks."""
+        return LayerNorm(epsilon=self.manner.epsilon, dtype=self.dtype, name=name)(x)
+
     def projected(self, x):
-        """A linear layer without bias to the shared space."""
+        """A linear layer to the shared space."""
         project = Dense(
             self.dim,
-            use_bias=False,
-            kernel_init=nn.initializers.normal(self.width**-0.5),
+            use_bias=self.manner.bias,
+            kernel_init=self.manner.projection,
             dtype=self.dtype,
             name="projection",
         )
@@ -99,10 +138,14 @@ class Tower(nn.Module):
 
 
 class TextTower(Tower):
-    """Words, positions, causal blocks, norm, the end token, projection."""
+    """Words, positions, blocks, norm, one token, projection.
+
+    Causal blocks are read at the end token; where all words see all, the last is read.
+    """
 
     words: int
     context: int
+    causal: bool
 
     @nn.compact
     def __call__(self, tokens: Int[Array, "b n"], *, train: bool = False) -> Selected:
@@ -111,20 +154,29 @@ class TextTower(Tower):
             raise ValueError(
                 f"texts have {count} tokens; this net has a context of {self.context}"
             )
-        normal, shape = nn.initializers.normal, (self.words, self.width)
-        table = parameter(self, "token_embed", normal(0.02), shape)
+        shape = (self.words, self.width)
+        table = parameter(self, "token_embed", self.manner.words, shape)
         shape = (1, self.context, self.width)
-        places = parameter(self, "pos_embed", normal(0.01), shape)
+        places = parameter(self, "pos_embed", self.manner.places, shape)
         x = table[tokens] + places[:, :count]
         x = x if self.dtype is None else x.astype(self.dtype)
-        later = np.triu(np.full((count, count), _LATER), 1)[None, None]
-        outputs, x, _ = self.run(x, jnp.asarray(later, x.dtype), train)
-        x = _norm(dtype=self.dtype, name="norm")(x)
+        later = _later(count, x.dtype) if self.causal else None
+        outputs, x, _ = self.run(x, later, train)
+        x = self.norm(x, "norm")
+        pooled = self.projected(self._read(x, tokens))
+        return select(outputs | {"tokens": x, "pooled": pooled}, self.output)
+
+    def _read(self, x, tokens):
+        if not self.causal:
+            return x[:, -1]
         end = tokens.argmax(axis=-1)
-        last = jnp.take_along_axis(x, end[:, None, None], axis=1)[:, 0]
-        return select(
-            outputs | {"tokens": x, "pooled": self.projected(last)}, self.output
-        )
+        return jnp.take_along_axis(x, end[:, None, None], axis=1)[:, 0]
+
+
+def _later(count, dtype):
+    """What hides later words, added to the logits: `[1 1 n n]`."""
+    later = np.triu(np.full((count, count), _LATER), 1)
+    return jnp.asarray(later[None, None], dtype)
 
 
 class ImageTower(Tower):
@@ -143,7 +195,7 @@ class ImageTower(Tower):
             self.patch_size,
             self.patch_size,
             padding=0,
-            kernel_init="uniform",
+            kernel_init=self.manner.blocks.patch,
             dtype=self.dtype,
             name="patch_embed",
         )(images)
@@ -153,9 +205,9 @@ class ImageTower(Tower):
         token = jnp.broadcast_to(token, (x.shape[0], 1, self.width))
         x = jnp.concatenate([token, x], axis=1)
         x = x + self._positions(grid, init).astype(x.dtype)
-        x = _norm(dtype=self.dtype, name="norm_pre")(x)
+        x = self.norm(x, "norm_pre")
         outputs, x, found = self.run(x, None, train)
-        x = _norm(dtype=self.dtype, name="norm")(x)
+        x = self.norm(x, "norm")
         tokens = self.projected(x)
         outputs |= {"unprojected": at_least_float32(x[:, 0])}
         outputs |= {"tokens": tokens, "pooled": tokens[:, 0]}

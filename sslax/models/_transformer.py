@@ -17,6 +17,7 @@ from sslax.models._layers import Dense, DropPath, LayerNorm, dense_init
 from sslax.models._parameter import parameter
 
 __all__ = [
+    "ACTIVATIONS",
     "INITS",
     "Attention",
     "Block",
@@ -58,12 +59,20 @@ INITS = {
     "xavier": Inits("xavier", "xavier", "xavier"),
     "xavier_qkv": Inits("xavier", "xavier_qkv", "xavier"),
     "beit": Inits("narrow", "narrow", "narrow", by_depth=True),
+    "big_vision": Inits("xavier", "xavier_qkv", "lecun"),
 }
 
 
 def gelu(x):
     """The exact GELU."""
     return jax.nn.gelu(x, approximate=False)
+
+
+def _gelu_tanh(x):
+    return jax.nn.gelu(x, approximate=True)
+
+
+ACTIVATIONS = {"gelu": gelu, "gelu_tanh": _gelu_tanh}
 
 
 class RelativePositions(nn.Module):

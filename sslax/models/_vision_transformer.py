@@ -14,13 +14,20 @@ from jaxtyping import Array, Float, Int, Shaped
 from sslax.arrays import at_least_float32
 from sslax.models._layers import Conv, LayerNorm
 from sslax.models._looks import attention_asked, off_grid, on_grid
+from sslax.models._map_head import MapHead
 from sslax.models._nets import Selected, select
 from sslax.models._parameter import parameter
 from sslax.models._positions import positions_on, sincos_table
-from sslax.models._transformer import INITS, RelativePositions, run_blocks
+from sslax.models._transformer import (
+    ACTIVATIONS,
+    INITS,
+    RelativePositions,
+    run_blocks,
+)
 
-__all__ = ["POSITIONS", "ViT", "patch_grid"]
+__all__ = ["POOLS", "POSITIONS", "ViT", "patch_grid"]
 
+POOLS = ("cls", "mean", "map")
 POSITIONS = ("learned", "sincos", "sincos_row", "sincos_learned", "none")
 
 
@@ -64,6 +71,7 @@ class ViT(nn.Module):
     relative: str | None = None
     mask_token: bool = False
     qkv_bias: bool | str = True
+    activation: str = "gelu"
     layer_scale: float | int | None = None
     drop_path: float | int = 0.0
     freeze_patches: bool = False
@@ -93,6 +101,7 @@ class ViT(nn.Module):
         shared = self.relative == "shared"
         bias = make(heads=self.heads, name="relative")() if shared else None
         names = {self.output} if isinstance(self.output, str) else set(self.output)
+        probed = self.pool == "map"
         blocks, found = run_blocks(
             self._block(train, make if self.relative == "block" else None),
             x,
@@ -101,14 +110,19 @@ class ViT(nn.Module):
             drop_path=self.drop_path,
             remat=self.remat,
             scan=self.scan,
-            maps=attention_asked(self.output, self.depth, whole=keep is None),
+            maps=attention_asked(
+                self.output, self.depth, whole=keep is None and not probed
+            ),
         )
         outputs |= {f"block{i}": block for i, block in enumerate(blocks)}
         outputs |= {f"attention{i}": weights for i, weights in found.items()}
-        outputs |= self._pooled(blocks, names, prefix)
+        pooled, looks = self._pooled(blocks, names, prefix)
+        outputs |= pooled
         if keep is None:
-            place = {"grid": grid, "last": self.depth - 1, "prefix": prefix}
-            outputs |= on_grid(outputs["tokens"], found, **place)
+            # A probe is the last to look.
+            last = self.depth if probed else self.depth - 1
+            place = {"grid": grid, "last": last, "prefix": prefix}
+            outputs |= on_grid(outputs["tokens"], found | looks, **place)
             return select(outputs, self.output)
         return select(outputs, off_grid(self.output))
 
@@ -150,7 +164,7 @@ class ViT(nn.Module):
             x = jnp.take_along_axis(x, keep[:, :, None], axis=1)
         if not self.class_token:
             return x
-        deviation = 1e-6 if self.kernel_init == "xavier_qkv" else 0.02
+        deviation = {"xavier_qkv": 1e-6, "big_vision": 0.0}.get(self.kernel_init, 0.02)
         normal = nn.initializers.normal(deviation)
         token = parameter(self, "cls_token", normal, (1, 1, self.width))
         token = token.astype(x.dtype)
@@ -167,7 +181,8 @@ class ViT(nn.Module):
             table = self.get_variable("params", "pos_embed")
             return positions_on(table, grid, prefix=prefix, convention=self.resize)
         shape = (1, prefix + grid[0] * grid[1], self.width)
-        start = nn.initializers.normal(0.02)
+        wide = self.kernel_init == "big_vision"
+        start = nn.initializers.normal(self.width**-0.5 if wide else 0.02)
         if self.positions == "sincos_learned":
             start = lambda *_: _fixed(grid, self.width, "column", prefix)  # noqa: E731
         return parameter(self, "pos_embed", start, shape)
@@ -178,6 +193,7 @@ class ViT(nn.Module):
                 heads=self.heads,
                 mlp_width=self.mlp_width,
                 qkv_bias=self.qkv_bias,
+                activation=ACTIVATIONS[self.activation],
                 relative=relative,
                 layer_scale=self.layer_scale,
                 inits=INITS[self.kernel_init],
@@ -194,11 +210,26 @@ class ViT(nn.Module):
         if self.pool == "mean":
             mean = at_least_float32(x[:, prefix:]).mean(axis=1)
             pooled = LayerNorm(dtype=self.dtype, name="fc_norm")(mean)
-            return {"tokens": x, "pooled": at_least_float32(pooled)}
+            return {"tokens": x, "pooled": at_least_float32(pooled)}, {}
         norm = LayerNorm(dtype=self.dtype, name="norm")
-        tokens = norm(x)
-        out = {"tokens": tokens, "pooled": at_least_float32(tokens[:, 0])}
+        tokens, looks = norm(x), {}
+        pooled = tokens[:, 0]
+        if self.pool == "map":
+            pooled, weights = self._probed(tokens, "attention" in names)
+            looks = {} if weights is None else {self.depth: weights}
+        out = {"tokens": tokens, "pooled": at_least_float32(pooled)}
         for i, block in enumerate(blocks):
             if f"normed{i}" in names:
                 out[f"normed{i}"] = norm(block)
-        return out
+        return out, looks
+
+    def _probed(self, tokens, with_map):
+        head = MapHead(
+            heads=self.heads,
+            mlp_width=self.mlp_width,
+            inits=INITS[self.kernel_init],
+            activation=ACTIVATIONS[self.activation],
+            dtype=self.dtype,
+            name="pool",
+        )
+        return head(tokens, with_map=with_map)

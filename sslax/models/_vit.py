@@ -9,8 +9,8 @@ from sslax.checks import check_choice
 from sslax.core import Net
 from sslax.models._attention import FORMS
 from sslax.models._nets import compute_dtype, from_linen, named
-from sslax.models._transformer import INITS
-from sslax.models._vision_transformer import POSITIONS, ViT
+from sslax.models._transformer import ACTIVATIONS, INITS
+from sslax.models._vision_transformer import POOLS, POSITIONS, ViT
 
 __all__ = [
     "vit",
@@ -70,6 +70,7 @@ def vit(
     relative: str | None = None,
     mask_token: bool = False,
     qkv_bias: bool | str = True,
+    activation: str = "gelu",
     layer_scale: float | int | None = None,
     drop_path: float | int = 0.0,
     freeze_patches: bool = False,
@@ -82,7 +83,7 @@ def vit(
 ) -> Net:
     """A vision transformer for images `[b h w c]` of any size that patches divide.
 
-    Pre-norm blocks, fused q, k, v, exact GELU, LayerNorm with epsilon 1e-6. Inputs are
+    Pre-norm blocks, fused q, k, v, GELU, LayerNorm with epsilon 1e-6. Inputs are
     `(images, keep=None, mask=None)`: `keep` int32 [b k] are the patches to look at,
     `mask` [b n] or [b h w] says where a mask token takes the place of a patch.
 
@@ -94,8 +95,9 @@ def vit(
       mlp_ratio: width of the MLP over `width`, in place of the size's.
       patch_size: side of a patch in pixels.
       class_token: prepend a learned token.
-      pool: "cls" (final norm, then the class token) or "mean" (mean of the patch
-        tokens, then a norm of its own).
+      pool: "cls" (final norm, then the class token), "mean" (mean of the patch tokens,
+        then a norm of its own) or "map" (final norm, then one learned probe that looks
+        at all tokens with as many heads, and an MLP: SigLIP).
       positions: "learned", "sincos" (fixed, MAE's order), "sincos_row" (MoCo v3's),
         "sincos_learned" (learned, and "sincos" at the start: MAE's fine-tuning) or
         "none".
@@ -106,19 +108,23 @@ def vit(
         `resize_relative_positions`.
       mask_token: a learned token for masked patches, put in before the positions.
       qkv_bias: whether q, k, v have biases; "qv" leaves the keys without (BEiT).
+      activation: of the MLPs: "gelu" (exact) or "gelu_tanh" (its approximation, with
+        which big_vision trains).
       layer_scale: start value of a scale per channel and branch; None has none.
       drop_path: rate of the last block, growing linearly from 0; no key, no drops.
       freeze_patches: no gradient reaches the patch projection (MoCo v3).
       init: "truncated" (normal 0.02), "xavier" (MAE), "xavier_qkv" (MoCo v3: q, k, v
-        as three matrices) or "beit" (BEiT, SimMIM: normal 0.02 cut at one deviation;
-        the last matrices of the branches of block i, from 1, over sqrt(2i)).
-      output: "pooled" [b d], "tokens" [b (1+)n d] (after the final norm with pool
-        "cls", before it with "mean"), "map" [b h w d] (the patches of "tokens" on
-        their grid), "attention" [b heads h w] (of the class token in the last block, or
-        without one the mean over the patches), "patch_embed", "embedded", "block0",
-        ..., "normed0", ... (through the final norm), "attention0", ... [b heads n n];
-        several names give a dict, the first of them the main output. With `keep`
-        there is no grid: no "map" and no "attention".
+        as three matrices), "beit" (BEiT, SimMIM: normal 0.02 cut at one deviation; the
+        last matrices of the branches of block i, from 1, over sqrt(2i)) or "big_vision"
+        (SigLIP: blocks as MoCo v3, patches by LeCun's rule, positions normal
+        width**-0.5).
+      output: "pooled" [b d], "tokens" [b (1+)n d] (before the final norm with pool
+        "mean", else after it), "map" [b h w d] (the patches of "tokens" on their grid),
+        "attention" [b heads h w] (of the probe, or of the class token in the last
+        block, or without both the mean over the patches), "patch_embed", "embedded",
+        "block0", ..., "normed0", ... (through the final norm), "attention0", ...
+        [b heads n n]; several names give a dict, the first of them the main output.
+        With `keep` there is no grid: no "map" and no "attention".
       remat: compute blocks again in the backward pass to save memory.
       scan: trace one block and stack the parameters; compiles faster, needs more
         memory unless with `remat`; optimizers that look at layers see one.
@@ -145,22 +151,25 @@ def vit(
 
     References:
       Dosovitskiy et al., "An Image is Worth 16x16 Words", 2021, arXiv:2010.11929.
-      Zhai et al., "Scaling Vision Transformers", 2022, arXiv:2106.04560 (giant).
+      Zhai et al., "Scaling Vision Transformers", 2022, arXiv:2106.04560 (giant; pooling
+      by a probe, section 3.2).
       Bao et al., "BEiT: BERT Pre-Training of Image Transformers", 2022,
       arXiv:2106.08254 (relative positions, mask token, layer scale).
 
     Note:
-      MoCo v3's ViT-S has 12 heads: `vit_small(heads=12)`.
+      MoCo v3's ViT-S has 12 heads: `vit_small(heads=12)`. big_vision starts the biases
+      of MLPs with a deviation of 1e-6, zero here.
     """
-    check_choice(("cls", "mean"), pool=pool)
+    check_choice(POOLS, pool=pool)
     check_choice(POSITIONS, positions=positions)
     check_choice((None, "block", "shared"), relative=relative)
     check_choice((True, False, "qv"), qkv_bias=qkv_bias)
+    check_choice(ACTIVATIONS, activation=activation)
     check_choice(("size", "factor"), resize=resize)
     check_choice(INITS, init=init)
     check_choice(FORMS, attention=attention)
     if pool == "cls" and not class_token:
-        raise ValueError("pool is 'cls' without a class token; use pool='mean'")
+        raise ValueError("pool is 'cls' without a class token; use pool='mean' or 'map'")
     module = ViT(
         **_dimensions(size, width, depth, heads, mlp_ratio),
         patch_size=patch_size,
@@ -171,6 +180,7 @@ def vit(
         relative=relative,
         mask_token=mask_token,
         qkv_bias=qkv_bias,
+        activation=activation,
         layer_scale=layer_scale,
         drop_path=drop_path,
         freeze_patches=freeze_patches,

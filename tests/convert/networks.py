@@ -66,6 +66,16 @@ NETWORKS = {
         IMAGES,
         {"fc_norm.weight": (16,), "blocks.0.attn.qkv.weight": (48, 16)},
     ),
+    "vit_map": (
+        {**VIT, "pool": "map", "class_token": False},
+        IMAGES,
+        {
+            "attn_pool.latent": (1, 1, 16),
+            "attn_pool.kv.weight": (32, 16),
+            "attn_pool.norm.bias": (16,),
+            "attn_pool.mlp.fc2.weight": (16, 64),
+        },
+    ),
     "vit_scan": (
         {**VIT, "scan": True},
         IMAGES,
@@ -148,6 +158,17 @@ NETWORKS = {
             "transformer.resblocks.1.mlp.c_fc.weight": (64, 16),
             "ln_final.bias": (16,),
             "text_projection": (16, 6),
+        },
+    ),
+    "siglip_text": (
+        {"name": "siglip_text", "dim": 6, "words": 20, "context": 7, "width": 16}
+        | {"depth": 2, "heads": 2},
+        (struct(1, 7, dtype=jnp.int32),),
+        {
+            "positional_embedding": (7, 16),
+            "transformer.resblocks.1.ln_2.weight": (16,),
+            "text_projection.weight": (6, 16),
+            "text_projection.bias": (6,),
         },
     ),
     "mae_decoder": (

@@ -1,16 +1,25 @@
-"""One file of both towers of CLIP, as it was released, in and out."""
+"""One file of both towers of CLIP or SigLIP, as it was released, in and out."""
 
 import chex
 import numpy as np
+import pytest
 
 from sslax import convert
-from sslax.convert._released import call_of
+from sslax.convert._released import call_of, family_of
 from tests.convert.networks import NETWORKS, random_arrays
 
 
-def test_each_tower_finds_itself_in_a_file_of_both(rng):
+@pytest.mark.parametrize(
+    "places",
+    [
+        {"clip_text": "", "clip_vit": "visual."},
+        {"siglip_text": "text.", "vit_map": "visual.trunk."},
+    ],
+)
+def test_each_tower_finds_itself_in_a_file_of_both(rng, places):
     given, file = {}, {"logit_scale": np.float32(4.6), "context_length": np.array(77)}
-    for name, start in (("clip_text", ""), ("clip_vit", "visual.")):
+    file["logit_bias"] = np.float32(-10.0)
+    for name, start in places.items():
         call, inputs, _ = NETWORKS[name]
         given[name] = random_arrays(rng, call, inputs)
         options = {"model": call, "source": "torch", "inputs": inputs}
@@ -22,17 +31,19 @@ def test_each_tower_finds_itself_in_a_file_of_both(rng):
             file, model=call, source="torch", inputs=inputs
         )
         chex.assert_trees_all_equal(tuple(back), (params, stats))
-        assert report.prefix == ("" if name == "clip_text" else "visual.")
+        assert report.prefix == places[name]
 
 
 def test_the_sizes_that_were_released():
     for name, width, dim in (
         ("clip_text_base", 512, 512),
         ("clip_text_large", 768, 768),
+        ("siglip_text_base", 768, 768),
+        ("siglip_text_large", 1024, 1024),
     ):
-        call, _ = call_of(name)
-        assert call.get("width", 512) == width
-        assert call.get("dim", 512) == dim
+        _, options = family_of(call_of(name)[0])
+        assert options["width"] == width
+        assert options["dim"] == dim
     call, side = call_of("clip_vit_large_patch14")
     assert (call["patch_size"], call["width"], call["depth"], side) == (
         14,

@@ -207,6 +207,9 @@ def test_gradients_pass_through_the_names(rng):
         ("mae_vit_base_patch16", 85_798_656),
         ("beit_base_patch16_224", 85_761_984),
         ("swin_tiny_patch4_window7_224", 27_519_354),
+        # open_clip 3.3.0: `visual` of ViT-B-16-SigLIP and ViT-L-16-SigLIP-256.
+        ("vit_base_patch16_siglip_224", 92_884_224),
+        ("vit_large_patch16_siglip_256.webli", 315_956_224),
     ],
 )
 def test_names_of_releases_mean_their_networks(name, counted):

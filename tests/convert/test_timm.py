@@ -32,6 +32,11 @@ CASES = {
         {"depth": 1, "init_values": 0.1, "qkv_bias": False},
         {"depth": 1, "layer_scale": 0.1, "qkv_bias": False},
     ),
+    "vit_map": (
+        "vit_base_patch16_siglip_224",
+        {"depth": 2, "act_layer": "gelu_tanh"},
+        {"depth": 2},
+    ),
     "beit": ("beit_base_patch16_224", {"depth": 2}, {"depth": 2}),
     "swin": ("swin_tiny_patch4_window7_224", {}, {}),
 }
@@ -100,6 +105,11 @@ HUB = {
     "resnet50d": ({"name": "resnet50", "stem": "deep", "shortcut": "pool"}, 64),
     "vit": (VIT, 32),
     "vit_mean": ({**VIT, "pool": "mean", "class_token": False, "mlp_ratio": 2}, 32),
+    "vit_map": (
+        {**VIT, "pool": "map", "class_token": False, "activation": "gelu_tanh"},
+        32,
+    ),
+    "vit_probe_and_token": ({**VIT, "pool": "map"}, 32),
     "vit_sincos": ({**VIT, "positions": "sincos", "layer_scale": 0.1}, 32),
     "vit_bare": ({**VIT, "positions": "none", "qkv_bias": False}, 32),
     "beit": (

@@ -1,4 +1,4 @@
-"""Adapters from stored cases to public sslax functions: DINO, iBOT, BEiT, SimMIM."""
+"""Adapters from stored cases to public sslax functions: DINO, iBOT, BEiT and others."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sslax import calls, losses, models
+from sslax import calls, convert, losses, models
 from sslax.core import Net
 from tests.goldens import torch_names
 
@@ -181,12 +181,57 @@ def simmim(arrays, parameters):
     }
 
 
+def siglip(arrays, parameters):
+    """Both towers, each of which finds itself in one state dict."""
+    activation = parameters["act_layer"]
+    if activation != "gelu_tanh":
+        raise ValueError(f"the text tower has gelu_tanh, the case {activation!r}")
+    towers = {
+        "image": {"name": "vit", **_size(parameters), "activation": activation}
+        | {"class_token": False, "pool": "map"},
+        "text": {
+            "name": "siglip_text",
+            "dim": parameters["output_dim"],
+            "words": parameters["vocab_size"],
+            "context": parameters["context_length"],
+            "width": parameters["embed_dim"],
+            "depth": parameters["text_depth"],
+            "heads": parameters["text_num_heads"],
+        },
+    }
+    text = jax.device_put(arrays["in/text"])
+
+    def run(name, sd, given):
+        call = {**towers[name], "output": ["tokens", "pooled"]}
+        params, _, _ = convert.from_torch(sd, model=towers[name], inputs=(given,))
+        return calls.build(call, Net).apply(params, {}, given)[0]
+
+    def loss(sd, x):
+        out = {"image": run("image", sd, _images(x)), "text": run("text", sd, text)}
+        sums = (out[k]["pooled"] * arrays[f"in/cotangent_{k}"] for k in out)
+        return sum(jnp.sum(x) for x in sums), out
+
+    differentiated = jax.jit(jax.grad(loss, argnums=(0, 1), has_aux=True))
+    (grads, grad_x), out = differentiated(
+        torch_names.state_dict(arrays), jax.device_put(arrays["in/x"])
+    )
+    return {
+        "out/tokens": out["image"]["tokens"],
+        "out/image": out["image"]["pooled"],
+        "out/text_tokens": out["text"]["tokens"],
+        "out/text": out["text"]["pooled"],
+        "grad/x": grad_x,
+        **{f"grad/{name}": g for name, g in grads.items()},
+    }
+
+
 _GIVEN = {
     "img_size": "a side of the inputs",
     "num_classes": "a side of the weights",
 }
 NOT_READ = {
     "backbone/dino_vit": _GIVEN,
+    "backbone/siglip": {"img_size": "a side of the inputs"},
     "mim/beit": _GIVEN | {"vocab_size": "a side of the weights"},
     "mim/beit_finetune": _GIVEN,
     "mim/ibot_vit": _GIVEN | {"head.patch_out_dim": "a shared head has one width"},
@@ -198,6 +243,7 @@ NOT_READ = {
 }
 VISION = {
     "backbone/dino_vit": dino,
+    "backbone/siglip": siglip,
     "mim/beit": beit,
     "mim/beit_finetune": beit_finetune,
     "mim/ibot_vit": ibot,
