@@ -238,11 +238,11 @@ READ_PAIRS = (
 )
 
 
-def text_tower(config, **size) -> dict:
-    """CLIP's transformer of texts, for the vocabulary and the context of the run."""
+def text_tower(config, *, name: str = "clip_text", **size) -> dict:
+    """A transformer of texts, for the vocabulary and the context of the run."""
     ref = config.data.tokenizer.get_oneway_ref
     given = dict(words=ref("words"), context=ref("context"), dtype=dtype(config))
-    return dict(name="clip_text", **given, **size)
+    return dict(name=name, **given, **size)
 
 
 def small_towers(config) -> dict:

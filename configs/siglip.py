@@ -1,16 +1,22 @@
 """SigLIP. Zhai et al., 2023, arXiv:2303.15343.
 
-Variants: `base16` (ViT-B/16, batch 32768), `sample` (drawn objects and their captions,
-for a laptop; not run to its end yet).
+Variants: `base16` (ViT-B/16 with a probe that pools, and a text transformer of the same
+size that sees later words too, 203 million parameters; batch 32768), `sample` (drawn
+objects and their captions, for a laptop; not run to its end yet).
 
-The towers are those of CLIP, so that the loss alone differs: the paper's image tower
-ends in a probe that attends to all patches, its text tower sees later words too. Pairs
-and vocabulary as in configs/clip.py.
+Towers, pixels in [-1, 1], 32,000 words and a context of 64 are those of the released
+models. Their vocabulary is SentencePiece's of C4, which pads texts with their end; here
+byte pairs are trained on the captions and pad with zeros. The released code's decay is
+not scaled by the rate, and leaves out all but the kernels of layers: 1e-4 there is 0.1
+here. Pairs as in configs/clip.py.
 
     sslax pretrain --config=configs/siglip.py:sample --workdir=/tmp/siglip
 """
 
 from configs import common
+
+# Neither vectors of words and places nor the probe decay.
+KERNELS = ("rank_one", "token_embed", "pos_embed", "probe")
 
 
 def get_config(variant: str = "base16"):
@@ -18,29 +24,40 @@ def get_config(variant: str = "base16"):
     return common.pick(variant, {"base16": _base16, "sample": _sample})()
 
 
+def _towers(config, *, patch_size: int, width: int, **size) -> dict:
+    """Both towers end at the width: that of images has no projection."""
+    return dict(
+        encoder=dict(
+            name="vit",
+            patch_size=patch_size,
+            width=width,
+            class_token=False,
+            pool="map",
+            activation="gelu_tanh",
+            init="big_vision",
+            dtype=common.dtype(config),
+            **size,
+        ),
+        text=common.text_tower(
+            config, name="siglip_text", dim=width, width=width, **size
+        ),
+    )
+
+
 def _base16():
     config = common.pairs(examples=400_000_000, epochs=8, batch_size=32_768)
-    towers = dict(dim=768, width=768, depth=12, heads=12)
-    towers |= dict(remat=True, scan=True)
-    config.data.tokenizer.context = 64
+    config.normalize = "half"
+    config.data.tokenizer.update(words=32_000, context=64)
+    size = dict(depth=12, heads=12, remat=True, scan=True)
     config.method = dict(
-        name="siglip",
-        encoder=dict(
-            name="clip_vit",
-            patch_size=16,
-            output=("pooled", "unprojected"),
-            dtype=common.dtype(config),
-            **towers,
-        ),
-        text=common.text_tower(config, **towers),
-        features="unprojected",
+        name="siglip", **_towers(config, patch_size=16, width=768, **size)
     )
     config.optimizer = dict(
         name="adamw",
         learning_rate=1e-3,
         b2=0.95,
-        weight_decay=1e-4,
-        exclude=("rank_one", "cls_token"),
+        weight_decay=0.1,
+        exclude=KERNELS,
         schedule=dict(
             name="warmup_cosine", steps=config.get_oneway_ref("steps"), warmup=10_000
         ),
@@ -50,6 +67,9 @@ def _base16():
 
 def _sample():
     config = common.told()
-    config.method = dict(name="siglip", **common.small_towers(config))
+    size = dict(depth=4, heads=2)
+    config.method = dict(
+        name="siglip", **_towers(config, patch_size=8, width=64, **size)
+    )
     config.optimizer = common.sample_optimizer(config, learning_rate=1e-3)
     return config

@@ -447,9 +447,10 @@ def curl():
 
 
 def siglip():
-    text = models.clip_text(dim=4, words=10, context=4, width=8, depth=1, heads=2)
-    head = models.linear(dim=4)
-    return Toy(methods.siglip(encoder(), text, projector=head), captions(10))
+    size = {"width": 8, "depth": 1, "heads": 2}
+    image = models.vit(**size, patch_size=8, class_token=False, pool="map")
+    text = models.siglip_text(**size, dim=8, words=10, context=4)
+    return Toy(methods.siglip(image, text), captions(10))
 
 
 def exemplar():

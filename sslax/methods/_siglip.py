@@ -28,8 +28,9 @@ def siglip(
     number of images.
 
     Args:
-      encoder: images to features [b e].
-      text: texts, int32 [b n], to the shared space [b d].
+      encoder: images to features [b e]: `models.vit` with `pool="map"`, which ends in
+        the shared space, or another with a projector.
+      text: texts, int32 [b n], to the shared space [b d]: `models.siglip_text`.
       projector: features to the shared space; None where the encoder ends there.
       scale: of the cosines at the start.
       bias: of the logits at the start, for the many pairs that do not belong together.
@@ -47,9 +48,9 @@ def siglip(
 
     Example:
       >>> from sslax import models
-      >>> size = dict(dim=8, width=8, depth=1, heads=2)
-      >>> net = models.clip_vit(**size, patch_size=4)
-      >>> words = models.clip_text(**size, words=60, context=6)
+      >>> size = dict(width=8, depth=1, heads=2)
+      >>> net = models.vit(**size, patch_size=4, class_token=False, pool="map")
+      >>> words = models.siglip_text(**size, dim=8, words=60, context=6)
       >>> method = siglip(net, words)
 
     References:

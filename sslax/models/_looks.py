@@ -30,7 +30,7 @@ def off_grid(output: str | Sequence[str]) -> str | list[str]:
 
 def on_grid(
     tokens: Float[Array, "b n d"],
-    found: Mapping[int, Float[Array, "b heads n n"]],
+    found: Mapping[int, Float[Array, "b heads q n"]],
     *,
     grid: Sequence[int],
     last: int,
@@ -40,14 +40,15 @@ def on_grid(
 
     Args:
       tokens: of all patches, after `prefix` others.
-      found: attention weights by the number of the block.
+      found: attention weights by the number of the block; a probe's, whose only query
+        it is, by the next number.
       grid: rows and columns of patches.
-      last: the number of the last block.
+      last: the number of what looked last.
       prefix: 1 with a class token, else 0.
 
     Returns:
       "map" `[b h w d]`; "attention" `[b heads h w]`: how much the class token looks at
-      each patch, or without one how much the patches do on average.
+      each patch, or without one how much the patches, or the probe, do on average.
     """
     tokens = tokens[:, prefix:]
     outputs = {"map": tokens.reshape(tokens.shape[0], *grid, tokens.shape[-1])}

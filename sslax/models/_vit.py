@@ -169,7 +169,9 @@ def vit(
     check_choice(INITS, init=init)
     check_choice(FORMS, attention=attention)
     if pool == "cls" and not class_token:
-        raise ValueError("pool is 'cls' without a class token; use pool='mean' or 'map'")
+        raise ValueError(
+            "pool is 'cls' without a class token; use pool='mean' or 'map'"
+        )
     module = ViT(
         **_dimensions(size, width, depth, heads, mlp_ratio),
         patch_size=patch_size,

@@ -29,7 +29,11 @@ def small(seed):
     """
     config = open_clip.get_model_config("ViT-B-16-SigLIP")
     text = config["text_cfg"] | {"width": 32, "heads": 4, "layers": 2}
-    text |= {"context_length": 8, "vocab_size": 50, "act_kwargs": {"approximate": "tanh"}}
+    text |= {
+        "context_length": 8,
+        "vocab_size": 50,
+        "act_kwargs": {"approximate": "tanh"},
+    }
     net = open_clip.model.CustomTextCLIP(
         embed_dim=32,
         vision_cfg=config["vision_cfg"],

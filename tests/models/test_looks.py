@@ -23,6 +23,12 @@ NETS = {
         (2, 3, 8),
         2,
     ),
+    "vit_map": (
+        models.vit,
+        {**VIT, "class_token": False, "pool": "map"},
+        (2, 3, 8),
+        2,
+    ),
     "mae_encoder": (models.mae_encoder, VIT, (2, 3, 8), 2),
     "convmae_encoder": (models.convmae_encoder, CONVMAE, (2, 3, 8), 2),
     "clip_vit": (models.clip_vit, {**VIT, "dim": 5}, (2, 3, 5), 2),

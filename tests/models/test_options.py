@@ -46,6 +46,12 @@ NETS = {
     ),
     "clip_text": (models.clip_text, {**SMALL, **BLOCKS}, (RESTORE,)),
     "clip_vit": (models.clip_vit, {**SMALL, **BLOCKS, "patch_size": 8}, (IMAGE,)),
+    "siglip_text": (models.siglip_text, {**SMALL, **BLOCKS}, (RESTORE,)),
+    "vit_map": (
+        models.vit,
+        {**SMALL, **BLOCKS, "patch_size": 8, "pool": "map", "class_token": False},
+        (IMAGE,),
+    ),
     "dalle_encoder": (
         models.dalle_encoder,
         {"width": 4, "blocks": 1, "words": 8},

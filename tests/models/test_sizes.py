@@ -66,6 +66,15 @@ def test_clip_text_completes_the_published_count():
     assert text + image + temperature == 151_277_313  # of ViT-B/32
 
 
+def test_siglips_towers_complete_the_published_count():
+    """As open_clip 3.3.0 counts its ViT-B-16-SigLIP."""
+    options = {"pool": "map", "class_token": False, "scan": True}
+    image = count(models.vit_base(**options), IMAGE)
+    text = count(models.siglip_text(scan=True), jnp.zeros((1, 64), jnp.int32))
+    scale_and_bias = 2
+    assert image + text + scale_and_bias == 203_155_970
+
+
 @pytest.mark.parametrize(
     ("options", "side", "width", "published"),
     [
