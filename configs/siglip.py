@@ -1,8 +1,9 @@
 """SigLIP. Zhai et al., 2023, arXiv:2303.15343.
 
 Variants: `base16` (ViT-B/16 with a probe that pools, and a text transformer of the same
-size that sees later words too, 203 million parameters; batch 32768), `sample` (drawn
-objects and their captions, for a laptop; not run to its end yet).
+size that sees later words too, 203 million parameters; batch 32768), `sample` (both
+small, on drawn objects and their captions, for a laptop; the loss of one run fell from
+5.85, which is chance, to 4.7).
 
 Towers, pixels in [-1, 1], 32,000 words and a context of 64 are those of the released
 models. Their vocabulary is SentencePiece's of C4, which pads texts with their end; here
@@ -67,9 +68,10 @@ def _base16():
 
 def _sample():
     config = common.told()
-    size = dict(depth=4, heads=2)
+    size = dict(depth=2, heads=2)
     config.method = dict(
-        name="siglip", **_towers(config, patch_size=8, width=64, **size)
+        name="siglip", **_towers(config, patch_size=16, width=64, **size)
     )
-    config.optimizer = common.sample_optimizer(config, learning_rate=1e-3)
+    # At 1e-3, four blocks on patches of 8 pixels stay at chance for half of the run.
+    config.optimizer = common.sample_optimizer(config, learning_rate=3e-3)
     return config
