@@ -25,6 +25,22 @@ _SIGLIP = {"class_token": False, "pool": "map"}
 _SIGLIP |= {"activation": "gelu_tanh", "init": "big_vision"}
 _BEIT_PRETRAINING = {**_BEIT, "relative": "shared", "mask_token": True}
 
+
+def _of_clip(start: str, own: dict[str, Any]):
+    """Names of CLIP's transformers, by who trained them."""
+    image, text = {"name": "clip_vit", **own}, {"name": "clip_text", **own}
+    large = {"dim": 768, "width": 1024, "depth": 24, "heads": 16}
+    yield rf"{start}_vit_(?P<size>base){_PATCH}", image, f"{start}_vit_base_patch16"
+    name, example = (
+        rf"{start}_vit_(?P<size>large){_PATCH}",
+        f"{start}_vit_large_patch14",
+    )
+    yield name, image | large, example
+    yield rf"{start}_text_(?P<size>base)", text, f"{start}_text_base"
+    large = {"dim": 768, "width": 768, "heads": 12}
+    yield rf"{start}_text_(?P<size>large)", text | large, f"{start}_text_large"
+
+
 # Pattern of the name, the call, an example. Groups of the pattern are arguments, save
 # `size`, which fills in the name, and `image`, the side of the image (224).
 RELEASED: tuple[tuple[str, dict[str, Any], str], ...] = (
@@ -94,16 +110,8 @@ RELEASED: tuple[tuple[str, dict[str, Any], str], ...] = (
         {"name": "swin_{size}", "masked": "token"},
         "simmim_swin_base_patch4_window6_192",
     ),
-    (
-        rf"clip_vit_(?P<size>base){_PATCH}",
-        {"name": "clip_vit"},
-        "clip_vit_base_patch16",
-    ),
-    (
-        rf"clip_vit_(?P<size>large){_PATCH}",
-        {"name": "clip_vit", "dim": 768, "width": 1024, "depth": 24, "heads": 16},
-        "clip_vit_large_patch14",
-    ),
+    *_of_clip("clip", {}),
+    *_of_clip("openclip", {"activation": "gelu"}),
     (r"clip_resnet(?P<size>50)", {"name": "clip_resnet"}, "clip_resnet50"),
     (
         r"clip_resnet(?P<size>101)",
@@ -114,12 +122,6 @@ RELEASED: tuple[tuple[str, dict[str, Any], str], ...] = (
         r"clip_resnet(?P<size>50)x4_(?P<image>288)",
         {"name": "clip_resnet", "dim": 640, "stages": (4, 6, 10, 6), "width": 80},
         "clip_resnet50x4_288",
-    ),
-    (r"clip_text_(?P<size>base)", {"name": "clip_text"}, "clip_text_base"),
-    (
-        r"clip_text_(?P<size>large)",
-        {"name": "clip_text", "dim": 768, "width": 768, "heads": 12},
-        "clip_text_large",
     ),
     (
         rf"vit_(?P<size>base|large){_PATCH}_siglip{_IMAGE}",

@@ -20,6 +20,7 @@ def clip_text(
     width: int = 512,
     depth: int = 12,
     heads: int = 8,
+    activation: str = "quick_gelu",
     output: str | Sequence[str] = "pooled",
     remat: bool = False,
     scan: bool = False,
@@ -28,7 +29,7 @@ def clip_text(
 ) -> Net:
     """CLIP's text transformer: causal blocks, read at the end token.
 
-    Pre-norm blocks with x sigmoid(1.702 x), LayerNorm with epsilon 1e-5, learned
+    Pre-norm blocks, LayerNorm with epsilon 1e-5, learned
     positions. The text's feature is the normed token at the end token's place (the
     largest number of the text), through a linear layer without bias.
 
@@ -39,6 +40,8 @@ def clip_text(
       width: channels.
       depth: blocks.
       heads: attention heads.
+      activation: of the MLPs: "quick_gelu", x sigmoid(1.702 x), as OpenAI has it, or
+        "gelu", as OpenCLIP's models whose names do not end in "-quickgelu".
       output: "pooled" [b dim], "tokens" [b n width] (after the norm), "block0", ...,
         "attention0", ... [b heads n n]; several names give a dict.
       remat: compute blocks again in the backward pass.
@@ -50,8 +53,8 @@ def clip_text(
       A net of texts, int32 `[b n]`, n up to `context`, padded with 0 after the end.
 
     Raises:
-      ValueError: heads that do not divide the width; and, when it is called, texts
-        longer than the context.
+      ValueError: heads that do not divide the width, or an unknown activation; and,
+        when it is called, texts longer than the context.
 
     Example:
       >>> import jax
@@ -68,7 +71,7 @@ def clip_text(
     """
     check_heads(width, heads)
     module = TextTower(
-        manner=clip_manner(width, depth),
+        manner=clip_manner(width, depth, activation),
         causal=True,
         dim=dim,
         words=words,
@@ -92,6 +95,7 @@ def clip_vit(
     depth: int = 12,
     heads: int = 12,
     patch_size: int = 16,
+    activation: str = "quick_gelu",
     output: str | Sequence[str] = "pooled",
     remat: bool = False,
     scan: bool = False,
@@ -100,8 +104,8 @@ def clip_vit(
 ) -> Net:
     """CLIP's vision transformer, with its projection to the space shared with texts.
 
-    It differs from `vit` in a norm before the blocks, x sigmoid(1.702 x) for GELU,
-    LayerNorm with epsilon 1e-5 and a patch projection without bias.
+    It differs from `vit` in a norm before the blocks, the activation, LayerNorm with
+    epsilon 1e-5 and a patch projection without bias.
 
     Args:
       dim: dimension of the shared space.
@@ -109,6 +113,7 @@ def clip_vit(
       depth: blocks.
       heads: attention heads.
       patch_size: side of a patch in pixels.
+      activation: of the MLPs, as in `clip_text`; both towers have one.
       output: "pooled" [b dim] (the class token), "unprojected" [b width] (the same
         before its projection, which linear probes read), "tokens" [b 1+n dim] (every
         token normed and projected: what DeepMIM's teacher gives), "map" [b h w dim] and
@@ -123,8 +128,8 @@ def clip_vit(
       A net of images `[b h w c]`; positions are resized for other grids.
 
     Raises:
-      ValueError: heads that do not divide the width; and, when it is called, an image
-        that the patch size does not divide.
+      ValueError: heads that do not divide the width, or an unknown activation; and,
+        when it is called, an image that the patch size does not divide.
 
     Example:
       >>> import jax
@@ -141,7 +146,7 @@ def clip_vit(
     """
     check_heads(width, heads)
     module = ImageTower(
-        manner=clip_manner(width, depth),
+        manner=clip_manner(width, depth, activation),
         dim=dim,
         patch_size=patch_size,
         width=width,

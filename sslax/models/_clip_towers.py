@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
 from sslax.arrays import at_least_float32
+from sslax.checks import check_choice
 from sslax.models._layers import Conv, Dense, LayerNorm
 from sslax.models._looks import attention_asked, on_grid
 from sslax.models._nets import Selected, select
@@ -23,11 +23,6 @@ __all__ = ["ImageTower", "Manner", "TextTower", "clip_manner", "siglip_manner"]
 
 # Added to the logits of later words: the softmax gives exactly 0, even in float16.
 _LATER = -1e4
-
-
-def _quick_gelu(x):
-    """The GELU that CLIP's weights are trained with."""
-    return x * jax.nn.sigmoid(1.702 * x)
 
 
 class Manner(NamedTuple):
@@ -52,8 +47,13 @@ class Manner(NamedTuple):
     bias: bool
 
 
-def clip_manner(width: int, depth: int) -> Manner:
-    """As CLIP was released."""
+def clip_manner(width: int, depth: int, activation: str) -> Manner:
+    """As CLIP was released, but for the activation.
+
+    Raises:
+      ValueError: an unknown activation.
+    """
+    check_choice(ACTIVATIONS, activation=activation)
     normal = nn.initializers.normal
     blocks = Inits(
         linear=normal((2 * width) ** -0.5),
@@ -63,7 +63,7 @@ def clip_manner(width: int, depth: int) -> Manner:
     )
     own = {"words": normal(0.02), "places": normal(0.01), "bias": False}
     own |= {"projection": normal(width**-0.5)}
-    return Manner(_quick_gelu, 1e-5, blocks, **own)
+    return Manner(ACTIVATIONS[activation], 1e-5, blocks, **own)
 
 
 def siglip_manner(width: int) -> Manner:

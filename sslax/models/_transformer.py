@@ -72,7 +72,12 @@ def _gelu_tanh(x):
     return jax.nn.gelu(x, approximate=True)
 
 
-ACTIVATIONS = {"gelu": gelu, "gelu_tanh": _gelu_tanh}
+def _quick_gelu(x):
+    """The GELU that OpenAI's CLIP is trained with."""
+    return x * jax.nn.sigmoid(1.702 * x)
+
+
+ACTIVATIONS = {"gelu": gelu, "gelu_tanh": _gelu_tanh, "quick_gelu": _quick_gelu}
 
 
 class RelativePositions(nn.Module):

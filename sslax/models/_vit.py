@@ -108,8 +108,8 @@ def vit(
         `resize_relative_positions`.
       mask_token: a learned token for masked patches, put in before the positions.
       qkv_bias: whether q, k, v have biases; "qv" leaves the keys without (BEiT).
-      activation: of the MLPs: "gelu" (exact) or "gelu_tanh" (its approximation, with
-        which big_vision trains).
+      activation: of the MLPs: "gelu" (exact), "gelu_tanh" (its approximation, with
+        which big_vision trains) or "quick_gelu" (OpenAI's).
       layer_scale: start value of a scale per channel and branch; None has none.
       drop_path: rate of the last block, growing linearly from 0; no key, no drops.
       freeze_patches: no gradient reaches the patch projection (MoCo v3).

@@ -44,6 +44,9 @@ def test_the_sizes_that_were_released():
         _, options = family_of(call_of(name)[0])
         assert options["width"] == width
         assert options["dim"] == dim
+    assert call_of("openclip_text_base")[0]["activation"] == "gelu"
+    call, _ = call_of("openclip_vit_base_patch32.laion2b")
+    assert (call["patch_size"], call["activation"]) == (32, "gelu")
     call, side = call_of("clip_vit_large_patch14")
     assert (call["patch_size"], call["width"], call["depth"], side) == (
         14,

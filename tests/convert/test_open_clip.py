@@ -1,4 +1,4 @@
-"""Against open_clip itself: both towers of SigLIP give the same numbers, both ways.
+"""Against open_clip itself: both towers give the same numbers, both ways.
 
 Skipped where it is not installed: pip install torch torchvision timm open_clip_torch.
 """
@@ -94,3 +94,32 @@ def test_both_towers_are_equal_both_ways(rng):
     again.load_state_dict({k: torch.tensor(v) for k, v in back.items()}, strict=True)
     for got, features in zip(outputs(again, images, text), wanted, strict=True):
         np.testing.assert_array_equal(got, features)
+
+
+@pytest.mark.parametrize(
+    ("start", "quick"), [("clip", True), ("openclip", False)], ids=["quick", "exact"]
+)
+def test_names_of_clip_mean_its_gelu(rng, start, quick):
+    torch.manual_seed(0)
+    net = open_clip.model.CLIP(
+        embed_dim=512,
+        vision_cfg={"layers": 1, "width": 768, "patch_size": 16, "image_size": 16},
+        text_cfg={"context_length": 77, "vocab_size": 49408, "width": 512}
+        | {"heads": 8, "layers": 1},
+        quick_gelu=quick,
+    ).eval()
+    images = rng.normal(size=(2, 16, 16, 3)).astype(np.float32)
+    text = rng.integers(0, 49408, (3, 77))
+    file = {k: v.numpy() for k, v in net.state_dict().items()}
+    for name, given, wanted in zip(
+        ("vit_base_patch16", "text_base"),
+        (images, text),
+        outputs(net, images, text),
+        strict=True,
+    ):
+        call = {**convert._released.call_of(f"{start}_{name}")[0], "depth": 1}
+        inputs = (jnp.asarray(given),)
+        params, stats, _ = convert.from_torch(file, model=call, inputs=inputs)
+        got, _ = jax.jit(calls.build(call, Net).apply)(params, stats, *inputs)
+        # The other GELU is 1e-3 away.
+        np.testing.assert_allclose(got, wanted, atol=2e-5 * np.abs(wanted).max())

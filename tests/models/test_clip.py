@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import special
 
 from sslax import models
 from sslax.models._transformer import INITS
@@ -42,7 +43,13 @@ def linear(p, x):
     return x @ p["kernel"] + p.get("bias", 0.0)
 
 
-def run_block(p, x, heads, causal):
+GELUS = {
+    "quick_gelu": lambda y: y / (1 + np.exp(-1.702 * y)),
+    "gelu": lambda y: y * special.ndtr(y),
+}
+
+
+def run_block(p, x, heads, causal, gelu):
     """A residual attention block of CLIP, written from its description."""
     b, n, width = x.shape
     qkv = linear(p["attn"]["qkv"], layer_norm(p["norm1"], x))
@@ -55,28 +62,31 @@ def run_block(p, x, heads, causal):
     out = (weights @ v).swapaxes(1, 2).reshape(b, n, width)
     x = x + linear(p["attn"]["proj"], out)
     y = linear(p["fc1"], layer_norm(p["norm2"], x))
-    return x + linear(p["fc2"], y / (1 + np.exp(-1.702 * y)))
+    return x + linear(p["fc2"], gelu(y))
 
 
-def test_towers_follow_their_description(rng):
+@pytest.mark.parametrize("activation", GELUS)
+def test_towers_follow_their_description(rng, activation):
     text = rng.integers(0, 20, (2, 5))
-    net = models.clip_text(**{**TEXT, "depth": 1})
+    own = {} if activation == "quick_gelu" else {"activation": activation}
+    gelu = GELUS[activation]
+    net = models.clip_text(**{**TEXT, "depth": 1}, **own)
     params, _ = drawn(net, jnp.asarray(text))
     p = jax.tree.map(np.asarray, params)
     x = p["token_embed"][text] + p["pos_embed"][0, :5]
-    x = layer_norm(p["norm"], run_block(p["blocks_0"], x, 2, causal=True))
+    x = layer_norm(p["norm"], run_block(p["blocks_0"], x, 2, True, gelu))
     want = linear(p["projection"], x[np.arange(2), text.argmax(1)])
     got, _ = jax.jit(net.apply)(params, {}, jnp.asarray(text))
     np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
 
     image = rng.normal(size=(1, 8, 8, 3)).astype(np.float32)
-    net = models.clip_vit(dim=6, width=16, depth=1, heads=2, patch_size=4)
+    net = models.clip_vit(dim=6, width=16, depth=1, heads=2, patch_size=4, **own)
     params, _ = drawn(net, jnp.asarray(image))
     p = jax.tree.map(np.asarray, params)
     patches = image.reshape(1, 2, 4, 2, 4, 3).transpose(0, 1, 3, 2, 4, 5)
     x = patches.reshape(1, 4, -1) @ p["patch_embed"]["kernel"].reshape(-1, 16)
     x = np.concatenate([p["cls_token"], x], axis=1) + p["pos_embed"]
-    x = run_block(p["blocks_0"], layer_norm(p["norm_pre"], x), 2, causal=False)
+    x = run_block(p["blocks_0"], layer_norm(p["norm_pre"], x), 2, False, gelu)
     want = linear(p["projection"], layer_norm(p["norm"], x))
     got, _ = jax.jit(net.apply)(params, {}, jnp.asarray(image))
     np.testing.assert_allclose(got, want[:, 0], rtol=1e-4, atol=1e-5)
@@ -93,6 +103,8 @@ def test_image_tower_resizes_its_positions():
     for make in (models.clip_text, models.clip_vit):
         with pytest.raises(ValueError, match="7 heads do not divide"):
             make(heads=7)
+        with pytest.raises(ValueError, match="activation must be one of .* got .relu."):
+            make(activation="relu")
 
 
 def test_swav_scores_are_cosines_and_lengths_are_projected():
