@@ -14,6 +14,7 @@ import pytest
 
 from sslax import methods, models, optim, platforms, sharding, step
 from sslax.train import outputs
+from sslax.train.run import Run
 
 PROGRAM = """
 import ctypes
@@ -124,7 +125,8 @@ def test_steps_and_outputs_have_the_options_of_their_networks(monkeypatch):
         train(init(batch, key), batch, key)
     assert asked == [("cpu", jax.tree.map(lambda p: p.shape, shapes.params))]
     program = types.SimpleNamespace(shapes=shapes, mesh=mesh)
-    read = outputs._compile(types.SimpleNamespace(program=program), lambda *_: 0.0)
+    run = Run(config={}, loader=None, program=program, feed=None)
+    read = outputs._compile(run, lambda *_: 0.0)
     assert asked[1:] == asked[:1]
     with pytest.raises(jax.errors.JaxRuntimeError, match="xla_cpu_no_such_option"):
         read(shapes.params, shapes.extra, 0, batch, key)

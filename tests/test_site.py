@@ -27,7 +27,7 @@ BLOCK = re.compile(r"^```python[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # Pages whose blocks of Python run, each page as one program in an empty folder;
 # add_a_method.md and first_project.md have tests of their own. The others show what
 # needs weights or a run.
-RUN = {"backgrounds.md", "data.md", "evaluation.md"}
+RUN = {"agents.md", "backgrounds.md", "data.md", "evaluation.md"}
 NOT_RUN = {"add_a_method.md", "convert.md", "export.md", "finetune.md"}
 NOT_RUN |= {"first_project.md"}
 CONFIGS = draw_methods_table.configs()
