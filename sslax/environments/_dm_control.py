@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from sslax.checks import check_positive
 from sslax.environments._environment import Environment
-from sslax.environments._hosted import Simulation, check_sizes, hosted
+from sslax.environments._hosted import Simulation, hosted
 
 __all__ = ["dm_control"]
 
@@ -50,7 +51,7 @@ def dm_control(
     References:
       Tassa et al., DeepMind Control Suite, 2018, arXiv:1801.00690.
     """
-    check_sizes("dm_control", size=size, frames=frames, repeat=repeat, steps=steps)
+    check_positive(size=size, frames=frames, repeat=repeat, steps=steps)
     suite = _suite()
     if (domain, task) not in suite.ALL_TASKS:
         tasks = sorted(t for d, t in suite.ALL_TASKS if d == domain)
@@ -79,9 +80,8 @@ def dm_control(
             np.broadcast_to(actions.maximum, actions.shape),
         )
 
-    return hosted(
-        f"{domain}-{task}", make, size=size, frames=frames, repeat=repeat, steps=steps
-    )
+    sizes = {"size": size, "frames": frames, "repeat": repeat, "steps": steps}
+    return hosted(f"{domain}-{task}", make(), make, **sizes)
 
 
 def _suite() -> ModuleType:

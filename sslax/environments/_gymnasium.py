@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from sslax.checks import check_not_negative, check_positive
 from sslax.environments._environment import Environment
-from sslax.environments._hosted import Simulation, check_sizes, hosted
+from sslax.environments._hosted import Simulation, hosted
 
 __all__ = ["gymnasium"]
 
@@ -42,19 +43,16 @@ def gymnasium(
     References:
       Towers et al., Gymnasium, 2024, arXiv:2407.17032.
     """
-    check_sizes("gymnasium", size=size, frames=frames, repeat=repeat)
-    check_sizes("gymnasium", steps=steps, least=0)
+    check_positive(size=size, frames=frames, repeat=repeat)
+    check_not_negative(steps=steps)
     package = _package()
     first = _made(package, task)
     low, high = _actions(package, task, first.action_space)
     limit = first.spec.max_episode_steps
     if not steps and not limit:
         raise ValueError(f"gymnasium: {task} has no limit of time; give steps=")
-    first.close()
 
-    def make() -> Simulation:
-        made = _made(package, task)
-
+    def simulation(made: Any) -> Simulation:
         def reset(seed: int) -> None:
             made.reset(seed=seed)
 
@@ -62,17 +60,11 @@ def gymnasium(
             _, reward, ended, timed_out, _ = made.step(action.astype(low.dtype))
             return reward, ended, timed_out
 
-        return Simulation(
-            reset,
-            step,
-            lambda: _scaled(made.render(), size),
-            low,
-            high,
-        )
+        return Simulation(reset, step, lambda: _scaled(made.render(), size), low, high)
 
-    return hosted(
-        task, make, size=size, frames=frames, repeat=repeat, steps=steps or limit
-    )
+    sizes = {"size": size, "frames": frames, "repeat": repeat, "steps": steps or limit}
+    make = lambda: simulation(_made(package, task))  # noqa: E731
+    return hosted(task, simulation(first), make, **sizes)
 
 
 def _package() -> ModuleType:

@@ -12,7 +12,7 @@ from jaxtyping import Array
 
 from sslax.environments._environment import Environment
 
-__all__ = ["Simulation", "check_sizes", "hosted"]
+__all__ = ["Simulation", "hosted"]
 
 
 class Simulation(NamedTuple):
@@ -42,6 +42,7 @@ class _Episode(NamedTuple):
 
 def hosted(
     name: str,
+    first: Simulation,
     make: Callable[[], Simulation],
     *,
     size: int,
@@ -53,17 +54,17 @@ def hosted(
 
     Args:
       name: of the task.
-      make: another simulation; one is used again when its episode is forgotten.
+      first: a simulation.
+      make: another; one is used again when its episode is forgotten.
       size: side of the pictures.
       frames: how many an agent sees at once.
       repeat: steps of the task in which one action holds.
       steps: of the task, in an episode.
 
     Returns:
-      The environment; its first simulation is made here.
+      The environment.
     """
-    free = [make()]
-    low, high = free[0].low, free[0].high
+    free, low, high = [first], first.low, first.high
 
     def reset(key: Array) -> _Episode:
         simulation = free.pop() if free else make()
@@ -109,10 +110,3 @@ def _acting(name: str, simulation: Simulation, *, repeat: int, steps: int):
         return total, ended
 
     return act
-
-
-def check_sizes(kind: str, *, least: int = 1, **sizes: int) -> None:
-    """Raises ValueError for a size below the least."""
-    for field, value in sizes.items():
-        if value < least:
-            raise ValueError(f"{kind}: {field} is {value}; at least {least}")
