@@ -23,7 +23,7 @@ class Counted(gymnasium.Env):
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
-        self.done, self.start = 0, self.np_random.integers(100, 200)
+        self.done, self.start = 0, self.np_random.integers(0, 240)
         return np.zeros(1, np.float32), {}
 
     def step(self, action):
@@ -46,9 +46,11 @@ def _register(name, entry=Counted, limit=6, **options):
 
 
 _register("Counted-v0")
+_register("Single-v0", actions=spaces.Box(-1, 1, (1,)))
 _register("Ending-v0", ends=3)
 _register("Endless-v0", limit=None)
 _register("Blind-v0", Blind)
 _register("Discrete-v0", actions=spaces.Discrete(2))
+_register("Choices-v0", actions=spaces.MultiDiscrete([2, 3]))
 _register("Unbounded-v0", actions=spaces.Box(-np.inf, np.inf, (1,)))
 _register("Square-v0", actions=spaces.Box(-1, 1, (2, 2)))

@@ -112,6 +112,7 @@ def test_a_task_of_the_package_is_drawn():
         ("Endless-v0", {}, "no limit of time; give steps="),
         ("Blind-v0", {}, r"not drawn as pixels; render_modes are \['human'\]"),
         ("Discrete-v0", {}, r"has actions Discrete\(2\); .* Box"),
+        ("Choices-v0", {}, r"has actions MultiDiscrete\("),
         ("Unbounded-v0", {}, "finite bounds"),
         ("Square-v0", {}, "one axis"),
     ],

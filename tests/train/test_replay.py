@@ -11,7 +11,7 @@ import pytest
 
 from sslax import calls
 from sslax.results.evaluation import evaluate_run
-from sslax.train import steps_done, workdir
+from sslax.train import replay, steps_done, workdir
 from sslax.train.feed import Feeder
 from sslax.train.loop import pretrain, train
 from sslax.train.run import build_run
@@ -132,11 +132,21 @@ def test_a_run_that_was_cut_off_goes_on_bit_for_bit(whole, tmp_path):
     assert ours == theirs
 
 
-def test_an_agent_of_the_host_begins_an_episode_where_it_goes_on(tmp_path, caplog):
-    pendulum = {"name": "gymnasium", "task": "Pendulum-v1", "size": 16, "frames": 2}
-    pendulum |= {"repeat": 20}
-    task = {"name": "episodes", "environment": pendulum, "count": 1}
-    changes = {"data.train.environment": pendulum, "feed.environment": pendulum}
+def test_an_agent_of_the_host_begins_an_episode_where_it_goes_on(
+    tmp_path, caplog, monkeypatch
+):
+    """A picture of this task is as bright as steps were done from a random start."""
+    done = {}
+
+    def kept(steps, *given, **named):
+        done.update(steps)
+        return steps_done.sample(steps, *given, **named)
+
+    monkeypatch.setattr(replay, "sample", kept)
+    environment = {"name": "gymnasium", "task": "tests.environments.tasks:Single-v0"}
+    environment |= {"size": 16, "frames": 2}
+    task = {"name": "episodes", "environment": environment, "count": 1}
+    changes = {"data.train.environment": environment, "feed.environment": environment}
     changes |= {"evaluate.tasks": [task], "evaluate.online": [task]}
     run = build_run(acting(changes))
     opened = workdir.open_workdir(str(tmp_path), run.config)
@@ -144,10 +154,13 @@ def test_an_agent_of_the_host_begins_an_episode_where_it_goes_on(tmp_path, caplo
     with caplog.at_level("WARNING"):
         state = train(anew(run), opened)
     assert int(state.step) == 8
-    assert "Pendulum-v1 goes on with a new episode" in caplog.text
-    table = rows(tmp_path)
-    assert [row["step"] for row in table if "return" in row] == [4, 8]
-    assert all(row["return"] < 0 for row in table if "return" in row)
+    assert "Single-v0 goes on with a new episode" in caplog.text
+    assert [row["step"] for row in rows(tmp_path) if "return" in row] == [4, 8]
+    every = steps_done.sample(done, 400, frames=2, seed=(0, 0))
+    image, after = (every[k][:, 0, 0, ::3].astype(int) for k in ("image", "next_image"))
+    np.testing.assert_array_equal(after[:, 0], image[:, 1])
+    np.testing.assert_array_equal(after[:, 1], image[:, 1] + 1)
+    assert {*(image[:, 1] - image[:, 0])} == {0, 1}  # 0 where an episode begins
 
 
 def test_the_report_has_returns_and_a_film(whole, capsys):
