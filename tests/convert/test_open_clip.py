@@ -121,5 +121,5 @@ def test_names_of_clip_mean_its_gelu(rng, start, quick):
         inputs = (jnp.asarray(given),)
         params, stats, _ = convert.from_torch(file, model=call, inputs=inputs)
         got, _ = jax.jit(calls.build(call, Net).apply)(params, stats, *inputs)
-        # The other GELU is 1e-3 away.
+        # The other GELU is 2e-3 of the largest away.
         np.testing.assert_allclose(got, wanted, atol=2e-5 * np.abs(wanted).max())
